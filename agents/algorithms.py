@@ -1,0 +1,270 @@
+"""Algorithms by name, with presets, as plain JSON-able settings that are checked before use."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Union
+
+from pydantic import TypeAdapter, ValidationError
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn, optim
+
+from ..envs.errors import HeadstartError, nearest
+from .loading import load_class
+
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}
+
+PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
+    # (algorithm, world id); the world None holds for every world.
+    ("ppo", None): {
+        "worlds": 16,
+        "n_steps": 64,
+        "batch_size": 256,
+        "n_epochs": 10,
+        "learning_rate": 1e-3,
+        "gamma": 0.98,
+        "gae_lambda": 0.95,
+        "ent_coef": 0.0,
+        "policy_kwargs": {"net_arch": [64, 64], "activation_fn": "tanh"},
+    },
+    ("sac", None): {
+        "worlds": 1,
+        "batch_size": 256,
+        "buffer_size": 300_000,
+        "learning_starts": 1_000,
+        "learning_rate": 3e-4,
+        "gamma": 0.98,
+        "policy_kwargs": {"net_arch": [256, 256], "activation_fn": "relu"},
+    },
+}
+"""Tuned settings; what is not named here is Stable-Baselines3's default."""
+
+OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
+"""Settings that are ours, with their defaults: parallel worlds per learner, and whether
+observations and rewards pass through `VecNormalize`."""
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "leaky_relu": nn.LeakyReLU,
+}
+
+# Settings that name a class: the text form `package.module:Class` and what the class must be.
+_CLASSES: dict[str, type] = {"replay_buffer_class": ReplayBuffer, "rollout_buffer_class": RolloutBuffer}
+_POLICY_CLASSES: dict[str, type] = {
+    "features_extractor_class": BaseFeaturesExtractor,
+    "optimizer_class": optim.Optimizer,
+}
+# Constructor arguments that the learner and the training loop set themselves.
+_RESERVED = {"self", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model"}
+_REFUSED = {
+    "RecurrentPPO": "recurrent policies carry a state between steps that evaluation does not keep",
+    "MaskablePPO": "action masks are not passed on in evaluation",
+}
+_AT_LEAST: dict[str, float] = {
+    "worlds": 1, "n_steps": 1, "batch_size": 1, "n_epochs": 1, "buffer_size": 1,
+    "learning_starts": 0, "learning_rate": 0, "gamma": 0, "gae_lambda": 0, "tau": 0,
+    "action_noise": 0, "clip_range": 0, "max_grad_norm": 0,
+}  # fmt: skip
+_AT_MOST: dict[str, float] = {"gamma": 1, "gae_lambda": 1, "tau": 1}
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A learning algorithm and all its settings; everything in it is JSON.
+
+    `name` is `ppo`, `sac`, or `package.module:Class` for any other Stable-Baselines3 or
+    sb3-contrib class. `settings` are the class's constructor arguments and those of `OWN`;
+    `action_noise` is the standard deviation of Gaussian noise on the action scaled to [-1, 1].
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+
+    @property
+    def cls(self) -> type[BaseAlgorithm]:
+        """The Stable-Baselines3 class."""
+        return _algorithm_class(self.name)
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether it learns from its latest rollout only (PPO), not from a replay buffer (SAC)."""
+        return issubclass(self.cls, OnPolicyAlgorithm)
+
+    @property
+    def worlds(self) -> int:
+        """Number of worlds stepped together."""
+        return int(self.settings["worlds"])
+
+    @property
+    def rollout(self) -> int:
+        """Environment steps between two updates, over all worlds."""
+        key = "n_steps" if self.on_policy else "train_freq"
+        each = self.settings.get(key, inspect.signature(self.cls.__init__).parameters[key].default)
+        if isinstance(each, (list, tuple)):
+            each, unit = each
+            if unit != "step":
+                raise HeadstartError(
+                    f"{self.name}: train_freq = {[each, unit]}: expected a number of steps, since "
+                    "the evaluation steps are fixed beforehand"
+                )
+        return int(each) * self.worlds
+
+    def replace(self, **changes: Any) -> Algorithm:
+        """Return the algorithm with some settings changed, checked as in `resolve`."""
+        return _checked(self.name, self.cls, {**self.settings, **changes})
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor arguments, text forms turned into classes."""
+        arguments = {key: value for key, value in self.settings.items() if key not in OWN}
+        for key, base in _CLASSES.items():
+            if arguments.get(key) is not None:
+                arguments[key] = load_class(arguments[key], base, f"{self.name}: {key}")
+        if ":" in arguments["policy"]:
+            arguments["policy"] = load_class(
+                arguments["policy"], BasePolicy, f"{self.name}: policy"
+            )
+        if isinstance(arguments.get("train_freq"), list):
+            arguments["train_freq"] = tuple(arguments["train_freq"])
+        arguments["policy_kwargs"] = _policy_arguments(self.name, arguments.get("policy_kwargs"))
+        return arguments
+
+
+def resolve(spec: str | Mapping[str, Mapping[str, Any] | None], world_id: str) -> Algorithm:
+    """Turn `"ppo"`, `{"ppo": {"n_steps": 64}}` or `"sb3_contrib:TQC"` into an `Algorithm`.
+
+    The settings are the general preset, overlaid by the world's, overlaid by those given.
+    Raises HeadstartError for an unknown algorithm or setting, or a value of the wrong kind.
+    """
+    if isinstance(spec, str):
+        name, given = spec, {}
+    elif isinstance(spec, Mapping) and len(spec) == 1:
+        name, given = next((str(key), dict(value or {})) for key, value in spec.items())
+    else:
+        raise HeadstartError(
+            f"algorithm {spec!r}: expected a name such as 'ppo', or {{ppo: {{n_steps: 64}}}}"
+        )
+    cls = _algorithm_class(name)
+    name = next((short for short, known in ALGORITHMS.items() if known is cls), name)
+    settings: dict[str, Any] = {"policy": None, **OWN}
+    for layer in (PRESETS.get((name, None), {}), PRESETS.get((name, world_id), {}), given):
+        for key, value in layer.items():
+            merge = isinstance(value, Mapping) and isinstance(settings.get(key), Mapping)
+            settings[key] = {**settings[key], **value} if merge else value
+    return _checked(name, cls, settings)
+
+
+def _algorithm_class(name: str) -> type[BaseAlgorithm]:
+    """Return the class behind an algorithm's name."""
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    if ":" not in name:
+        hint = nearest(name, ALGORITHMS)
+        raise HeadstartError(
+            f"unknown algorithm '{name}'{hint} (others as 'package.module:Class', for example "
+            "'sb3_contrib:TQC')"
+        )
+    cls = load_class(name, BaseAlgorithm, "algorithm")
+    if not issubclass(cls, (OnPolicyAlgorithm, OffPolicyAlgorithm)):
+        raise HeadstartError(f"algorithm '{name}': expected an on- or off-policy SB3 algorithm")
+    for base in cls.__mro__:
+        if base.__name__ in _REFUSED:
+            raise HeadstartError(f"algorithm '{name}' is not supported: {_REFUSED[base.__name__]}")
+    return cls
+
+
+def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -> Algorithm:
+    """Check every setting's name, type and range; return the algorithm in plain JSON types."""
+    kinds = _setting_types(cls)
+    if settings.get("policy") is None:
+        settings = {**settings, "policy": "MlpPolicy"}
+    checked = {}
+    for key, value in settings.items():
+        if key not in kinds:
+            raise HeadstartError(f"unknown setting '{key}' of {name}{nearest(key, kinds)}")
+        try:
+            checked[key] = TypeAdapter(kinds[key]).validate_python(value)
+        except ValidationError:
+            raise HeadstartError(
+                f"{name}: {key} = {value!r}: expected {_text(kinds[key])}"
+            ) from None
+        low, high = _AT_LEAST.get(key), _AT_MOST.get(key)
+        number = checked[key]
+        if isinstance(number, (int, float)) and (
+            (low is not None and not number >= low) or (high is not None and not number <= high)
+        ):
+            limits = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise HeadstartError(f"{name}: {key} = {value!r}: expected a number {limits}")
+    try:
+        plain = json.loads(json.dumps(checked))
+    except (TypeError, ValueError) as error:
+        raise HeadstartError(f"{name}: settings must be plain JSON values: {error}") from None
+    algorithm = Algorithm(name, plain)
+    algorithm.arguments()
+    return algorithm
+
+
+def _setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:
+    """Return the type of every setting of an algorithm that a text file can state."""
+    hints = typing.get_type_hints(cls.__init__)
+    kinds: dict[str, Any] = {"policy": str, "worlds": int, "normalize": bool}
+    kinds["normalize_reward"] = bool
+    for key in inspect.signature(cls.__init__).parameters:
+        if key in _CLASSES:
+            kinds[key] = str | None
+        elif key == "action_noise":
+            kinds[key] = float | None
+        elif key not in _RESERVED and key not in kinds:
+            plain = _plain(hints.get(key, Any))
+            if plain is not None:
+                kinds[key] = plain
+    return kinds
+
+
+def _plain(hint: Any) -> Any:
+    """Return the part of a type hint that JSON can state (drops schedules and objects), or None."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        members = [member for member in map(_plain, typing.get_args(hint)) if member is not None]
+        return Union[tuple(members)] if members else None  # noqa: UP007
+    allowed = (int, float, str, bool, dict, list, tuple, type(None))
+    return hint if hint is Any or (typing.get_origin(hint) or hint) in allowed else None
+
+
+def _text(kind: Any) -> str:
+    """Return a type as a person would write it."""
+    members = typing.get_args(kind) if typing.get_origin(kind) in (Union, types.UnionType) else ()
+    if members:
+        return " or ".join(_text(member) for member in members)
+    if kind is type(None):
+        return "null"
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+
+
+def _policy_arguments(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return `policy_kwargs` with activation functions and classes in place of their names."""
+    arguments = dict(given or {})
+    activation = arguments.get("activation_fn")
+    if isinstance(activation, str):
+        if activation not in ACTIVATIONS:
+            raise HeadstartError(
+                f"{name}: unknown activation_fn '{activation}'{nearest(activation, ACTIVATIONS)}"
+            )
+        arguments["activation_fn"] = ACTIVATIONS[activation]
+    for key, base in _POLICY_CLASSES.items():
+        if isinstance(arguments.get(key), str):
+            arguments[key] = load_class(arguments[key], base, f"{name}: {key}")
+    return arguments

@@ -1,0 +1,221 @@
+"""A learner: a Stable-Baselines3 model with its training worlds, normalizer and callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.preprocessing import get_action_dim, is_image_space
+from stable_baselines3.common.save_util import recursive_getattr
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+from torch import nn
+
+from ..envs.errors import HeadstartError
+from .algorithms import Algorithm
+from .spaces import Space
+
+Array = np.ndarray[Any, Any]
+World = gym.Env[Any, Any]
+MakeWorld = Callable[[], World]
+
+
+class Learner:
+    """A model that acts and can be trained; made by `create` or `Bundle.learner`.
+
+    `callbacks` take part in training. What they do must depend on the number of steps only, so
+    that a learner restored from a checkpoint goes on exactly as if it had never stopped.
+    """
+
+    def __init__(self, algorithm: Algorithm, model: BaseAlgorithm) -> None:
+        self.algorithm = algorithm
+        self.model = model
+        self.callbacks: list[BaseCallback] = []
+        self._frozen: frozenset[str] = frozenset()
+        self._groups = {
+            name: [list(group["params"]) for group in optimizer.param_groups]
+            for name, optimizer in self.optimizers().items()
+        }
+
+    @property
+    def steps(self) -> int:
+        """Environment steps taken so far, over all worlds."""
+        return self.model.num_timesteps
+
+    @property
+    def normalizer(self) -> VecNormalize | None:
+        """The running statistics that observations (and rewards) pass through, if any."""
+        return self.model.get_vec_normalize_env()
+
+    @property
+    def worlds(self) -> VecEnv:
+        """The training worlds as the model sees them."""
+        worlds = self.model.get_env()
+        assert worlds is not None
+        return worlds
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the parameters that training leaves alone."""
+        return self._frozen
+
+    def act(self, observations: Any) -> Array:
+        """Return deterministic actions for raw observations, statistics left as they are.
+
+        Observations of shape (n, *observation shape), or a dict of such; actions of shape
+        (n, *action shape). Draws no random number.
+        """
+        if self.normalizer is not None:
+            observations = self.normalizer.normalize_obs(observations)
+        actions, _ = self.model.predict(observations, deterministic=True)
+        return actions
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that is learned by name: the policy's state and, for SAC, its temperature."""
+        state: dict[str, torch.Tensor] = dict(self.model.policy.state_dict())
+        return {**state, **self._variables()}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the model's optimizers by their path, such as `actor.optimizer`."""
+        found = {}
+        for name in self.model._get_torch_save_params()[0]:
+            value = recursive_getattr(self.model, name)
+            if isinstance(value, torch.optim.Optimizer):
+                found[name] = value
+        return found
+
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """Return every tensor that an optimizer may hold, by name."""
+        return {**dict(self.model.policy.named_parameters()), **self._variables()}
+
+    def freeze(self, names: Collection[str]) -> None:
+        """Keep exactly the parameters `names` from being trained; `freeze(())` frees all.
+
+        Frozen parameters need no gradient and are in no optimizer; the optimizer's moments of
+        the others, and of those frozen for a time, are kept.
+        """
+        names = frozenset(names)
+        if names == self._frozen:
+            return
+        parameters = self.parameters()
+        unknown = names - parameters.keys()
+        if unknown:
+            raise HeadstartError(f"cannot freeze unknown parameters: {sorted(unknown)}")
+        self._frozen = names
+        for name, parameter in parameters.items():
+            # SB3 backpropagates through the temperature whether or not it is trained, so it
+            # only leaves its optimizer.
+            if isinstance(parameter, nn.Parameter):
+                parameter.requires_grad_(name not in names)
+                if name in names:
+                    parameter.grad = None
+        frozen = {id(parameters[name]) for name in names}
+        for name, optimizer in self.optimizers().items():
+            for group, owned in zip(optimizer.param_groups, self._groups[name], strict=True):
+                group["params"] = [tensor for tensor in owned if id(tensor) not in frozen]
+
+    def close(self) -> None:
+        """Close the training worlds and the log."""
+        self.worlds.close()
+        self.model.logger.close()
+
+    def _variables(self) -> dict[str, torch.Tensor]:
+        names = self.model._get_torch_save_params()[1]
+        return {name: recursive_getattr(self.model, name) for name in names}
+
+
+def create(
+    algorithm: Algorithm,
+    make_world: MakeWorld,
+    seed: int,
+    device: str = "cpu",
+    *,
+    worlds: int | None = None,
+) -> Learner:
+    """Make an untrained learner; `seed` decides its initial weights.
+
+    `make_world` is called once for each of its worlds (`worlds`, by default as many as the
+    algorithm's settings say).
+    """
+    count = algorithm.worlds if worlds is None else worlds
+    vector: VecEnv = DummyVecEnv([lambda: Monitor(make_world())] * count)
+    try:
+        arguments = algorithm.arguments()
+        vector = _normalized(vector, algorithm)
+        if arguments.get("action_noise") is not None:
+            size = get_action_dim(vector.action_space)
+            deviation = np.full(size, arguments["action_noise"])
+            arguments["action_noise"] = NormalActionNoise(np.zeros(size), deviation)
+        if isinstance(vector.observation_space, gym.spaces.Dict):
+            replaced = {"MlpPolicy": "MultiInputPolicy"}
+            arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
+        try:
+            model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
+        except (AssertionError, TypeError, ValueError) as error:
+            raise HeadstartError(f"{algorithm.name} cannot be made: {error}") from error
+    except BaseException:
+        vector.close()
+        raise
+    model.set_logger(Logger(None, []))
+    return Learner(algorithm, model)
+
+
+def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
+    """Wrap worlds in `VecNormalize` as the settings say; only continuous vectors are scaled."""
+    space = vector.observation_space
+    parts: dict[str, Space] = dict(space.items()) if isinstance(space, gym.spaces.Dict) else {}
+    keys = [key for key, part in parts.items() if _is_vector(part)]
+    observations = algorithm.settings["normalize"] and (bool(keys) or _is_vector(space))
+    rewards = algorithm.settings["normalize_reward"]
+    if not (observations or rewards):
+        return vector
+    return VecNormalize(
+        vector,
+        norm_obs=observations,
+        norm_reward=rewards,
+        gamma=algorithm.settings.get("gamma", 0.99),
+        norm_obs_keys=keys or None,
+    )
+
+
+def _is_vector(space: Space) -> bool:
+    is_box = isinstance(space, gym.spaces.Box)
+    return is_box and np.issubdtype(space.dtype, np.floating) and not is_image_space(space)
+
+
+def reset_worlds(learner: Learner, seed: int) -> None:
+    """Reseed every random stream of a learner from `seed` and start all its worlds anew."""
+    model, worlds = learner.model, learner.worlds
+    model.set_random_seed(seed)
+    model._last_obs = worlds.reset()  # type: ignore[assignment]
+    model._last_episode_starts = np.ones(worlds.num_envs, dtype=bool)
+    if learner.normalizer is not None:
+        model._last_original_obs = learner.normalizer.get_original_obs()
+    if model.action_noise is not None:
+        model.action_noise.reset()
+    if model.use_sde:
+        actor: Any = getattr(model, "actor", model.policy)
+        actor.reset_noise(worlds.num_envs)
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is not None and buffer.size() > 0:
+        # The transition before the reset ends its trajectory without being terminal.
+        buffer.timeouts[buffer.pos - 1] = 1 - buffer.dones[buffer.pos - 1]
+
+
+def is_finite(values: Any) -> bool:
+    """Return whether an observation (array or dict of arrays) or reward array is all finite."""
+    if isinstance(values, dict):
+        return all(is_finite(value) for value in values.values())
+    return bool(np.isfinite(values).all())
+
+
+def describe_worlds(values: Sequence[Any]) -> str:
+    """Name the worlds, by index, whose values are not finite."""
+    return ", ".join(str(i) for i, value in enumerate(values) if not is_finite(value))

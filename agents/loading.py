@@ -1,0 +1,35 @@
+"""Classes named in text as `package.module:Class`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TypeVar
+
+from ..envs.errors import HeadstartError, nearest
+
+T = TypeVar("T")
+
+
+def load_class(path: str, base: type[T], what: str) -> type[T]:
+    """Import the class that `path` (`package.module:Class`) names.
+
+    Only a subclass of `base` is accepted, so that a name out of a file can choose among classes
+    made for the purpose but never call anything else. Raises HeadstartError, beginning with
+    `what`, when there is no such module or class.
+    """
+    module_name, separator, class_name = path.partition(":")
+    if not (separator and module_name and class_name.isidentifier()):
+        raise HeadstartError(f"{what} '{path}': expected 'package.module:Class'")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise HeadstartError(f"{what} '{path}': cannot import '{module_name}': {error}") from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        names = [name for name, value in vars(module).items() if isinstance(value, type)]
+        close = nearest(class_name, names) if names else ""
+        hint = close if close.startswith("; did you mean") else ""
+        raise HeadstartError(f"{what} '{path}': '{module_name}' has no '{class_name}'{hint}")
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise HeadstartError(f"{what} '{path}': expected a subclass of {base.__name__}")
+    return found

@@ -1,0 +1,24 @@
+"""Worlds: Gymnasium environments with named physical parameters, and how they differ."""
+
+from .catalog import WORLDS, build, register
+from .changes import Change, ChangeError, parse
+from .errors import HeadstartError
+from .parameters import Parameter, ParameterError, Parameterized, ParameterSpace
+from .world import World
+
+register()
+
+__all__ = [
+    "WORLDS",
+    "Change",
+    "ChangeError",
+    "HeadstartError",
+    "Parameter",
+    "ParameterError",
+    "ParameterSpace",
+    "Parameterized",
+    "World",
+    "build",
+    "parse",
+    "register",
+]

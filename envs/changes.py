@@ -1,0 +1,328 @@
+"""How worlds differ: one vocabulary for randomizations (distributions) and shifts (constants).
+
+A change is written `= v`, `* v` or `+ v`: it sets a parameter, scales its nominal, or adds to it;
+`v` is a number or a distribution: `uniform(low, high)`, `loguniform(low, high)`,
+`normal(mean, std)`, `truncnormal(mean, std, low, high)`, `choice(a, b, ...)`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .errors import HeadstartError, nearest
+from .parameters import Parameter, ParameterSpace
+
+
+class ChangeError(HeadstartError):
+    """A change that cannot be read or cannot be applied to its parameter."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Base of the distributions; `support` is the smallest closed interval of possible draws."""
+
+    word: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            values = value if isinstance(value, tuple) else (value,)
+            for number in values:
+                if isinstance(number, bool) or not isinstance(number, (int, float)):
+                    raise ChangeError(f"{self.word}: {field.name} must be a number, got {number!r}")
+                if not math.isfinite(number):
+                    raise ChangeError(f"{self.word}: {field.name} must be finite")
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ChangeError if the arguments make no distribution."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest value that can be drawn."""
+        raise NotImplementedError
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{self.word}({', '.join(_number(getattr(self, f.name)) for f in fields(self))})"
+
+
+@dataclass(frozen=True)
+class Uniform(Distribution):
+    """Uniform on [low, high]."""
+
+    low: float
+    high: float
+    word: ClassVar[str] = "uniform"
+
+    def _check(self) -> None:
+        _ordered(self.word, self.low, self.high)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The bounds."""
+        return self.low, self.high
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(rng.uniform(self.low, self.high))
+
+
+@dataclass(frozen=True)
+class LogUniform(Distribution):
+    """Uniform in the logarithm on [low, high], 0 < low: for scale factors."""
+
+    low: float
+    high: float
+    word: ClassVar[str] = "loguniform"
+
+    def _check(self) -> None:
+        _ordered(self.word, self.low, self.high)
+        if self.low <= 0:
+            raise ChangeError(f"loguniform: low must be above 0, got {self.low:g}")
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The bounds."""
+        return self.low, self.high
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        # exp(log(x)) may overshoot x by one rounding step.
+        return min(max(drawn, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Normal(Distribution):
+    """Gaussian; draws that leave a parameter's hard bounds are drawn again."""
+
+    mean: float
+    std: float
+    word: ClassVar[str] = "normal"
+
+    def _check(self) -> None:
+        if self.std <= 0:
+            raise ChangeError(f"{self.word}: std must be above 0, got {self.std:g}")
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The whole line."""
+        return -math.inf, math.inf
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(rng.normal(self.mean, self.std))
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Distribution):
+    """Gaussian restricted to [low, high] by drawing again."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    word: ClassVar[str] = "truncnormal"
+
+    def _check(self) -> None:
+        if self.std <= 0:
+            raise ChangeError(f"{self.word}: std must be above 0, got {self.std:g}")
+        _ordered(self.word, self.low, self.high)
+        if not self.low <= self.mean <= self.high:
+            # Keeps the chance of a draw inside from vanishing, so drawing again ends soon.
+            raise ChangeError(f"{self.word}: the mean must lie in [{self.low:g}, {self.high:g}]")
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The bounds."""
+        return self.low, self.high
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        while True:
+            drawn = float(rng.normal(self.mean, self.std))
+            if self.low <= drawn <= self.high:
+                return drawn
+
+
+@dataclass(frozen=True)
+class Choice(Distribution):
+    """One of the given values, each as likely."""
+
+    values: tuple[float, ...]
+    word: ClassVar[str] = "choice"
+
+    def _check(self) -> None:
+        if not self.values:
+            raise ChangeError("choice: needs at least one value")
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+        return min(self.values), max(self.values)
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value."""
+        return float(self.values[int(rng.integers(len(self.values)))])
+
+
+DISTRIBUTIONS = {d.word: d for d in (Uniform, LogUniform, Normal, TruncatedNormal, Choice)}
+MAX_REDRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one parameter: `operation` is "=", "*" or "+"."""
+
+    operation: str
+    value: float | Distribution
+
+    def __post_init__(self) -> None:
+        if self.operation not in ("=", "*", "+"):
+            raise ChangeError(f"a change starts with '=', '*' or '+', got {self.operation!r}")
+        if isinstance(self.value, (int, float)) and not math.isfinite(self.value):
+            raise ChangeError(f"a change needs a finite number, got {self.value}")
+
+    @property
+    def random(self) -> bool:
+        """Whether the change holds a distribution."""
+        return isinstance(self.value, Distribution)
+
+    def apply(self, nominal: float, value: float) -> float:
+        """Return the parameter's new value for the number `value` (constant or drawn)."""
+        if self.operation == "=":
+            return float(value)
+        return nominal * value if self.operation == "*" else nominal + value
+
+    def resolve(self, parameter: Parameter, rng: np.random.Generator | None = None) -> float:
+        """Return the value that this change gives `parameter`, drawn from `rng` where random."""
+        if not isinstance(self.value, Distribution):
+            return self.apply(parameter.nominal, self.value)
+        if rng is None:
+            raise ChangeError(
+                f"'{self}' for '{parameter.name}' draws at random, and a shift is fixed: "
+                "use a constant, or put it under randomization"
+            )
+        for _ in range(MAX_REDRAWS):
+            value = self.apply(parameter.nominal, self.value.sample(rng))
+            if parameter.low <= value <= parameter.high:
+                return value
+        raise ChangeError(
+            f"'{self}' for '{parameter.name}' hardly ever falls inside its bounds "
+            f"[{parameter.low:g}, {parameter.high:g}] {parameter.unit}"
+        )
+
+    def range(self, parameter: Parameter) -> tuple[float, float]:
+        """Return the lowest and highest value that this change gives `parameter`."""
+        ends = self.value.support if isinstance(self.value, Distribution) else (self.value,) * 2
+        low, high = sorted(self.apply(parameter.nominal, end) for end in ends)
+        if isinstance(self.value, Normal):
+            return max(low, parameter.low), min(high, parameter.high)
+        return low, high
+
+    def __str__(self) -> str:
+        return f"{self.operation} {_number(self.value)}"
+
+
+_NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_CHANGE = re.compile(rf"\s*([=*+])\s*(?:({_NUMBER})|([A-Za-z_]\w*)\s*\(([^()]*)\))\s*")
+
+
+def parse(text: str) -> Change:
+    """Read a change from its text form, as in `* loguniform(0.5, 1.5)` or `= 0.06`.
+
+    Raises:
+        ChangeError: the text is no change; says what was expected.
+    """
+    if not isinstance(text, str):
+        raise ChangeError(
+            f"expected a change such as '= {text}', '* {text}' or '+ {text}', got {text!r}"
+        )
+    match = _CHANGE.fullmatch(text)
+    if match is None:
+        raise ChangeError(
+            f"cannot read '{text}': expected '=', '*' or '+' and a number or a distribution, "
+            "as in '* 0.4' or '= uniform(0, 0.08)'"
+        )
+    operation, number, word, inside = match.groups()
+    if number is not None:
+        return Change(operation, float(number))
+    if word not in DISTRIBUTIONS:
+        raise ChangeError(f"unknown distribution '{word}'{nearest(word, DISTRIBUTIONS)}")
+    arguments = [part.strip() for part in inside.split(",")] if inside.strip() else []
+    for argument in arguments:
+        if not re.fullmatch(_NUMBER, argument):
+            raise ChangeError(f"'{text}': {word} takes numbers, got '{argument}'")
+    numbers = tuple(float(argument) for argument in arguments)
+    kind: type[Any] = DISTRIBUTIONS[word]
+    if kind is Choice:
+        return Change(operation, Choice(numbers))
+    wanted = [field.name for field in fields(kind)]
+    if len(numbers) != len(wanted):
+        raise ChangeError(f"'{text}': {word} takes ({', '.join(wanted)})")
+    return Change(operation, kind(*numbers))
+
+
+def read_changes(
+    changes: Mapping[str, str | Change], space: ParameterSpace, *, random: bool
+) -> dict[str, Change]:
+    """Read and check changes against the parameters they act on.
+
+    Raises:
+        ParameterError: an unknown parameter.
+        ChangeError: a text that is no change, a value or draw that can leave the hard bounds, a
+            distribution where `random` is false, or a factor on a nominal of 0.
+    """
+    read: dict[str, Change] = {}
+    for name, text in changes.items():
+        parameter = space[name]
+        try:
+            change = text if isinstance(text, Change) else parse(text)
+        except ChangeError as error:
+            raise ChangeError(f"{name}: {error}") from None
+        if change.random and not random:
+            change.resolve(parameter)
+        if change.operation == "*" and parameter.nominal == 0:
+            raise ChangeError(
+                f"{name}: '{change}' scales a nominal of 0 and so does nothing; use '=' or '+'"
+            )
+        low, high = change.range(parameter)
+        if low < parameter.low or high > parameter.high:
+            raise ChangeError(
+                f"{name}: '{change}' gives {low:g} to {high:g} {parameter.unit}, outside the "
+                f"bounds [{parameter.low:g}, {parameter.high:g}] (nominal {parameter.nominal:g})"
+            )
+        read[name] = change
+    return read
+
+
+def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[str, float]:
+    """Return the parameter values that a shift (constant changes) sets."""
+    return {
+        name: change.resolve(space[name])
+        for name, change in read_changes(changes, space, random=False).items()
+    }
+
+
+def _number(value: Any) -> str:
+    """Write a number (or several, or a distribution) so that reading it back is exact."""
+    if isinstance(value, Distribution):
+        return str(value)
+    if isinstance(value, tuple):
+        return ", ".join(_number(part) for part in value)
+    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _ordered(word: str, low: float, high: float) -> None:
+    if low > high:
+        raise ChangeError(f"{word}: low {low:g} is above high {high:g}")

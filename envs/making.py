@@ -1,0 +1,103 @@
+"""One way to make a world from its description: id, kwargs, wrappers and shift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+
+from .changes import shifted
+from .errors import HeadstartError, nearest
+from .parameters import parameterized
+from .shifts import shift_changes
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """A world as an experiment names it.
+
+    `world` is any Gymnasium id ("my_package.envs:MyEnv-v0" imports the module first), `kwargs` go
+    to `gymnasium.make`, `wrappers` are "package.module:Class" or {that: its kwargs}, applied in
+    order, `shift` maps parameters to constant changes or names one of the world's shifts.
+    """
+
+    world: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    wrappers: Sequence[str | Mapping[str, Mapping[str, Any]]] = ()
+    shift: str | Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self, **extra: Any) -> gymnasium.Env[Any, Any]:
+        """Make the environment; `extra` goes to `gymnasium.make` too.
+
+        Raises:
+            HeadstartError: an unknown id, module, wrapper, shift or parameter, or arguments that
+                the environment does not take; says which and names the nearest valid one.
+        """
+        env = _make(self.world, {**self.kwargs, **extra})
+        try:
+            for wrapper in self.wrappers:
+                env = _wrap(env, wrapper)
+            if self.shift:
+                world = parameterized(env, "a shift")
+                world.set_parameters(
+                    shifted(shift_changes(self.world, self.shift), world.parameters)
+                )
+        except BaseException:
+            env.close()
+            raise
+        return env
+
+
+def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    try:
+        return gymnasium.make(world, **kwargs)
+    except ModuleNotFoundError as error:
+        raise HeadstartError(f"cannot import '{error.name}', wanted by world '{world}'") from None
+    except gymnasium.error.Error as error:
+        if isinstance(error, (gymnasium.error.UnregisteredEnv, gymnasium.error.MalformedEnvID)):
+            known = nearest(world.split(":")[-1], gymnasium.registry)
+            hint = known if "did you mean" in known else "; 'headstart envs' lists ours"
+            raise HeadstartError(f"unknown world '{world}'{hint}") from None
+        raise HeadstartError(f"cannot make world '{world}': {error}") from None
+    except TypeError as error:
+        raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from None
+
+
+def _wrap(
+    env: gymnasium.Env[Any, Any], wrapper: str | Mapping[str, Mapping[str, Any]]
+) -> gymnasium.Env[Any, Any]:
+    if isinstance(wrapper, str):
+        path, kwargs = wrapper, dict[str, Any]()
+    else:
+        [(path, options)] = wrapper.items()
+        kwargs = dict(options or {})
+    kind = load_object(path, "wrapper")
+    try:
+        wrapped: gymnasium.Env[Any, Any] = kind(env, **kwargs)
+    except TypeError as error:
+        raise HeadstartError(f"wrapper '{path}': {error}") from None
+    return wrapped
+
+
+def load_object(path: str, what: str) -> Any:
+    """Import "package.module:Name" and return what it names.
+
+    Raises:
+        HeadstartError: the path is malformed, or the module or the name does not exist.
+    """
+    module_name, separator, name = path.partition(":")
+    if not (separator and module_name and name):
+        raise HeadstartError(f"{what} '{path}': expected 'package.module:Name'")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise HeadstartError(f"{what} '{path}': no module named '{error.name}'") from None
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise HeadstartError(
+            f"{what} '{path}': '{module_name}' has no '{name}'{nearest(name, dir(module))}"
+        ) from None

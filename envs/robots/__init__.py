@@ -1,0 +1,1 @@
+"""Robots: what acts and senses."""

@@ -1,0 +1,39 @@
+"""Named target shifts: fixed changes that turn a world of the catalog into a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import HeadstartError, nearest
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Constant changes by parameter, in the text form of `changes.py`, and what they stand for."""
+
+    changes: Mapping[str, str]
+    about: str
+
+
+SHIFTS: dict[str, dict[str, Shift]] = {
+    "headstart/PandaReach-v0": {
+        "weak-motors": Shift({"motor_strength": "* 0.35", "payload_mass": "= 2"}, "worn drives"),
+    },
+    "headstart/RacecarTrack-v0": {},
+}
+
+
+def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the changes of a named shift of `world`, or `shift` itself if it is a mapping.
+
+    Raises:
+        HeadstartError: the world has no shift of this name; names the nearest.
+    """
+    if not isinstance(shift, str):
+        return shift
+    known = SHIFTS.get(world, {})
+    if shift not in known:
+        raise HeadstartError(f"world '{world}' has no shift '{shift}'{nearest(shift, known)}")
+    return known[shift].changes

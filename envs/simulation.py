@@ -1,0 +1,234 @@
+"""One PyBullet client behind a small facade: load, step, batched reads, snapshot and restore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pybullet as bullet
+import pybullet_data
+
+from .errors import HeadstartError
+
+Vector = Sequence[float]
+
+
+class SimulationError(HeadstartError):
+    """PyBullet could not do what was asked."""
+
+
+@dataclass(frozen=True)
+class LinkDynamics:
+    """A link's mass (kg), principal inertia (kg m^2) and lateral friction coefficient."""
+
+    mass: float
+    inertia: tuple[float, float, float]
+    friction: float
+
+
+class Simulation:
+    """A PyBullet world of its own; every call names its client, so worlds do not meet.
+
+    Link -1 is a body's base, as in PyBullet.
+    """
+
+    def __init__(
+        self, timestep: float, solver_iterations: int, *, visual: bool = False, gui: bool = False
+    ) -> None:
+        """Start a client with a physics step of `timestep` seconds.
+
+        `visual` loads visual shapes (needed to render, slow to load); `gui` opens a window.
+
+        Raises:
+            SimulationError: PyBullet has no client left (1,024 a process) or no display.
+        """
+        self.timestep = timestep
+        self.visual = visual or gui
+        try:
+            self.client = bullet.connect(bullet.GUI if gui else bullet.DIRECT)
+        except bullet.error as error:
+            raise SimulationError(f"cannot open a PyBullet window: {error}") from None
+        if self.client < 0:
+            raise SimulationError(
+                "PyBullet opened no window: is there a display?"
+                if gui
+                else "PyBullet has no client left (1,024 a process); close some worlds first"
+            )
+        bullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=self.client)
+        bullet.setPhysicsEngineParameter(
+            fixedTimeStep=timestep,
+            numSolverIterations=solver_iterations,
+            numSubSteps=0,
+            deterministicOverlappingPairs=1,
+            physicsClientId=self.client,
+        )
+        if gui:
+            bullet.configureDebugVisualizer(bullet.COV_ENABLE_GUI, 0, physicsClientId=self.client)
+        self._nominals: dict[tuple[int, int], LinkDynamics] = {}
+        self._snapshot: int | None = None
+
+    def load(
+        self,
+        urdf: str,
+        position: Vector = (0.0, 0.0, 0.0),
+        *,
+        fixed: bool = False,
+        flags: int = 0,
+    ) -> int:
+        """Load a URDF (a path, or a name inside `pybullet_data`) and return its body.
+
+        Raises:
+            SimulationError: the file cannot be found or read; says where was looked.
+        """
+        if not self.visual:
+            flags |= bullet.URDF_IGNORE_VISUAL_SHAPES
+        try:
+            return int(
+                bullet.loadURDF(
+                    urdf, position, useFixedBase=fixed, flags=flags, physicsClientId=self.client
+                )
+            )
+        except bullet.error:
+            places = f"{os.getcwd()} and {pybullet_data.getDataPath()}"
+            raise SimulationError(f"cannot load '{urdf}': looked in {places}") from None
+
+    def load_ground(self) -> int:
+        """Load an infinite plane at z = 0 with friction 1.
+
+        Contact friction is the product of both bodies' coefficients, so with 1 here the
+        coefficient set on a robot is the effective one.
+        """
+        ground = self.load("plane_implicit.urdf", fixed=True)
+        self.set_friction(ground, -1, 1.0)
+        return ground
+
+    def ignore_contact(self, body: int, links: Sequence[int], other: int) -> None:
+        """Leave out contacts of `links` with another body's base, where they cannot happen."""
+        for link in links:
+            bullet.setCollisionFilterPair(body, other, link, -1, 0, physicsClientId=self.client)
+
+    def step(self) -> None:
+        """Advance by one physics step."""
+        bullet.stepSimulation(physicsClientId=self.client)
+
+    def snapshot(self) -> None:
+        """Remember the present state; done once a world (each costs 0.23 MB until removed)."""
+        if self._snapshot is not None:
+            bullet.removeState(self._snapshot, physicsClientId=self.client)
+        self._snapshot = int(bullet.saveState(physicsClientId=self.client))
+
+    def restore(self) -> None:
+        """Go back to the snapshot: positions, velocities and contacts.
+
+        Dynamics that were changed and motor targets are NOT undone; both are set anew at reset.
+        """
+        bullet.restoreState(stateId=self._snapshot, physicsClientId=self.client)
+
+    def joint_states(self, body: int, joints: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Return positions (rad or m) and velocities (per second) of `joints`."""
+        states = bullet.getJointStates(body, joints, physicsClientId=self.client)
+        return [state[0] for state in states], [state[1] for state in states]
+
+    def place_joints(self, body: int, joints: Sequence[int], positions: Vector) -> None:
+        """Put `joints` at `positions` (rad or m), at rest."""
+        bullet.resetJointStatesMultiDof(
+            body,
+            joints,
+            [[position] for position in positions],
+            [[0.0] for _ in positions],
+            physicsClientId=self.client,
+        )
+
+    def drive_joints(
+        self, body: int, joints: Sequence[int], velocities: Vector, forces: Vector
+    ) -> None:
+        """Set velocity motors: targets in rad/s, greatest torques in N m."""
+        bullet.setJointMotorControlArray(
+            body,
+            joints,
+            bullet.VELOCITY_CONTROL,
+            targetVelocities=velocities,
+            forces=forces,
+            physicsClientId=self.client,
+        )
+
+    def dynamics(self, body: int, link: int) -> LinkDynamics:
+        """Read a link's dynamics back from PyBullet."""
+        info = bullet.getDynamicsInfo(body, link, physicsClientId=self.client)
+        return LinkDynamics(mass=info[0], inertia=tuple(info[2]), friction=info[1])
+
+    def nominal(self, body: int, link: int) -> LinkDynamics:
+        """Return a link's dynamics as they were when first asked for, before any change."""
+        key = (body, link)
+        if key not in self._nominals:
+            self._nominals[key] = self.dynamics(body, link)
+        return self._nominals[key]
+
+    def set_mass(self, body: int, link: int, mass: float) -> None:
+        """Set a link's mass (kg); its inertia follows in proportion.
+
+        PyBullet alone would recompute the inertia from the collision shape and so discard the
+        one in the URDF.
+        """
+        nominal = self.nominal(body, link)
+        factor = mass / nominal.mass
+        bullet.changeDynamics(
+            body,
+            link,
+            mass=mass,
+            localInertiaDiagonal=[factor * part for part in nominal.inertia],
+            physicsClientId=self.client,
+        )
+
+    def set_friction(self, body: int, link: int, coefficient: float) -> None:
+        """Set a link's lateral friction coefficient."""
+        bullet.changeDynamics(body, link, lateralFriction=coefficient, physicsClientId=self.client)
+
+    def set_joint_damping(self, body: int, joint: int, damping: float) -> None:
+        """Set a joint's viscous damping (N m s/rad)."""
+        bullet.changeDynamics(body, joint, jointDamping=damping, physicsClientId=self.client)
+
+    def set_gravity(self, gravity: float) -> None:
+        """Set the acceleration of free fall (m/s^2, downwards)."""
+        bullet.setGravity(0.0, 0.0, -gravity, physicsClientId=self.client)
+
+    def camera_image(
+        self, target: Vector, distance: float, yaw: float, pitch: float, width: int, height: int
+    ) -> np.ndarray:
+        """Return a picture, uint8 `(height, width, 3)`; angles in degrees, lengths in metres."""
+        view = bullet.computeViewMatrixFromYawPitchRoll(target, distance, yaw, pitch, 0.0, 2)
+        projection = bullet.computeProjectionMatrixFOV(50.0, width / height, 0.05, 100.0)
+        image: Any = bullet.getCameraImage(
+            width,
+            height,
+            view,
+            projection,
+            renderer=bullet.ER_TINY_RENDERER,
+            physicsClientId=self.client,
+        )[2]
+        return np.reshape(image, (height, width, 4))[:, :, :3].astype(np.uint8)
+
+    def marker(self, color: Vector, *, radius: float = 0.0, half: Vector = ()) -> int:
+        """Add a body that is seen but not felt: a sphere, or a box of half extents `half` (m)."""
+        shape = (
+            {"shapeType": bullet.GEOM_BOX, "halfExtents": list(half)}
+            if half
+            else {"shapeType": bullet.GEOM_SPHERE, "radius": radius}
+        )
+        visual = bullet.createVisualShape(**shape, rgbaColor=color, physicsClientId=self.client)
+        return int(bullet.createMultiBody(0, -1, visual, physicsClientId=self.client))
+
+    def place(self, body: int, position: Vector, orientation: Vector = (0, 0, 0, 1)) -> None:
+        """Put a body at `position` (m) with a quaternion (x, y, z, w)."""
+        bullet.resetBasePositionAndOrientation(
+            body, position, orientation, physicsClientId=self.client
+        )
+
+    def close(self) -> None:
+        """Disconnect; may be called again."""
+        if self.client >= 0:
+            bullet.disconnect(physicsClientId=self.client)
+            self.client = -1

@@ -1,0 +1,1 @@
+"""Tasks: what sets goals, rewards and ends."""

@@ -1,0 +1,199 @@
+"""Closed, walled race tracks as plane geometry: a spline centre line, two walls, exact rays.
+
+Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+LAP = 24.0  # m, length of every generated centre line
+KNOTS = 10  # control points of the centre line
+PIECES = 120  # straight pieces that the centre line and each wall are made of
+SPREAD = (0.5, 1.5)  # a control point's distance from the middle, in mean radii
+DRIFT = 0.25  # how far a control point moves along the track, in knot spacings
+INSIDE = 0.3  # m, the inner wall's least radius of curvature, and least gap between two stretches
+ATTEMPTS = 30  # each is a little rounder than the one before; the last is a circle
+
+
+class Spot(NamedTuple):
+    """A place on the centre line: distance from the start (m), position (m), heading (rad)."""
+
+    distance: float
+    x: float
+    y: float
+    heading: float
+
+
+class Circuit:
+    """A closed track between two walls.
+
+    `centre`, `left` and `right` are vertices in driving order, shape `(pieces, 2)` each: vertex k
+    of the centre line lies midway between vertices k of the walls to its left and right.
+    `length` is that of the centre line, in metres.
+    """
+
+    def __init__(self, centre: np.ndarray, normals: np.ndarray, width: float) -> None:
+        """Lay walls `width` apart around `centre`; `normals` are unit vectors to the left."""
+        self.centre = centre
+        self.left = centre + 0.5 * width * normals
+        self.right = centre - 0.5 * width * normals
+        steps = np.roll(centre, -1, axis=0) - centre
+        lengths = np.hypot(steps[:, 0], steps[:, 1])
+        self.length = float(lengths.sum())
+        # Plain lists: the projection reads a few numbers at a time, where arrays are slow.
+        self._points: list[list[float]] = centre.tolist()
+        self._directions: list[list[float]] = (steps / lengths[:, None]).tolist()
+        self._lengths: list[float] = lengths.tolist()
+        self._starts: list[float] = (np.cumsum(lengths) - lengths).tolist()
+        # Both walls as columns (x, y, 1), each closed, and each with the track on its right.
+        self._seam = len(centre)
+        loops = [np.vstack((w, w[:1])) for w in (self.left, self.right[::-1])]
+        self._vertices = np.ones((3, 2 * len(centre) + 2))
+        self._vertices[:2] = np.concatenate(loops).T
+
+    def spot(self, piece: int, share: float = 0.0) -> Spot:
+        """Return the place on the centre line `share` (0 to 1) of the way along `piece`."""
+        (x, y), (dx, dy) = self._points[piece], self._directions[piece]
+        along = share * self._lengths[piece]
+        return Spot(self._starts[piece] + along, x + along * dx, y + along * dy, math.atan2(dy, dx))
+
+    def project(self, x: float, y: float, piece: int) -> tuple[int, float]:
+        """Return the piece of the centre line nearest to a point, and the distance there (m).
+
+        The search walks from `piece`, so a car is never taken to be on another stretch of the
+        track that passes nearby.
+        """
+        last = len(self._points) - 1
+        backed = False
+        while True:
+            (px, py), (dx, dy) = self._points[piece], self._directions[piece]
+            along = dx * (x - px) + dy * (y - py)
+            if along < 0.0:
+                # Beyond the end of the piece behind as well: the vertex between is the nearest.
+                if backed:
+                    along = 0.0
+                    break
+                behind = piece - 1 if piece else last
+                (px, py), (dx, dy) = self._points[behind], self._directions[behind]
+                if dx * (x - px) + dy * (y - py) > self._lengths[behind]:
+                    along = 0.0
+                    break
+                piece = behind
+            elif along > self._lengths[piece]:
+                piece = piece + 1 if piece < last else 0
+                backed = True
+            else:
+                break
+        return piece, self._starts[piece] + along
+
+    def advance(self, before: float, after: float) -> float:
+        """Return the signed way (m) from one distance to another, the short way round."""
+        half = 0.5 * self.length
+        return (after - before + half) % self.length - half
+
+    def cast(self, rays: Rays, x: float, y: float, yaw: float) -> np.ndarray:
+        """Return how far each ray of a car at `(x, y, yaw)` gets (m), shape `(rays,)`.
+
+        A ray ends at the first wall it meets coming from the track, or at its reach.
+        """
+        c, s = math.cos(yaw), math.sin(yaw)
+        to_car = np.array(((c, s, -c * x - s * y), (-s, c, s * x - c * y), (0.0, 0.0, 1.0)))
+        # Every vertex's place to the left of each ray, then along it.
+        places = (rays.frame @ to_car) @ self._vertices
+        count, columns = len(rays.reach), places.shape[1]
+        left = places[:count] >= 0.0
+        # Seen from the track, a piece of wall runs from left to right.
+        crossed = left[:, :-1] > left[:, 1:]
+        crossed[:, self._seam] = False  # from one wall's end to the other's start
+        hits = np.flatnonzero(crossed)
+        ray = hits // (columns - 1)
+        start = hits + ray
+        flat = places.ravel()
+        aside, along = flat[start], flat[start + count * columns]
+        start += 1
+        along += (flat[start + count * columns] - along) * (aside / (aside - flat[start]))
+        along[along < 0.0] = math.inf  # behind
+        ranges = rays.reach.copy()
+        np.minimum.at(ranges, ray, along)
+        return ranges
+
+
+class Rays:
+    """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
+
+    def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
+        """Take origins `(rays, 2)` (m), angles (rad) and reach (m), both `(rays,)`, in its frame."""
+        c, s = np.cos(angles), np.sin(angles)
+        x, y = np.asarray(origins, dtype=float).T
+        self.reach = np.asarray(reach, dtype=float)
+        # Rows that take a point (x, y, 1) to its place left of, and along, each ray.
+        self.frame = np.concatenate(
+            (np.stack((-s, c, s * x - c * y), axis=1), np.stack((c, s, -c * x - s * y), axis=1))
+        )
+
+
+def generate(rng: np.random.Generator, width: float) -> Circuit:
+    """Draw a track of `width` metres, 24 m a lap, left- or right-handed.
+
+    A periodic cubic spline through points drawn around a circle; drawn again, each time rounder,
+    until the inner walls' radii are at least `INSIDE` and no two stretches come closer than that.
+    The last attempt, a circle, always passes.
+    """
+    spline = _spline()
+    for attempt in range(ATTEMPTS):
+        wild = 1.0 - attempt / (ATTEMPTS - 1)
+        radii = 1.0 + wild * (rng.uniform(*SPREAD, KNOTS) - 1.0)
+        angles = np.arange(KNOTS) + wild * DRIFT * rng.uniform(-1.0, 1.0, KNOTS)
+        angles *= 2 * math.pi / KNOTS
+        points, first, second = spline @ np.stack(
+            (radii * np.cos(angles), radii * np.sin(angles)), axis=1
+        )
+        steps = np.roll(points, -1, axis=0) - points
+        scale = LAP / float(np.hypot(steps[:, 0], steps[:, 1]).sum())
+        speeds = np.hypot(first[:, 0], first[:, 1])
+        bends = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / speeds**3
+        if bends.max() * (0.5 * width + INSIDE) <= scale and _apart(scale * points, width + INSIDE):
+            break
+    normals = np.stack((-first[:, 1], first[:, 0]), axis=1) / speeds[:, None]
+    if rng.random() < 0.5:
+        points, normals = points[::-1], -normals[::-1]
+    return Circuit(scale * points, normals, width)
+
+
+def _apart(points: np.ndarray, gap: float) -> bool:
+    """Say whether stretches of a closed line that are far apart along it are `gap` apart.
+
+    With its curvature bounded as well, this makes `gap / 2` a lower bound of the line's reach
+    (Federer 1959), so that lines offset by less do not cross.
+    """
+    points = points[::2]
+    x, y = points.T
+    apart = np.square(x[:, None] - x) + np.square(y[:, None] - y)
+    return bool((apart[_far(len(points), 0.5 * math.pi * gap)] >= gap * gap).all())
+
+
+@cache
+def _far(count: int, way: float) -> np.ndarray:
+    """Return which pairs of `count` points on a lap lie more than `way` metres of track apart."""
+    index = np.arange(count)
+    between = np.abs(index[:, None] - index)
+    far: np.ndarray = np.minimum(between, count - between) * (LAP / count) > way
+    return far
+
+
+@cache
+def _spline() -> np.ndarray:
+    """Return what turns control points into a periodic cubic spline, shape (3, PIECES, KNOTS).
+
+    A spline is linear in its control points, so it is solved once, for unit points: points and
+    first and second derivatives at even steps of the spline's own parameter.
+    """
+    unit = np.eye(KNOTS)[np.arange(KNOTS + 1) % KNOTS]
+    spline = CubicSpline(np.arange(KNOTS + 1), unit, bc_type="periodic")
+    return np.stack([spline(np.arange(PIECES) * (KNOTS / PIECES), order) for order in range(3)])

@@ -1,0 +1,255 @@
+"""The world: a Gymnasium environment that joins one robot and one task in one simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import gymnasium
+import numpy as np
+
+from .errors import HeadstartError, nearest
+from .parameters import Parameter, ParameterSpace, appliers, applies
+from .sensing import Actuation, Channel, Command, Sensing
+from .simulation import Simulation
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a world divides time: `substeps` physics steps of `timestep` s make a control step."""
+
+    timestep: float
+    substeps: int
+    solver_iterations: int
+
+    @property
+    def period(self) -> float:
+        """The control step in seconds."""
+        return self.timestep * self.substeps
+
+
+class Judgement(NamedTuple):
+    """What a task says of one control step; `terms` are reward terms before their weights."""
+
+    terms: dict[str, float]
+    terminated: bool
+    success: bool
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a picture is taken from: metres and degrees, as PyBullet's debug camera."""
+
+    target: tuple[float, float, float]
+    distance: float
+    yaw: float
+    pitch: float
+
+
+class Part:
+    """What robots and tasks share: a simulation, channels and declared parameters."""
+
+    channels: ClassVar[tuple[Channel, ...]] = ()
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Start an episode; parameters are in force, the snapshot is restored."""
+
+    def show(self) -> None:
+        """Put what is only there to be seen in place; called before a picture is taken."""
+
+
+class Robot(Part):
+    """What acts and senses."""
+
+    commands: ClassVar[tuple[Command, ...]]
+    action_delay: ClassVar[Parameter]
+
+    def act(self, command: list[float]) -> None:
+        """Drive the motors for one physics step; `command` is in the commands' units."""
+        raise NotImplementedError
+
+    def sense(self, raw: Mapping[str, np.ndarray]) -> None:
+        """Write what is true now into the robot's own channels."""
+        raise NotImplementedError
+
+    @applies(Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"))
+    def set_gravity(self, gravity: float) -> None:
+        """Put gravity in force."""
+        self.simulation.set_gravity(gravity)
+
+
+class Task(Part):
+    """What sets the goal, rewards and ends."""
+
+    weights: ClassVar[Mapping[str, float]]
+    episode_steps: ClassVar[int]
+    camera: Camera
+
+    def complete(self, report: Mapping[str, np.ndarray]) -> None:
+        """Write the task's own channels, given what the robot's channels report."""
+
+    def judge(self) -> Judgement:
+        """Judge the control step that just ended."""
+        raise NotImplementedError
+
+
+class World(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A robot and a task as a Gymnasium environment with named parameters.
+
+    Observations are float32 of shape `(sum of channel sizes,)`, actions float32 in [-1, 1] of
+    shape `(number of commands,)`. `info` is empty but for reset (`parameters`, `success`) and an
+    episode's last step (`parameters`, `success`, `reward_terms`: weighted sums over the episode).
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}  # noqa: RUF012
+
+    def __init__(
+        self,
+        robot: type[Robot],
+        task: type[Task],
+        timing: Timing,
+        render_mode: str | None = None,
+        image_size: tuple[int, int] = (480, 360),
+    ) -> None:
+        """Build the world; `image_size` is (width, height) in pixels.
+
+        Raises:
+            HeadstartError: an unknown render mode.
+        """
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise HeadstartError(
+                f"unknown render_mode '{render_mode}'"
+                f"{nearest(render_mode, self.metadata['render_modes'])}"
+            )
+        self.metadata = {**self.metadata, "render_fps": round(1 / timing.period)}
+        self.render_mode = render_mode
+        self.timing = timing
+        self._image_size = image_size
+        self.simulation = Simulation(
+            timing.timestep,
+            timing.solver_iterations,
+            visual=render_mode is not None,
+            gui=render_mode == "human",
+        )
+        try:
+            self.robot = robot(self.simulation)
+            self.task = task(self.simulation, self.robot)  # type: ignore[call-arg]
+        except BaseException:
+            self.simulation.close()
+            raise
+        self.simulation.snapshot()
+        self._sensing = Sensing((*robot.channels, *task.channels), timing.period)
+        self._actuation = Actuation(robot.commands, timing.substeps)
+        self._appliers = [*appliers(self.robot), *appliers(self.task)]
+        self.parameters = ParameterSpace(self._declared())
+        self._values = self.parameters.nominal()
+        self.observation_space = gymnasium.spaces.Box(*self._sensing.bounds(), dtype=np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(robot.commands),), np.float32)
+        self._weights = dict(task.weights)
+        self._sums: dict[str, float] = {}
+        self._steps_left = 0
+        self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence())
+
+    def _declared(self) -> list[Parameter]:
+        """Collect all parameters, each once: channels may share one (a common delay)."""
+        own = [p for _, parameters in self._appliers for p in parameters]
+        channels = [p for channel in self._sensing.channels for p in channel.parameters()]
+        return [*own, self.robot.action_delay, *dict.fromkeys(channels)]
+
+    def set_parameters(self, values: Mapping[str, float]) -> None:
+        """Put `values` in force from the next reset on, all other parameters at their nominals.
+
+        Raises:
+            ParameterError: an unknown name or a value out of bounds; then nothing changes.
+        """
+        self._values = {**self.parameters.nominal(), **self.parameters.validate(values)}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start an episode: snapshot, all parameters from their nominals, then robot and task.
+
+        With a `seed` everything random in the episode follows from it; the goal does not depend on
+        the parameters, so that shifted worlds are compared on the same goals.
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence(seed))
+        self.simulation.restore()
+        for apply, parameters in self._appliers:
+            apply(**{p.name: self._values[p.name] for p in parameters})
+        self._actuation.configure(self._values[self.robot.action_delay.name] / self.timing.timestep)
+        self._sensing.configure(self._values)
+        self.robot.reset(self._task_rng)
+        self.task.reset(self._task_rng)
+        self._sums = dict.fromkeys(self._weights, 0.0)
+        self._steps_left = self.task.episode_steps
+        self.robot.sense(self._sensing.raw)
+        self._sensing.reset()
+        return self._observe(), {"parameters": dict(self._values), "success": False}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance by one control step.
+
+        Raises:
+            ValueError: the action has a NaN or the wrong shape.
+        """
+        self._actuation.push(action)
+        for substep in range(self.timing.substeps):
+            self.robot.act(self._actuation.at(substep))
+            self.simulation.step()
+        self.robot.sense(self._sensing.raw)
+        terms, terminated, success = self.task.judge()
+        reward = self._weigh(terms)
+        self._steps_left -= 1
+        truncated = not terminated and self._steps_left <= 0
+        info = self._summary(success) if terminated or truncated else {}
+        return self._observe(), reward, terminated, truncated, info
+
+    def _observe(self) -> np.ndarray:
+        self.task.complete(self._sensing.read(self._sensor_rng))
+        if self.render_mode == "human":
+            self._show()
+        return self._sensing.observation()
+
+    def _weigh(self, terms: Mapping[str, float]) -> float:
+        """Weigh and add the reward terms, keeping their sums over the episode."""
+        reward = 0.0
+        for name, weight in self._weights.items():
+            part = weight * terms[name]
+            self._sums[name] += part
+            reward += part
+        return reward
+
+    def _summary(self, success: bool) -> dict[str, Any]:
+        return {
+            "parameters": dict(self._values),
+            "success": success,
+            "reward_terms": dict(self._sums),
+        }
+
+    def _show(self) -> None:
+        self.robot.show()
+        self.task.show()
+
+    def render(self) -> np.ndarray | None:
+        """Return a picture, uint8 `(height, width, 3)`, in mode "rgb_array"; else None."""
+        if self.render_mode != "rgb_array":
+            return None
+        self._show()
+        c = self.task.camera
+        return self.simulation.camera_image(c.target, c.distance, c.yaw, c.pitch, *self._image_size)
+
+    def close(self) -> None:
+        """Free the PyBullet client; may be called again."""
+        self.simulation.close()
+
+
+def _streams(seed: np.random.SeedSequence) -> tuple[np.random.Generator, np.random.Generator]:
+    """Return the task's and the sensors' generators."""
+    task, sensors = seed.spawn(2)
+    return np.random.default_rng(task), np.random.default_rng(sensors)

@@ -1,0 +1,86 @@
+"""Curves as arrays, and metrics over seeds as entries of the summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import metrics
+from .loading import Trial
+from .statistics import Interval, mean_interval
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The finished trials of one method on one target.
+
+    Attributes:
+        seeds: their seeds, in order.
+        steps: `(evaluations,)`.
+        returns: `(seeds, evaluations)`.
+        success: `(seeds, evaluations)` success rates; None where the world has no success.
+        scores: `(seeds, evaluations)`; None where there is no scale to score on.
+    """
+
+    seeds: list[int]
+    steps: metrics.Floats
+    returns: metrics.Floats
+    success: metrics.Floats | None = None
+    scores: metrics.Floats | None = None
+
+
+def curves_of(trials: Sequence[Trial]) -> Curves | None:
+    """Return the curves of finished trials of one method on one target; None without any."""
+    if not trials:
+        return None
+    success = [[line["success"] for line in trial.evaluations] for trial in trials]
+    told = all(rate is not None for rates in success for rate in rates)
+    return Curves(
+        seeds=[trial.seed for trial in trials],
+        steps=np.array(trials[0].steps, dtype=np.float64),
+        returns=np.array([trial.returns for trial in trials], dtype=np.float64),
+        success=np.array(success, dtype=np.float64) if told else None,
+    )
+
+
+def entry(seeds: Sequence[int], values: ArrayLike) -> Entry:
+    """Return `{"per_seed", "estimate", "low", "high", "n", "kind"}` of values `(seeds,)`."""
+    per_seed = dict(zip(seeds, np.asarray(values, dtype=np.float64).tolist(), strict=True))
+    interval = mean_interval(list(per_seed.values()))
+    assert interval is not None  # there is no entry without a seed
+    return {"per_seed": per_seed, **asdict(interval)}
+
+
+def ends(seeds: Sequence[int], values: metrics.Floats) -> dict[str, Entry]:
+    """Return the entries of curves `(seeds, evaluations)` at step 0 and at the asymptote."""
+    return {
+        "start": entry(seeds, metrics.start(values)),
+        "end": entry(seeds, metrics.asymptote(values)),
+    }
+
+
+def interval_entry(interval: Interval | None) -> Entry | None:
+    """Return an interval as a plain mapping; None stays None."""
+    return None if interval is None else asdict(interval)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: text keys, no numpy, None in place of NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value

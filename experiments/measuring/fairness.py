@@ -1,0 +1,101 @@
+"""What was fair in a comparison and what was not, from what the run recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .comparing import BASELINE, uses_source
+from .loading import Run
+from .statistics import FEWEST_SEEDS
+
+ALWAYS_BESIDE = (BASELINE, "zero_shot", "naive")
+"""The baselines that belong beside every method (metrics of transfer)."""
+
+
+def fairness(run: Run) -> list[dict[str, Any]]:
+    """Return facts on the comparison, each `{"holds": bool, "text": one sentence}`."""
+    return [
+        _budgets(run),
+        _evaluations(run),
+        _sources(run),
+        _source_steps(run),
+        _baselines(run),
+        _seeds(run),
+        _complete(run),
+    ]
+
+
+def _budgets(run: Run) -> dict[str, Any]:
+    spent = {}
+    for target in run.experiment["targets"]:
+        ends = {t.steps[-1] for m in run.methods for t in run.done(target, m)}
+        if ends:
+            spent[target] = f"{max(ends):,} steps on {target}"
+    said = f"All methods had the same target budget: {', '.join(spent.values())}."
+    return _fact(bool(spent), said if spent else "No trial has finished.")
+
+
+def _evaluations(run: Run) -> dict[str, Any]:
+    episodes = {
+        line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations
+    }
+    counts = " or ".join(str(n) for n in sorted(episodes))
+    return _fact(
+        len(episodes) == 1,
+        f"Every evaluation is {counts or 'no'} episodes of the deterministic policy in a separate "
+        "world, at the same steps, from step 0 before any update, and with the same evaluation "
+        "seeds for all methods.",
+    )
+
+
+def _sources(run: Run) -> dict[str, Any]:
+    done = [trial for trial in run.sources if trial.state == "done"]
+    enough = {t.seed for t in done} >= set(run.experiment["seeds"])
+    each = "Each seed has a source policy of its own, so the seeds are independent"
+    return _fact(enough, f"{each}: {len(done)} source{'s' * (len(done) != 1)} trained.")
+
+
+def _source_steps(run: Run) -> dict[str, Any]:
+    users = [name for name in run.methods if uses_source(run, name)]
+    if not users:
+        return _fact(True, "No method used a source.")
+    steps = run.experiment["source"]["steps"]
+    return _fact(
+        "scratch_total" in run.methods,
+        f"{', '.join(users)} had {steps:,} source steps that {BASELINE} had not; curves and times "
+        "count target steps only, total time and break-even add the source's.",
+    )
+
+
+def _baselines(run: Run) -> dict[str, Any]:
+    lacking = [name for name in ALWAYS_BESIDE if name not in run.methods]
+    there = ", ".join(ALWAYS_BESIDE)
+    return _fact(
+        not lacking,
+        f"Baselines absent: {', '.join(lacking)}." if lacking else f"The baselines {there} are beside.",
+    )
+
+
+def _seeds(run: Run) -> dict[str, Any]:
+    n = len(run.experiment["seeds"])
+    few = n < FEWEST_SEEDS
+    return _fact(
+        not few,
+        f"{n} seed{'s' * (n != 1)}"
+        + (f": too few to claim anything, which takes {FEWEST_SEEDS}." if few else "."),
+    )
+
+
+def _complete(run: Run) -> dict[str, Any]:
+    lost = len(run.failures)
+    return _fact(
+        not lost,
+        f"{lost} of {len(run.trials) + len(run.sources)} runs (sources and trials) have no usable "
+        "curve; they are listed."
+        if lost
+        else "Every source and trial finished.",
+    )
+
+
+def _fact(holds: bool, text: str) -> dict[str, Any]:
+    return {"holds": holds, "text": text}

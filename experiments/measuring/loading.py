@@ -1,0 +1,257 @@
+"""Reading a run directory: every trial that was asked for, with its curve or with why it has none.
+
+What is wrong with one trial (it failed, was not run, holds NaN, has no evaluation at step 0, a line
+cannot be read) makes that trial a failed one, listed with the reason; the others stand. What leaves
+nothing to compare (no experiment, curves of one target on different steps) is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ...envs.errors import HeadstartError
+
+COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
+"""The columns of results.csv."""
+
+
+class RunError(HeadstartError):
+    """A run directory that cannot be read or compared."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method on one target with one seed (or one source with one seed).
+
+    Attributes:
+        target: name of the target; for a source its name.
+        method: name of the method; `source` for a source.
+        seed: the seed.
+        state: `done`, `failed` (raised an error), `running` (not finished), `missing` (never
+            begun) or `invalid` (finished, but its curve cannot be used).
+        error: one line on why the state is not `done`.
+        traceback: the traceback of a failed trial.
+        seconds: wall time spent on it.
+        status: what its status.json holds.
+        evaluations: its evaluations in the order of their steps.
+    """
+
+    target: str
+    method: str
+    seed: int
+    state: str
+    error: str | None = None
+    traceback: str | None = None
+    seconds: float | None = None
+    status: Mapping[str, Any] = field(default_factory=dict)
+    evaluations: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps of its evaluations."""
+        return tuple(line["step"] for line in self.evaluations)
+
+    @property
+    def returns(self) -> tuple[float, ...]:
+        """The mean return of each evaluation."""
+        return tuple(line["return"] for line in self.evaluations)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds.
+
+    Attributes:
+        directory: where it is.
+        experiment: the resolved experiment.
+        facts: commands, versions, hardware, parameters, anchors.
+        trials: every trial of the experiment in its order, whatever its state.
+        sources: the same for the sources.
+    """
+
+    directory: Path
+    experiment: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    sources: tuple[Trial, ...]
+
+    @property
+    def methods(self) -> list[str]:
+        """The names of the methods in the experiment's order."""
+        return [method_name(entry) for entry in self.experiment["methods"]]
+
+    @property
+    def failures(self) -> list[Trial]:
+        """Sources and trials that have no usable curve."""
+        return [trial for trial in (*self.sources, *self.trials) if trial.state != "done"]
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """The curves of the trials that are done, tidy and sorted, with `COLUMNS`."""
+        rows = [
+            (trial.target, trial.method, trial.seed, *(line[column] for column in COLUMNS[3:]))
+            for trial in self.trials
+            if trial.state == "done"
+            for line in trial.evaluations
+        ]
+        frame = pd.DataFrame(rows, columns=list(COLUMNS))
+        return frame.sort_values(list(COLUMNS[:4]), ignore_index=True)
+
+    def done(self, target: str, method: str) -> list[Trial]:
+        """Return the finished trials of a method on a target, by seed."""
+        wanted = [t for t in self.trials if (t.target, t.method, t.state) == (target, method, "done")]
+        return sorted(wanted, key=lambda trial: trial.seed)
+
+
+def load(directory: str | Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        RunError: it is no run directory, or the curves of a target are on different steps.
+    """
+    root = Path(directory)
+    experiment = _mapping(root / "experiment.yaml", yaml.safe_load)
+    facts = _mapping(root / "facts.json", json.loads)
+    for key in ("source", "targets", "methods", "seeds"):
+        if key not in experiment:
+            raise RunError(f"{root / 'experiment.yaml'}: '{key}' is missing")
+    seeds = [int(seed) for seed in experiment["seeds"]]
+    trials = tuple(
+        _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
+        for target in experiment["targets"]
+        for method in map(method_name, experiment["methods"])
+        for seed in seeds
+    )
+    names = sorted(path.name for path in (root / "source").glob("*") if path.is_dir())
+    sources = tuple(
+        _trial(root / "source" / name / f"seed-{seed}", name, "source", seed)
+        for name in names
+        for seed in seeds
+    )
+    for target in experiment["targets"]:
+        _same_steps([t for t in trials if t.target == target and t.state == "done"])
+    return Run(root, experiment, facts, trials, sources)
+
+
+def read_evaluations(path: Path) -> list[dict[str, Any]]:
+    """Read a file of evaluations, one JSON object a line.
+
+    A last line without its end, as a killed writer leaves it, is left out; anything else that
+    cannot be read is an error.
+
+    Raises:
+        RunError: a line that cannot be read, or whose values are not what they should be.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({_reason(error)})") from None
+    unfinished = lines.pop()
+    found = [_evaluation(line, f"{path}, line {i}") for i, line in enumerate(lines, start=1)]
+    if unfinished:
+        try:
+            json.loads(unfinished)
+        except ValueError:
+            return found
+        found.append(_evaluation(unfinished, f"{path}, line {len(lines) + 1}"))
+    return found
+
+
+def method_name(entry: str | Mapping[str, Any]) -> str:
+    """Return the name in an entry of an experiment's methods: `name` or `{name: settings}`."""
+    return entry if isinstance(entry, str) else next(iter(entry))
+
+
+def _trial(path: Path, target: str, method: str, seed: int) -> Trial:
+    if not (path / "status.json").is_file():
+        return Trial(target, method, seed, "missing", "has not been run")
+    try:
+        status = _mapping(path / "status.json", json.loads)
+    except RunError as error:
+        return Trial(target, method, seed, "invalid", str(error))
+    state, seconds = str(status.get("state")), status.get("seconds")
+    if state == "failed":
+        said = str(status.get("error") or "no reason recorded").strip()
+        trace = status.get("traceback")
+        return Trial(target, method, seed, state, said, trace, seconds, status)
+    if state != "done":
+        said = f"not finished: at step {status.get('step')} of {status.get('steps')}"
+        return Trial(target, method, seed, "running", said, None, seconds, status)
+    try:
+        evaluations = tuple(read_evaluations(path / "evaluations.jsonl"))
+        _check_curve(evaluations, path / "evaluations.jsonl")
+    except RunError as error:
+        return Trial(target, method, seed, "invalid", str(error), None, seconds, status)
+    return Trial(target, method, seed, "done", None, None, seconds, status, evaluations)
+
+
+def _evaluation(text: str, where: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        raise RunError(f"{where}: not a JSON object: {text[:40]!r}") from None
+    if not isinstance(line, dict):
+        raise RunError(f"{where}: not a JSON object: {text[:40]!r}")
+    for key in COLUMNS[3:]:
+        if key not in line:
+            raise RunError(f"{where}: '{key}' is missing")
+        value = line[key]
+        if value is None and key == "success":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise RunError(f"{where}: '{key}' is {value!r}, expected a number")
+        if not math.isfinite(value):
+            raise RunError(f"{where}: '{key}' is {value} at step {line['step']}")
+    return line
+
+
+def _check_curve(evaluations: tuple[Mapping[str, Any], ...], path: Path) -> None:
+    steps = [line["step"] for line in evaluations]
+    if not steps or steps[0] != 0:
+        begin = f"begins at step {steps[0]}" if steps else "is empty"
+        raise RunError(f"{path}: {begin}; the first evaluation must be at step 0")
+    if len(steps) < 2:
+        raise RunError(f"{path}: has no evaluation after step 0")
+    for before, after in zip(steps, steps[1:], strict=False):
+        if after <= before:
+            raise RunError(f"{path}: step {after} follows step {before}; steps must increase")
+
+
+def _same_steps(trials: list[Trial]) -> None:
+    """Raise RunError where finished trials of one target were evaluated at different steps."""
+    if not trials:
+        return
+    usual = Counter(trial.steps for trial in trials).most_common(1)[0][0]
+    for trial in trials:
+        if trial.steps != usual:
+            raise RunError(
+                f"target '{trial.target}': {trial.method}/seed-{trial.seed} has "
+                f"{len(trial.steps)} evaluations up to step {trial.steps[-1]} where others have "
+                f"{len(usual)} up to step {usual[-1]}; all trials of a target must share their "
+                "steps (remove that trial's directory and run the experiment again)"
+            )
+
+
+def _mapping(path: Path, parse: Any) -> dict[str, Any]:
+    try:
+        found = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.parent}: no {path.name}, so this is not a run directory") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: cannot be read ({_reason(error)})") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: expected a mapping, found {type(found).__name__}")
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

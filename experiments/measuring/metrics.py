@@ -1,0 +1,229 @@
+"""Metrics of transfer: pure functions of learning curves, one value per seed.
+
+Shapes: `steps` is `(evaluations,)`, strictly increasing target environment steps that begin at 0;
+`scores` is `(seeds, evaluations)`. The budget T is the last step. The unit is the seed, never the
+episode: intervals over the per-seed values are in `statistics`.
+
+Sources: Taylor & Stone, JMLR 10 (2009) 1633, jump-start, asymptotic performance, total reward,
+transfer ratio, time to threshold; Wolczyk et al., Continual World, arXiv 2105.10919, forward
+transfer; Kaplan & Meier, JASA 53 (1958) 457, for times that are censored at the budget.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from .statistics import Interval, ratio_interval
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+EARLY = 0.05
+"""The share of the budget over which `early` averages."""
+DIP = 0.2
+"""The share of the budget in which a dip is looked for."""
+SMALLEST_WINDOW = 5
+"""The fewest evaluations that the asymptotic window holds, where there are as many."""
+HOLD = 3
+"""Evaluations in a row that a threshold must be held for to count as reached."""
+HIGHEST_BASELINE_AREA = 0.95
+"""Above this baseline area forward transfer divides by next to nothing and is not given."""
+
+
+def normalize(returns: ArrayLike, *, random: float, reference: float) -> Floats:
+    """Return the unclipped score `(J - J_random) / (J_reference - J_random)` of any shape.
+
+    Raises:
+        ValueError: the reference is not above the random policy, so there is no scale.
+    """
+    if not reference > random:
+        raise ValueError(
+            f"the reference return ({reference:g}) must be above the random policy's ({random:g})"
+        )
+    return (np.asarray(returns, dtype=np.float64) - random) / (reference - random)
+
+
+def start(scores: ArrayLike) -> Floats:
+    """Return s(0) per seed, `(seeds,)`; jump-start is this minus the same of scratch."""
+    return _curves(scores)[:, 0]
+
+
+def early(steps: ArrayLike, scores: ArrayLike, share: float = EARLY) -> Floats:
+    """Return the mean over the first `share` of the budget per seed, `(seeds,)`.
+
+    Where the evaluations are so far apart that only step 0 falls in, this is s(0).
+    """
+    at, curves = _aligned(steps, scores)
+    return np.asarray(curves[:, at <= share * at[-1]].mean(axis=1))
+
+
+def window(evaluations: int) -> int:
+    """Return how many evaluations the asymptotic window holds: the last 10 %, at least 5.
+
+    A curve of fewer than 5 evaluations is a window as a whole.
+    """
+    return min(max(-(-evaluations // 10), SMALLEST_WINDOW), evaluations)
+
+
+def asymptote(scores: ArrayLike) -> Floats:
+    """Return the mean over the asymptotic window per seed, `(seeds,)`."""
+    curves = _curves(scores)
+    return np.asarray(curves[:, -window(curves.shape[1]) :].mean(axis=1))
+
+
+def drift(steps: ArrayLike, scores: ArrayLike) -> Floats:
+    """Return what a least-squares line gains over the asymptotic window per seed, `(seeds,)`.
+
+    In score over the length of the window. A method has not converged where the interval of this
+    over seeds excludes 0.
+
+    Raises:
+        ValueError: fewer than 2 evaluations, through which no line can be laid.
+    """
+    at, curves = _aligned(steps, scores)
+    size = window(at.size)
+    at, curves = at[-size:], curves[:, -size:]
+    centred = at - at.mean()
+    # From the first value on: exactly 0 for a constant curve, which rounding would else make +-eps.
+    slopes = (curves - curves[:, :1]) @ centred / (centred @ centred)
+    return np.asarray(slopes * (at[-1] - at[0]))
+
+
+def dip(steps: ArrayLike, scores: ArrayLike, share: float = DIP) -> tuple[Floats, Floats]:
+    """Return depth and step of recovery of the dip after the start, each `(seeds,)`.
+
+    The depth is `s(0) - min s(t)` over the first `share` of the budget (0: no dip). Recovered is
+    the first evaluation after that minimum that is at least s(0): step 0 where there is no dip, NaN
+    where the curve never comes back.
+    """
+    at, curves = _aligned(steps, scores)
+    begin = curves[:, :1]
+    lowest = curves[:, at <= share * at[-1]].argmin(axis=1)
+    depth = (begin - np.take_along_axis(curves, lowest[:, None], axis=1))[:, 0]
+    back = (curves >= begin) & (np.arange(at.size) >= lowest[:, None])
+    recovery = np.where(back.any(axis=1), at[back.argmax(axis=1)], np.nan)
+    return depth, recovery
+
+
+def area(steps: ArrayLike, scores: ArrayLike) -> Floats:
+    """Return the area under the curve `1/T * integral of s dt` by trapezoids, `(seeds,)`."""
+    at, curves = _aligned(steps, scores)
+    widths = np.diff(at)
+    return np.asarray((curves[:, 1:] + curves[:, :-1]) @ widths / (2 * at[-1]))
+
+
+def forward_transfer(transfer: ArrayLike, scratch: ArrayLike) -> Interval | None:
+    """Return `(AUC_T - AUC_S) / (1 - AUC_S)` of paired areas, `(seeds,)`, with its interval.
+
+    A ratio of means. None where the mean AUC_S is above 0.95: nothing is left to gain there.
+    """
+    a, b = np.asarray(transfer, dtype=np.float64), np.asarray(scratch, dtype=np.float64)
+    if not b.size or b.mean() > HIGHEST_BASELINE_AREA:
+        return None
+    return ratio_interval(a - b, 1.0 - b)
+
+
+def transfer_ratio(transfer: ArrayLike, scratch: ArrayLike) -> Interval | None:
+    """Return `AUC_T / AUC_S` of paired areas, `(seeds,)`, with its interval.
+
+    A ratio of means. None where the mean AUC_S is not above 0.
+    """
+    b = np.asarray(scratch, dtype=np.float64)
+    return ratio_interval(transfer, b) if b.size and b.mean() > 0 else None
+
+
+def time_to_threshold(
+    steps: ArrayLike, scores: ArrayLike, threshold: float, hold: int = HOLD
+) -> tuple[Floats, Flags]:
+    """Return the time to threshold and whether it was reached, each `(seeds,)`.
+
+    The time is the step of the first evaluation at or above `threshold` that begins `hold` such
+    evaluations in a row. A seed that never holds it is censored: its time is the budget and its
+    flag is false; it is never left out. The resolution is the spacing of the evaluations.
+    """
+    at, curves = _aligned(steps, scores)
+    if at.size < hold:
+        return np.full(len(curves), at[-1]), np.zeros(len(curves), dtype=np.bool_)
+    above = np.lib.stride_tricks.sliding_window_view(curves >= threshold, hold, axis=1).all(axis=2)
+    reached = above.any(axis=1)
+    return np.where(reached, at[above.argmax(axis=1)], at[-1]), reached
+
+
+def median_time(times: ArrayLike, reached: ArrayLike) -> float:
+    """Return the Kaplan-Meier median: the first time by which half of the seeds have reached it.
+
+    NaN where the survival curve stays above one half. `times` and `reached` are `(seeds,)`.
+    """
+    at, left = _survival(times, reached)
+    # The products of the estimator round: 3/4 * 2/3 must count as one half.
+    half = left <= 0.5 + 1e-12
+    return float(at[half.argmax()]) if half.any() else float("nan")
+
+
+def restricted_mean(times: ArrayLike, reached: ArrayLike, horizon: float) -> float:
+    """Return the mean time to threshold restricted to `horizon`: the area under survival.
+
+    `times` and `reached` are `(seeds,)`. Where every censored seed was watched up to the horizon,
+    as all seeds of one budget are, this is the mean of `min(time, horizon)`.
+    """
+    at, left = _survival(times, reached)
+    inside = at < horizon
+    edges = np.concatenate(([0.0], at[inside], [horizon]))
+    return float(np.diff(edges) @ np.concatenate(([1.0], left[inside])))
+
+
+def total_time(times: ArrayLike, source_steps: float, targets: int = 1) -> Floats:
+    """Return times with the source's steps added, shared out over `targets` targets."""
+    return np.asarray(times, dtype=np.float64) + source_steps / targets
+
+
+def break_even(source_steps: float, scratch_time: float, transfer_time: float) -> float:
+    """Return K* = C_source / (TTT_scratch - TTT_transfer), the targets that pay for the source.
+
+    NaN where transfer saves no steps, so that no number of targets pays.
+    """
+    saved = scratch_time - transfer_time
+    return source_steps / saved if saved > 0 else float("nan")
+
+
+def retention(before: ArrayLike, after: ArrayLike) -> Floats:
+    """Return the source score after transfer minus before, `(seeds,)`: below 0 is forgetting."""
+    return np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+
+
+def zero_shot_gap(in_source: ArrayLike, in_target: ArrayLike) -> Floats:
+    """Return the source policy's score in the source minus that in the target, `(seeds,)`."""
+    return np.asarray(in_source, dtype=np.float64) - np.asarray(in_target, dtype=np.float64)
+
+
+def failure_rate(success: ArrayLike) -> Floats:
+    """Return the share of episodes that did not succeed, `(seeds,)`."""
+    return 1.0 - np.asarray(success, dtype=np.float64)
+
+
+def _survival(times: ArrayLike, reached: ArrayLike) -> tuple[Floats, Floats]:
+    """Return times `(k,)` and the Kaplan-Meier share of seeds not there yet after each, `(k,)`."""
+    at, events = np.asarray(times, dtype=np.float64), np.asarray(reached, dtype=np.bool_)
+    censored = stats.CensoredData(uncensored=at[events], right=at[~events])
+    survival = stats.ecdf(censored).sf
+    return np.asarray(survival.quantiles), np.asarray(survival.probabilities)
+
+
+def _curves(scores: ArrayLike) -> Floats:
+    curves = np.asarray(scores, dtype=np.float64)
+    if curves.ndim != 2 or not curves.size:
+        raise ValueError(f"scores must be (seeds, evaluations), got shape {curves.shape}")
+    if not np.isfinite(curves).all():
+        raise ValueError("scores must be finite; a trial with NaN has failed and has no metrics")
+    return curves
+
+
+def _aligned(steps: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    at, curves = np.asarray(steps, dtype=np.float64), _curves(scores)
+    if at.shape != curves.shape[1:]:
+        raise ValueError(f"{at.size} steps for scores of shape {curves.shape}")
+    if at.size < 2 or at[0] != 0 or (np.diff(at) <= 0).any():
+        raise ValueError("steps must begin at 0 and increase, with at least 2 evaluations")
+    return at, curves

@@ -1,0 +1,239 @@
+"""Intervals and tests over seeds: pure functions, the seed as the unit.
+
+Which interval is used: Student's t over the paired differences where seeds are shared, Welch's
+where they are not, from 2 seeds on; the bias-corrected and accelerated bootstrap (BCa) beside it
+from 5 seeds on, as below that the resamples are too few to carry an interval (10 distinct ones for
+3 seeds). A percentile bootstrap is not used: it covers 79 % of a nominal 95 % at 3 seeds.
+
+Sources: Welch, Biometrika 34 (1947) 28; Efron, JASA 82 (1987) 171, BCa; Fieller, J. R. Stat. Soc.
+B 16 (1954) 175, ratios of means; Holm, Scand. J. Stat. 6 (1979) 65; Agarwal et al. 2021 (rliable),
+probability of improvement; Patterson et al., JMLR 25 (2024), on what few seeds can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+FEWEST_SEEDS = 5
+"""With fewer seeds numbers and intervals are shown but nothing is claimed."""
+RESAMPLES = 9_999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean (or a ratio of means) over `n` seeds with its 95 % interval.
+
+    Attributes:
+        estimate: the mean over seeds, or the ratio.
+        low: lower end; None where there is no interval.
+        high: upper end; None where there is no interval.
+        n: number of seeds behind it.
+        kind: `paired t`, `t`, `welch`, `bca`, `fieller`; `constant` where all seeds are equal, so
+            that the width of 0 says nothing about other seeds; `one seed` where there is no
+            interval; `unbounded` where a ratio's denominator may be 0.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    n: int
+    kind: str
+
+    @property
+    def side(self) -> str:
+        """Where the interval lies: `above` 0, `below` 0, or `unclear`."""
+        if self.low is not None and self.low > 0:
+            return "above"
+        return "below" if self.high is not None and self.high < 0 else "unclear"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method against scratch in one metric.
+
+    Attributes:
+        difference: method minus scratch.
+        bca: the BCa interval of the same paired differences; None below 5 seeds or where it does
+            not exist.
+        p: two-sided p value of no difference; None where there is no interval.
+        probability: P(T > S), the chance that a seed of the method beats one of scratch.
+        per_seed: paired difference by seed; empty where no seeds are shared.
+    """
+
+    difference: Interval
+    bca: Interval | None
+    p: float | None
+    probability: float
+    per_seed: dict[int, float]
+
+
+def mean_interval(values: ArrayLike, *, kind: str = "t") -> Interval | None:
+    """Return the mean of `values`, `(seeds,)`, with Student's t interval; None without values.
+
+    For paired differences pass `kind="paired t"`: the interval is the paired t interval.
+    """
+    sample = _sample(values)
+    if not sample.size:
+        return None
+    mean, n = float(sample.mean()), sample.size
+    if n == 1:
+        return Interval(mean, None, None, 1, "one seed")
+    if _constant(sample):
+        return Interval(mean, mean, mean, n, "constant")
+    half = _t(n - 1) * float(sample.std(ddof=1)) / n**0.5
+    return Interval(mean, mean - half, mean + half, n, kind)
+
+
+def welch_interval(transfer: ArrayLike, scratch: ArrayLike) -> Interval:
+    """Return the difference of two independent means, `(n,)` and `(m,)`, with Welch's t interval.
+
+    `n` is the smaller number of seeds.
+
+    Raises:
+        ValueError: a side without a value.
+    """
+    a, b = _sample(transfer), _sample(scratch)
+    if not a.size or not b.size:
+        raise ValueError("a difference needs at least one seed on either side")
+    n, difference = min(a.size, b.size), float(a.mean() - b.mean())
+    if n < 2:
+        return Interval(difference, None, None, n, "one seed")
+    if _constant(a) and _constant(b):
+        return Interval(difference, difference, difference, n, "constant")
+    of_a, of_b = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
+    # Welch-Satterthwaite degrees of freedom.
+    freedom = (of_a + of_b) ** 2 / (of_a**2 / (a.size - 1) + of_b**2 / (b.size - 1))
+    half = _t(float(freedom)) * float(np.sqrt(of_a + of_b))
+    return Interval(difference, difference - half, difference + half, n, "welch")
+
+
+def bca_interval(values: ArrayLike, rng: np.random.Generator) -> Interval | None:
+    """Return the mean of `values`, `(seeds,)`, with its BCa bootstrap interval, drawn from `rng`.
+
+    None with fewer than 5 seeds, and where all values are equal: the bootstrap then has nothing to
+    resample and BCa is not defined.
+    """
+    sample = _sample(values)
+    if sample.size < FEWEST_SEEDS or _constant(sample):
+        return None
+    found = stats.bootstrap(
+        (sample,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="BCa", rng=rng
+    ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return None
+    return Interval(float(sample.mean()), low, high, sample.size, "bca")
+
+
+def ratio_interval(numerator: ArrayLike, denominator: ArrayLike) -> Interval:
+    """Return the ratio of two paired means, each `(seeds,)`, with Fieller's interval.
+
+    Chosen over a bootstrap of the ratio because it keeps its coverage for few seeds and says when
+    it cannot be had: where the denominator's own interval holds 0, the ratio's is unbounded.
+
+    Raises:
+        ValueError: no seeds, unequal numbers of them, or a denominator whose mean is 0.
+    """
+    a, b = _sample(numerator), _sample(denominator)
+    if a.size != b.size or not a.size:
+        raise ValueError(f"a ratio needs paired seeds, got {a.size} and {b.size}")
+    top, bottom, n = float(a.mean()), float(b.mean()), a.size
+    if bottom == 0:
+        raise ValueError("the denominator's mean is 0")
+    ratio = top / bottom
+    if n == 1:
+        return Interval(ratio, None, None, 1, "one seed")
+    if _constant(a) and _constant(b):
+        return Interval(ratio, ratio, ratio, n, "constant")
+    # The ratios r for which the mean of a - r b is not told from 0: a quadratic in r.
+    (of_a, of_ab), (_, of_b) = np.cov(a, b, ddof=1) * (_t(n - 1) ** 2 / n)
+    square, middle, constant = bottom**2 - of_b, top * bottom - of_ab, top**2 - of_a
+    if square <= 0:
+        return Interval(ratio, None, None, n, "unbounded")
+    root = float(np.sqrt(max(middle**2 - square * constant, 0.0)))
+    return Interval(ratio, float(middle - root) / square, float(middle + root) / square, n, "fieller")
+
+
+def probability_of_improvement(transfer: ArrayLike, scratch: ArrayLike) -> float:
+    """Return P(T > S) over all pairs of seeds, ties counted half: the Mann-Whitney U / (n m)."""
+    a, b = _sample(transfer), _sample(scratch)
+    if not a.size or not b.size:
+        raise ValueError("P(T > S) needs at least one seed on either side")
+    return float(((a[:, None] > b).mean() + (a[:, None] >= b).mean()) / 2)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return Holm's step-down adjusted p values in the given order; None (no test) stays None."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, i) in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p))
+        adjusted[i] = highest
+    return adjusted
+
+
+def compare(
+    transfer: Mapping[int, float], scratch: Mapping[int, float], rng: np.random.Generator
+) -> Comparison | None:
+    """Compare a method with scratch, each as value by seed; None where a side has no seed.
+
+    Seeds that both have are paired, and what only one of them has then does not enter the
+    difference. With fewer than 2 shared seeds, and 2 on either side, Welch's interval is taken.
+    """
+    if not transfer or not scratch:
+        return None
+    shared = sorted(transfer.keys() & scratch.keys())
+    paired = {seed: transfer[seed] - scratch[seed] for seed in shared}
+    a, b = list(transfer.values()), list(scratch.values())
+    probability = probability_of_improvement(a, b)
+    difference = mean_interval(list(paired.values()), kind="paired t")
+    if difference is None or (len(shared) < 2 <= min(len(a), len(b))):
+        difference = welch_interval(a, b)
+        return Comparison(difference, None, _p_independent(a, b), probability, paired)
+    differences = list(paired.values())
+    bca = bca_interval(differences, rng)
+    return Comparison(difference, bca, _p_paired(differences), probability, paired)
+
+
+def _p_paired(differences: Sequence[float]) -> float | None:
+    """Two-sided p of the paired t test; of the sign test where all differences are equal."""
+    sample = _sample(differences)
+    if sample.size < 2:
+        return None
+    if _constant(sample):
+        # Without spread t is infinite; what equal signs alone can say is (1/2)^(n-1).
+        return 1.0 if sample[0] == 0 else float(0.5 ** (sample.size - 1))
+    return float(stats.ttest_1samp(sample, 0.0).pvalue)
+
+
+def _p_independent(transfer: Sequence[float], scratch: Sequence[float]) -> float | None:
+    """Two-sided p of Welch's test; of the exact Mann-Whitney test where both are constant."""
+    a, b = _sample(transfer), _sample(scratch)
+    if min(a.size, b.size) < 2:
+        return None
+    if _constant(a) and _constant(b):
+        return 1.0 if a[0] == b[0] else float(stats.mannwhitneyu(a, b, method="exact").pvalue)
+    return float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+
+
+def _t(freedom: float) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+
+
+def _sample(values: ArrayLike) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or not np.isfinite(sample).all():
+        raise ValueError("expected one finite value per seed")
+    return sample
+
+
+def _constant(sample: NDArray[np.float64]) -> bool:
+    # Equal but for rounding: a spread of a few ulp would give an interval of no width.
+    return bool(np.ptp(sample) <= 1e-12 * max(1.0, float(np.abs(sample).max())))

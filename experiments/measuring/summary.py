@@ -1,0 +1,225 @@
+"""The summary of a run: every metric with its interval, as plain JSON without NaN.
+
+An entry of a metric over seeds is `{"per_seed": {seed: value}, "estimate", "low", "high", "n",
+"kind"}` (see `statistics.Interval`); what does not exist is None, with the reason in `notes` where
+it is not plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from . import metrics
+from .comparing import (
+    BASELINE,
+    add_gains,
+    add_total_time,
+    retention,
+    source_return,
+    source_scale,
+    zero_shot_gap,
+)
+from .entries import Curves, Entry, curves_of, ends, entry, plain
+from .fairness import fairness
+from .loading import Run
+from .verdict import Verdict, headline
+
+THRESHOLD = 0.8
+"""The threshold of an experiment that names none."""
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return the summary of a run. Equal runs give equal summaries: the bootstrap is seeded."""
+    threshold = float(run.experiment.get("evaluation", {}).get("threshold", THRESHOLD))
+    targets = {name: _target(run, name, threshold) for name in run.experiment["targets"]}
+    scale = source_scale(run)
+    summary = {
+        "name": run.experiment.get("name", run.directory.name),
+        "baseline": BASELINE if BASELINE in run.methods else None,
+        "methods": run.methods,
+        "seeds": list(run.experiment["seeds"]),
+        "threshold": threshold,
+        "headlines": [target["headline"] for target in targets.values()],
+        "notes": []
+        if BASELINE in run.methods
+        else [f"'{BASELINE}' is not among the methods: no gains and no verdicts."],
+        "fairness": fairness(run),
+        "source": {
+            "world": run.experiment["source"].get("world"),
+            "steps": run.experiment["source"].get("steps"),
+            "anchors": dict(zip(("random", "reference", "origin"), scale, strict=True))
+            if scale
+            else None,
+        },
+        "sources": [
+            {
+                "source": trial.target,
+                "seed": trial.seed,
+                "state": trial.state,
+                "start_return": trial.returns[0] if trial.state == "done" else None,
+                "end_return": source_return(trial),
+                "seconds": trial.seconds,
+            }
+            for trial in run.sources
+        ],
+        "targets": targets,
+        "failures": [
+            {
+                "target": trial.target,
+                "method": trial.method,
+                "seed": trial.seed,
+                "state": trial.state,
+                "error": trial.error,
+                "traceback": trial.traceback,
+            }
+            for trial in run.failures
+        ],
+    }
+    made: dict[str, Any] = plain(summary)
+    return made
+
+
+def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:
+    """Return curves with scores on `anchors`, as a target's summary holds them."""
+    random, reference = anchors["random"]["return"], anchors["reference"]["return"]
+    scores = metrics.normalize(curves.returns, random=random, reference=reference)
+    return replace(curves, scores=scores)
+
+
+def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
+    found = {name: curves_of(run.done(target, name)) for name in run.methods}
+    curves = {name: curve for name, curve in found.items() if curve is not None}
+    anchors, unscored = _anchors(run, target, curves)
+    if unscored is None:
+        curves = {name: score_curves(curve, anchors) for name, curve in curves.items()}
+    methods = {name: _method(run, target, name, curves.get(name), threshold) for name in run.methods}
+    add_gains(target, curves, methods)
+    add_total_time(run, methods)
+    steps = next(iter(curves.values())).steps if curves else np.zeros(0)
+    settings = run.experiment["targets"][target] or {}
+    scale = None if unscored else (anchors["random"]["return"], anchors["reference"]["return"])
+    return {
+        "world": settings.get("world") or run.experiment["source"].get("world"),
+        "steps": steps[-1] if steps.size else None,
+        "evaluations": steps.size,
+        "spacing": np.diff(steps).max() if steps.size else None,
+        "anchors": anchors,
+        "scored": unscored is None,
+        "headline": unscored or headline(target, methods, threshold),
+        "notes": _notes(steps, methods, scored=unscored is None),
+        "zero_shot_gap": zero_shot_gap(run, target, scale),
+        "methods": methods,
+    }
+
+
+def _anchors(
+    run: Run, target: str, curves: Mapping[str, Curves]
+) -> tuple[dict[str, Any], str | None]:
+    """Return the anchors of a target with their origins, and why it has no scores (or None)."""
+    stored = run.facts.get("anchors", {}).get(target) or {}
+    random, reference = stored.get("random"), stored.get("reference")
+    if reference is None and curves:
+        finals = {n: float(metrics.asymptote(c.returns).mean()) for n, c in curves.items()}
+        best = max(finals, key=lambda name: finals[name])
+        origin = f"best asymptotic mean among this experiment's own methods ({best})"
+        reference = {"return": finals[best], "origin": origin}
+    anchors = {"random": random, "reference": reference}
+    if not curves:
+        return anchors, f"On {target} no trial has finished."
+    if random is None or reference is None:
+        return anchors, f"{target} has no scores: no return of the random policy is recorded."
+    low, high = float(random["return"]), float(reference["return"])
+    if not high - low > 1e-9 * max(abs(low), abs(high)):
+        return anchors, (
+            f"{target} has no scores: the reference return {high:.4g} ({reference['origin']}) is "
+            f"not above the random policy's {low:.4g}, so there is no scale; raw returns stand."
+        )
+    return anchors, None
+
+
+def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: float) -> Entry:
+    failed = [t for t in run.failures if (t.target, t.method) == (target, name)]
+    method: Entry = {
+        "seeds": curves.seeds if curves else [],
+        "failed": [{"seed": t.seed, "state": t.state, "error": t.error} for t in failed],
+        "seconds": {t.seed: t.seconds for t in run.done(target, name)},
+        **dict.fromkeys(("returns", "success", "failure", "retention", "scores", "converged")),
+        **dict.fromkeys(("drift", "dip", "time_to_threshold", "total_time", "gains")),
+        **dict.fromkeys(("forward_transfer", "transfer_ratio")),
+    }
+    if curves is None:
+        said = f"No seed has a usable curve ({'; '.join(sorted({str(t.error) for t in failed}))})."
+        return method | {"verdict": asdict(Verdict("no finished trial", said))}
+    seeds, steps = curves.seeds, curves.steps
+    method["returns"] = ends(seeds, curves.returns)
+    method["retention"] = retention(run, target, name)
+    if curves.success is not None:
+        method["success"] = ends(seeds, curves.success)
+        method["failure"] = ends(seeds, metrics.failure_rate(curves.success))
+    if curves.scores is None:
+        said = "The target has no scale to score on; raw returns stand."
+        return method | {"verdict": asdict(Verdict("not scored", said))}
+    drift = entry(seeds, metrics.drift(steps, curves.scores))
+    depth, recovery = metrics.dip(steps, curves.scores)
+    return method | {
+        "scores": {
+            **ends(seeds, curves.scores),
+            "early": entry(seeds, metrics.early(steps, curves.scores)),
+            "area": entry(seeds, metrics.area(steps, curves.scores)),
+        },
+        "converged": None if drift["low"] is None else drift["low"] <= 0 <= drift["high"],
+        "drift": drift,
+        "dip": entry(seeds, depth) | {"recovery": dict(zip(seeds, recovery, strict=True))},
+        "time_to_threshold": _time(seeds, steps, curves.scores, threshold),
+    }
+
+
+def _time(
+    seeds: Sequence[int], steps: metrics.Floats, scores: metrics.Floats, threshold: float
+) -> Entry:
+    times, reached = metrics.time_to_threshold(steps, scores, threshold)
+    mean = metrics.restricted_mean(times, reached, steps[-1])
+    arrived = {s: t if there else None for s, t, there in zip(seeds, times, reached, strict=True)}
+    return {
+        "threshold": threshold,
+        "per_seed": arrived,
+        "reached": reached.sum(),
+        "n": len(seeds),
+        "median": metrics.median_time(times, reached),
+        "restricted_mean": entry(seeds, times) | {"estimate": mean},
+        "horizon": steps[-1],
+        "resolution": np.diff(steps).max(),
+    }
+
+
+def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool) -> list[str]:
+    """Return what a reader of the target's numbers must know besides them."""
+    if not steps.size:
+        return []
+    size = metrics.window(steps.size)
+    share = (steps[-1] - steps[-size]) / steps[-1]
+    whole = f"all {size} evaluations, as there are fewer than {metrics.SMALLEST_WINDOW}"
+    last = f"the last {size} of {steps.size} evaluations ({share:.0%} of the budget)"
+    notes = [f"Asymptotic values are means over {whole if size == steps.size else last}."]
+    if scored and steps[1] > metrics.EARLY * steps[-1]:
+        notes.append("'Early' is the first evaluation alone: the next comes after 5 % of the budget.")
+    if drifting := [name for name, method in methods.items() if method["converged"] is False]:
+        notes.append(
+            f"Not converged: {', '.join(drifting)} (the slope over that window has an interval that "
+            "excludes 0), so the asymptotic values are those of this budget only."
+        )
+    if constant := [
+        f"{name}, {gain.replace('_', '-')}"
+        for name, method in methods.items()
+        for gain, found in (method["gains"] or {}).items()
+        if found["kind"] == "constant"
+    ]:
+        notes.append(
+            f"All seeds equal ({'; '.join(constant)}): the interval has no width, which says "
+            "nothing about other seeds."
+        )
+    return notes

@@ -1,0 +1,5 @@
+"""Randomizers: distributions over a world's parameters, drawn from episode by episode."""
+
+from .uniform import UniformRandomization
+
+__all__ = ["UniformRandomization"]
