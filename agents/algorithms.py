@@ -13,7 +13,6 @@ from typing import Any, Union
 from pydantic import TypeAdapter, ValidationError
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -36,6 +35,7 @@ PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
         "gamma": 0.98,
         "gae_lambda": 0.95,
         "ent_coef": 0.0,
+        "normalize_reward": True,
         "policy_kwargs": {"net_arch": [64, 64], "activation_fn": "tanh"},
     },
     ("sac", None): {
@@ -63,14 +63,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
 }
 
-# Settings that name a class: the text form `package.module:Class` and what the class must be.
-_CLASSES: dict[str, type] = {"replay_buffer_class": ReplayBuffer, "rollout_buffer_class": RolloutBuffer}
+# Policy arguments that name a class as `package.module:Class`, and what the class must be.
 _POLICY_CLASSES: dict[str, type] = {
     "features_extractor_class": BaseFeaturesExtractor,
     "optimizer_class": optim.Optimizer,
 }
-# Constructor arguments that the learner and the training loop set themselves.
-_RESERVED = {"self", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model"}
+# Constructor arguments that the learner and the training loop set themselves, and buffers that
+# a checkpoint could not hold exactly.
+_RESERVED = {
+    "self", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model",
+    "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage",
+    "rollout_buffer_class", "rollout_buffer_kwargs",
+}  # fmt: skip
 _REFUSED = {
     "RecurrentPPO": "recurrent policies carry a state between steps that evaluation does not keep",
     "MaskablePPO": "action masks are not passed on in evaluation",
@@ -114,7 +118,7 @@ class Algorithm:
     def rollout(self) -> int:
         """Environment steps between two updates, over all worlds."""
         key = "n_steps" if self.on_policy else "train_freq"
-        each = self.settings.get(key, inspect.signature(self.cls.__init__).parameters[key].default)
+        each = self.value(key)
         if isinstance(each, (list, tuple)):
             each, unit = each
             if unit != "step":
@@ -124,6 +128,16 @@ class Algorithm:
                 )
         return int(each) * self.worlds
 
+    def accepts(self, key: str) -> bool:
+        """Whether the algorithm has a setting of this name."""
+        return key in OWN or key in inspect.signature(self.cls.__init__).parameters
+
+    def value(self, key: str) -> Any:
+        """Return a setting, or the class's default where it is not set."""
+        if key in self.settings:
+            return self.settings[key]
+        return inspect.signature(self.cls.__init__).parameters[key].default
+
     def replace(self, **changes: Any) -> Algorithm:
         """Return the algorithm with some settings changed, checked as in `resolve`."""
         return _checked(self.name, self.cls, {**self.settings, **changes})
@@ -131,9 +145,6 @@ class Algorithm:
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments, text forms turned into classes."""
         arguments = {key: value for key, value in self.settings.items() if key not in OWN}
-        for key, base in _CLASSES.items():
-            if arguments.get(key) is not None:
-                arguments[key] = load_class(arguments[key], base, f"{self.name}: {key}")
         if ":" in arguments["policy"]:
             arguments["policy"] = load_class(
                 arguments["policy"], BasePolicy, f"{self.name}: policy"
@@ -150,8 +161,9 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None], world_id: str) -
     The settings are the general preset, overlaid by the world's, overlaid by those given.
     Raises HeadstartError for an unknown algorithm or setting, or a value of the wrong kind.
     """
+    given: dict[str, Any] = {}
     if isinstance(spec, str):
-        name, given = spec, {}
+        name = spec
     elif isinstance(spec, Mapping) and len(spec) == 1:
         name, given = next((str(key), dict(value or {})) for key, value in spec.items())
     else:
@@ -178,7 +190,7 @@ def _algorithm_class(name: str) -> type[BaseAlgorithm]:
             f"unknown algorithm '{name}'{hint} (others as 'package.module:Class', for example "
             "'sb3_contrib:TQC')"
         )
-    cls = load_class(name, BaseAlgorithm, "algorithm")
+    cls = load_class(name, BaseAlgorithm, "algorithm")  # type: ignore[type-abstract]
     if not issubclass(cls, (OnPolicyAlgorithm, OffPolicyAlgorithm)):
         raise HeadstartError(f"algorithm '{name}': expected an on- or off-policy SB3 algorithm")
     for base in cls.__mro__:
@@ -189,7 +201,7 @@ def _algorithm_class(name: str) -> type[BaseAlgorithm]:
 
 def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -> Algorithm:
     """Check every setting's name, type and range; return the algorithm in plain JSON types."""
-    kinds = _setting_types(cls)
+    kinds = setting_types(cls)
     if settings.get("policy") is None:
         settings = {**settings, "policy": "MlpPolicy"}
     checked = {}
@@ -218,25 +230,27 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     return algorithm
 
 
-def _setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:
+def setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:
     """Return the type of every setting of an algorithm that a text file can state."""
-    hints = typing.get_type_hints(cls.__init__)
     kinds: dict[str, Any] = {"policy": str, "worlds": int, "normalize": bool}
     kinds["normalize_reward"] = bool
-    for key in inspect.signature(cls.__init__).parameters:
-        if key in _CLASSES:
-            kinds[key] = str | None
-        elif key == "action_noise":
+    for key, parameter in inspect.signature(cls.__init__).parameters.items():
+        if key == "action_noise":
             kinds[key] = float | None
         elif key not in _RESERVED and key not in kinds:
-            plain = _plain(hints.get(key, Any))
+            plain = _plain(parameter.annotation)
             if plain is not None:
                 kinds[key] = plain
     return kinds
 
 
 def _plain(hint: Any) -> Any:
-    """Return the part of a type hint that JSON can state (drops schedules and objects), or None."""
+    """Return the part of a type hint that JSON can state (drops schedules and objects), or None.
+
+    A hint that is not there or only a text says nothing: anything goes.
+    """
+    if hint is inspect.Parameter.empty or isinstance(hint, str):
+        return Any
     if typing.get_origin(hint) in (Union, types.UnionType):
         members = [member for member in map(_plain, typing.get_args(hint)) if member is not None]
         return Union[tuple(members)] if members else None  # noqa: UP007

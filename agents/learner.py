@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import gymnasium as gym
@@ -62,6 +62,12 @@ class Learner:
         return worlds
 
     @property
+    def observation_space(self) -> Space:
+        """The observation space as the worlds declare it (SB3 transposes images)."""
+        space: Space = self.worlds.unwrapped.observation_space
+        return space
+
+    @property
     def frozen(self) -> frozenset[str]:
         """Names of the parameters that training leaves alone."""
         return self._frozen
@@ -95,6 +101,14 @@ class Learner:
         """Return every tensor that an optimizer may hold, by name."""
         return {**dict(self.model.policy.named_parameters()), **self._variables()}
 
+    def trained(self) -> dict[str, frozenset[str]]:
+        """Return the names of the parameters each optimizer trains when nothing is frozen."""
+        names = {id(tensor): name for name, tensor in self.parameters().items()}
+        return {
+            optimizer: frozenset(names[id(tensor)] for group in groups for tensor in group)
+            for optimizer, groups in self._groups.items()
+        }
+
     def freeze(self, names: Collection[str]) -> None:
         """Keep exactly the parameters `names` from being trained; `freeze(())` frees all.
 
@@ -108,14 +122,13 @@ class Learner:
         unknown = names - parameters.keys()
         if unknown:
             raise HeadstartError(f"cannot freeze unknown parameters: {sorted(unknown)}")
-        self._frozen = names
-        for name, parameter in parameters.items():
+        for name in names ^ self._frozen:
             # SB3 backpropagates through the temperature whether or not it is trained, so it
             # only leaves its optimizer.
-            if isinstance(parameter, nn.Parameter):
-                parameter.requires_grad_(name not in names)
-                if name in names:
-                    parameter.grad = None
+            if isinstance(parameters[name], nn.Parameter):
+                parameters[name].requires_grad_(name not in names)
+                parameters[name].grad = None
+        self._frozen = names
         frozen = {id(parameters[name]) for name in names}
         for name, optimizer in self.optimizers().items():
             for group, owned in zip(optimizer.param_groups, self._groups[name], strict=True):
@@ -137,16 +150,19 @@ def create(
     seed: int,
     device: str = "cpu",
     *,
-    worlds: int | None = None,
+    check_spaces: Callable[[Space, Space], None] | None = None,
 ) -> Learner:
     """Make an untrained learner; `seed` decides its initial weights.
 
-    `make_world` is called once for each of its worlds (`worlds`, by default as many as the
-    algorithm's settings say).
+    `make_world` is called once for each of the `algorithm.worlds`; `check_spaces` may refuse
+    their observation and action space. Raises HeadstartError when the settings and the world's
+    spaces do not go together.
     """
-    count = algorithm.worlds if worlds is None else worlds
-    vector: VecEnv = DummyVecEnv([lambda: Monitor(make_world())] * count)
+    _check_device(device)
+    vector: VecEnv = DummyVecEnv([lambda: Monitor(make_world())] * algorithm.worlds)
     try:
+        if check_spaces is not None:
+            check_spaces(vector.observation_space, vector.action_space)
         arguments = algorithm.arguments()
         vector = _normalized(vector, algorithm)
         if arguments.get("action_noise") is not None:
@@ -165,6 +181,16 @@ def create(
         raise
     model.set_logger(Logger(None, []))
     return Learner(algorithm, model)
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there; SB3 would silently take the CPU."""
+    try:
+        kind = "auto" if device == "auto" else torch.device(device).type
+    except RuntimeError:
+        raise HeadstartError(f"unknown device '{device}': expected cpu, cuda or auto") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise HeadstartError(f"device '{device}': PyTorch finds no GPU here")
 
 
 def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
@@ -207,15 +233,3 @@ def reset_worlds(learner: Learner, seed: int) -> None:
     if buffer is not None and buffer.size() > 0:
         # The transition before the reset ends its trajectory without being terminal.
         buffer.timeouts[buffer.pos - 1] = 1 - buffer.dones[buffer.pos - 1]
-
-
-def is_finite(values: Any) -> bool:
-    """Return whether an observation (array or dict of arrays) or reward array is all finite."""
-    if isinstance(values, dict):
-        return all(is_finite(value) for value in values.values())
-    return bool(np.isfinite(values).all())
-
-
-def describe_worlds(values: Sequence[Any]) -> str:
-    """Name the worlds, by index, whose values are not finite."""
-    return ", ".join(str(i) for i, value in enumerate(values) if not is_finite(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Collection, Mapping
 
 import torch
@@ -14,16 +15,8 @@ GROUPS = ("features", "policy_head", "critic_head")
 
 # Modules that hold a head, as Stable-Baselines3 and sb3-contrib name them. Where a head's module
 # is a whole network (the critics' Sequentials), the head is its last linear layer.
-_POLICY_HEADS = ("action_net", "log_std", "actor.mu", "actor.log_std")
-_CRITIC_HEADS = (
-    "value_net",
-    "critic.q*",
-    "critic_target.q*",
-    "q_net.q_net",
-    "q_net_target.q_net",
-    "quantile_net.quantile_net",
-    "quantile_net_target.quantile_net",
-)
+_POLICY_HEADS = r"action_net|log_std|actor\.mu|actor\.log_std"
+_CRITIC_HEADS = r"value_net|(critic(_target)?|q_net(_target)?|quantile_net(_target)?)\.q[^.]*"
 _CRITIC = ("value_net.*", "mlp_extractor.value_net.*", "vf_features_extractor.*", "critic*")
 
 
@@ -82,18 +75,16 @@ def copy_layers(
             own[name].copy_(source[name])
 
 
-def _head_names(policy: nn.Module, patterns: Collection[str]) -> set[str]:
-    """Return the parameters of the heads at module (or parameter) paths matching `patterns`."""
-    found = {
-        name
-        for name, _ in policy.named_parameters()
-        if any(name == pattern for pattern in patterns)
-    }
+def _head_names(policy: nn.Module, pattern: str) -> set[str]:
+    """Return the parameters of the heads whose module (or parameter) path matches `pattern`."""
+    found = {name for name, _ in policy.named_parameters() if re.fullmatch(pattern, name)}
     for path, module in policy.named_modules():
-        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
+        if not re.fullmatch(pattern, path):
             continue
         if isinstance(module, nn.Sequential):
-            linear = [name for name, child in module.named_children() if isinstance(child, nn.Linear)]
+            linear = [
+                name for name, child in module.named_children() if isinstance(child, nn.Linear)
+            ]
             path = f"{path}.{linear[-1]}"
         elif not isinstance(module, nn.Linear):
             continue

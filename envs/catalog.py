@@ -46,7 +46,7 @@ WORLDS = {
             "RacecarTrack-v0",
             ".robots.racecar:Racecar",
             ".tasks.track:Track",
-            Timing(timestep=1 / 120, substeps=6, solver_iterations=10),
+            Timing(timestep=1 / 100, substeps=5, solver_iterations=10),
             "an MIT racecar drives laps on random walled tracks by LiDAR",
         ),
     )

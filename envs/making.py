@@ -57,7 +57,8 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     except ModuleNotFoundError as error:
         raise HeadstartError(f"cannot import '{error.name}', wanted by world '{world}'") from None
     except gymnasium.error.Error as error:
-        if isinstance(error, (gymnasium.error.UnregisteredEnv, gymnasium.error.MalformedEnvID)):
+        unknown = isinstance(error, gymnasium.error.UnregisteredEnv)
+        if unknown or "Malformed environment ID" in str(error):
             known = nearest(world.split(":")[-1], gymnasium.registry)
             hint = known if "did you mean" in known else "; 'headstart envs' lists ours"
             raise HeadstartError(f"unknown world '{world}'{hint}") from None

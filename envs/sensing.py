@@ -195,9 +195,9 @@ class Actuation:
         self._schedule = schedule
         self._past = [list(self._centre) for _ in range(max(back for back, _ in schedule) + 1)]
 
-    def reset(self) -> None:
-        """Forget all commands: until the first one arrives, the middle of the range is held."""
-        self._past = [list(self._centre) for _ in self._past]
+    def rest(self) -> list[float]:
+        """Return what is held until the first command arrives: the middle of the ranges."""
+        return list(self._centre)
 
     def push(self, action: Iterable[float]) -> list[float]:
         """Take the policy's action (clipped to [-1, 1]) and return it in the commands' units.

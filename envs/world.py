@@ -67,6 +67,8 @@ class Robot(Part):
 
     commands: ClassVar[tuple[Command, ...]]
     action_delay: ClassVar[Parameter]
+    sent: list[float]
+    """The policy's last command, in the commands' units, delayed or not."""
 
     def act(self, command: list[float]) -> None:
         """Drive the motors for one physics step; `command` is in the commands' units."""
@@ -160,6 +162,11 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         channels = [p for channel in self._sensing.channels for p in channel.parameters()]
         return [*own, self.robot.action_delay, *dict.fromkeys(channels)]
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What an observation is made of, in order."""
+        return self._sensing.channels
+
     def set_parameters(self, values: Mapping[str, float]) -> None:
         """Put `values` in force from the next reset on, all other parameters at their nominals.
 
@@ -184,6 +191,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
             apply(**{p.name: self._values[p.name] for p in parameters})
         self._actuation.configure(self._values[self.robot.action_delay.name] / self.timing.timestep)
         self._sensing.configure(self._values)
+        self.robot.sent = self._actuation.rest()
         self.robot.reset(self._task_rng)
         self.task.reset(self._task_rng)
         self._sums = dict.fromkeys(self._weights, 0.0)
@@ -198,7 +206,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         Raises:
             ValueError: the action has a NaN or the wrong shape.
         """
-        self._actuation.push(action)
+        self.robot.sent = self._actuation.push(action)
         for substep in range(self.timing.substeps):
             self.robot.act(self._actuation.at(substep))
             self.simulation.step()

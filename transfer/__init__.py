@@ -1,0 +1,1 @@
+"""What carries over from the source to the target: transfer methods and randomizers."""

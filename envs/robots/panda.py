@@ -18,7 +18,7 @@ FINGERS = (9, 10)
 HAND = 8
 FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
 HOME = (0.0, 0.0, 0.0, -1.9, 0.0, 1.9, 0.785)  # rad
-SPEEDS = (2.175,) * 4 + (2.61,) * 3  # rad/s, the data sheet's limits
+SPEEDS = (1.1,) * 4 + (1.3,) * 3  # rad/s, half the data sheet's limits: a cautious setting
 TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, likewise
 
 OBSERVATION_DELAY = Parameter(
@@ -97,11 +97,20 @@ class Panda(Robot):
         lagging = motor_lag > 0
         self._follow = 1 - math.exp(-self.simulation.timestep / motor_lag) if lagging else 1.0
 
-    @applies(Parameter("joint_damping", "N m s/rad", 0.5, 0.0, 20.0, "viscous friction of a joint"))
+    @applies(
+        Parameter(
+            "joint_damping", "N m s/rad", 1.0, 0.0, 5.0, "viscous friction of joints 1-4 (wrist: 1/7)"
+        )
+    )
     def set_damping(self, joint_damping: float) -> None:
-        """Set the damping of the seven joints."""
-        for joint in JOINTS:
-            self.simulation.set_joint_damping(self.body, joint, joint_damping)
+        """Set the joints' damping, in proportion to their torque limits.
+
+        PyBullet integrates damping explicitly: what the upper arm takes would shake the wrist,
+        whose links weigh a tenth, to pieces.
+        """
+        for joint, torque in enumerate(TORQUES):
+            damping = joint_damping * torque / TORQUES[0]
+            self.simulation.set_joint_damping(self.body, joint, damping)
 
     @applies(
         Parameter("link_mass_scale", "1", 1.0, 0.5, 2.0, "factor on every link's mass and inertia"),

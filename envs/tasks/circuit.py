@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-LAP = 24.0  # m, length of every generated centre line
-KNOTS = 10  # control points of the centre line
+LAP = 22.0  # m, length of every generated centre line
+WIDEST = 1.8  # m, the widest track that every centre line has room for
+INSIDE = 0.2  # m, at that width: least radius of the inner wall, least gap between two stretches
+KNOTS = 12  # control points of the centre line
 PIECES = 120  # straight pieces that the centre line and each wall are made of
-SPREAD = (0.5, 1.5)  # a control point's distance from the middle, in mean radii
-DRIFT = 0.25  # how far a control point moves along the track, in knot spacings
-INSIDE = 0.3  # m, the inner wall's least radius of curvature, and least gap between two stretches
-ATTEMPTS = 30  # each is a little rounder than the one before; the last is a circle
-
-
-class Spot(NamedTuple):
-    """A place on the centre line: distance from the start (m), position (m), heading (rad)."""
-
-    distance: float
-    x: float
-    y: float
-    heading: float
+LOBES = np.array((2, 3, 4))  # waves around the lap that the control points' radii are mixed from
+WILDNESS = np.linspace(1.0, 0.0, 12)  # tried in turn; the last is a circle, which always passes
 
 
 class Circuit:
@@ -57,11 +47,10 @@ class Circuit:
         self._vertices = np.ones((3, 2 * len(centre) + 2))
         self._vertices[:2] = np.concatenate(loops).T
 
-    def spot(self, piece: int, share: float = 0.0) -> Spot:
-        """Return the place on the centre line `share` (0 to 1) of the way along `piece`."""
+    def pose(self, piece: int) -> tuple[float, float, float]:
+        """Return x, y (m) and heading (rad) of the centre line where `piece` begins."""
         (x, y), (dx, dy) = self._points[piece], self._directions[piece]
-        along = share * self._lengths[piece]
-        return Spot(self._starts[piece] + along, x + along * dx, y + along * dy, math.atan2(dy, dx))
+        return x, y, math.atan2(dy, dx)
 
     def project(self, x: float, y: float, piece: int) -> tuple[int, float]:
         """Return the piece of the centre line nearest to a point, and the distance there (m).
@@ -128,7 +117,7 @@ class Rays:
     """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
 
     def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
-        """Take origins `(rays, 2)` (m), angles (rad) and reach (m), both `(rays,)`, in its frame."""
+        """Take origins (m), shape `(rays, 2)`, angles (rad) and reach (m), in the frame of the car."""
         c, s = np.cos(angles), np.sin(angles)
         x, y = np.asarray(origins, dtype=float).T
         self.reach = np.asarray(reach, dtype=float)
@@ -139,31 +128,30 @@ class Rays:
 
 
 def generate(rng: np.random.Generator, width: float) -> Circuit:
-    """Draw a track of `width` metres, 24 m a lap, left- or right-handed.
+    """Draw a track of `width` metres (at most `WIDEST`), 22 m a lap, left- or right-handed.
 
-    A periodic cubic spline through points drawn around a circle; drawn again, each time rounder,
-    until the inner walls' radii are at least `INSIDE` and no two stretches come closer than that.
-    The last attempt, a circle, always passes.
+    The centre line is a periodic cubic spline through control points around a circle, as far from
+    the circle as leaves room for the widest track. It does not depend on `width`.
     """
-    spline = _spline()
-    for attempt in range(ATTEMPTS):
-        wild = 1.0 - attempt / (ATTEMPTS - 1)
-        radii = 1.0 + wild * (rng.uniform(*SPREAD, KNOTS) - 1.0)
-        angles = np.arange(KNOTS) + wild * DRIFT * rng.uniform(-1.0, 1.0, KNOTS)
-        angles *= 2 * math.pi / KNOTS
-        points, first, second = spline @ np.stack(
-            (radii * np.cos(angles), radii * np.sin(angles)), axis=1
-        )
-        steps = np.roll(points, -1, axis=0) - points
-        scale = LAP / float(np.hypot(steps[:, 0], steps[:, 1]).sum())
-        speeds = np.hypot(first[:, 0], first[:, 1])
-        bends = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / speeds**3
-        if bends.max() * (0.5 * width + INSIDE) <= scale and _apart(scale * points, width + INSIDE):
-            break
-    normals = np.stack((-first[:, 1], first[:, 0]), axis=1) / speeds[:, None]
+    waves = rng.uniform(0.6, 2.0, len(LOBES)) / (LOBES**2 - 1)
+    phases = rng.uniform(0.0, 2 * math.pi, len(LOBES))
+    angles = np.arange(KNOTS) * (2 * math.pi / KNOTS)
+    bulges = waves @ np.cos(LOBES[:, None] * angles + phases[:, None])
+    circle = np.stack((np.cos(angles), np.sin(angles)), axis=1)
+    # All degrees of wildness at once: one product gives points and derivatives of each.
+    control = (1.0 + WILDNESS[:, None, None] * bulges[:, None]) * circle
+    points, first, second = np.moveaxis(_spline() @ control[:, None], 1, 0)
+    steps = np.roll(points, -1, axis=1) - points
+    scales = LAP / np.hypot(steps[..., 0], steps[..., 1]).sum(axis=1)
+    speeds = np.hypot(first[..., 0], first[..., 1])
+    bends = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) / speeds**3
+    gentle = bends.max(axis=1) * (0.5 * WIDEST + INSIDE) <= scales
+    k = next(k for k in np.flatnonzero(gentle) if _apart(scales[k] * points[k], WIDEST + INSIDE))
+    centre = scales[k] * points[k]
+    normals = np.stack((-first[k, :, 1], first[k, :, 0]), axis=1) / speeds[k, :, None]
     if rng.random() < 0.5:
-        points, normals = points[::-1], -normals[::-1]
-    return Circuit(scale * points, normals, width)
+        centre, normals = centre[::-1], -normals[::-1]
+    return Circuit(centre, normals, width)
 
 
 def _apart(points: np.ndarray, gap: float) -> bool:

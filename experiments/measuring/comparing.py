@@ -44,9 +44,11 @@ def add_gains(target: str, curves: Mapping[str, Curves], methods: dict[str, Entr
         method["transfer_ratio"] = interval_entry(metrics.transfer_ratio(*areas))
         verdict = judge({g: gains[name][g] for g in GAINS}, {g: adjusted[name, g] for g in GAINS})
         method["verdict"] = asdict(verdict)
-        times = time_sentence(method["time_to_threshold"], base["time_to_threshold"])
-        method["verdict"]["sentence"] += f" {times}{_lost(method)}"
-    said = f"The baseline. {time_sentence(base['time_to_threshold'], None)}{_lost(base)}"
+        times = time_sentence(method["time_to_threshold"])
+        still = "" if method["learns"] else " It does not learn in the target."
+        sentence = f"{verdict.sentence} {times}{still}{_lost(method)}".strip()
+        method["verdict"]["sentence"] = sentence
+    said = f"The baseline. {time_sentence(base['time_to_threshold'])}{_lost(base)}"
     base["verdict"] = asdict(Verdict("baseline", said))
 
 
@@ -57,7 +59,10 @@ def add_total_time(run: Run, methods: dict[str, Entry]) -> None:
     seed of scratch does not reach the threshold, its time is at least the budget, and K* at most
     what the budget gives.
     """
-    cost, targets = float(run.experiment["source"]["steps"]), len(run.experiment["targets"])
+    cost, targets = (
+        float(run.experiment["source"].get("steps") or 0),
+        len(run.experiment["targets"]),
+    )
     base = methods.get(BASELINE, {}).get("time_to_threshold")
     for name, method in methods.items():
         time = method["time_to_threshold"]
@@ -82,9 +87,9 @@ def add_total_time(run: Run, methods: dict[str, Entry]) -> None:
 
 
 def uses_source(run: Run, method: str) -> bool:
-    """Whether a method learns from the source: as recorded, else every method but scratch."""
+    """Whether a method, by its label, begins from the source: as recorded, else all but scratch."""
     recorded = run.facts.get("methods", {}).get(method, {})
-    return bool(recorded.get("needs_source", method != BASELINE))
+    return bool(recorded.get("needs_source", run.registered[method] != BASELINE))
 
 
 def source_return(trial: Trial) -> float | None:
@@ -122,7 +127,9 @@ def retention(run: Run, target: str, method: str) -> Entry | None:
     scale = source_scale(run)
     found: Entry = {"returns": entry(seeds, metrics.retention(before, after)), "scores": None}
     if scale:
-        scored = [metrics.normalize(x, random=scale[0], reference=scale[1]) for x in (before, after)]
+        scored = [
+            metrics.normalize(x, random=scale[0], reference=scale[1]) for x in (before, after)
+        ]
         found["scores"] = entry(seeds, metrics.retention(*scored))
     return found
 
@@ -187,4 +194,4 @@ def _lost(method: Mapping[str, Any]) -> str:
     if not lost:
         return ""
     every = lost + len(method["seeds"])
-    return f" {lost} of {every} seeds has no usable curve and is in none of these numbers."
+    return f" Without a usable curve, and so in none of these numbers: {lost} of {every} seeds."

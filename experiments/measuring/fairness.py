@@ -36,15 +36,15 @@ def _budgets(run: Run) -> dict[str, Any]:
 
 
 def _evaluations(run: Run) -> dict[str, Any]:
-    episodes = {
-        line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations
-    }
+    episodes = {line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations}
     counts = " or ".join(str(n) for n in sorted(episodes))
+    seed = run.experiment.get("evaluation", {}).get("seed")
+    begin = "" if seed is None else f" (from {seed:,} on)"
     return _fact(
         len(episodes) == 1,
         f"Every evaluation is {counts or 'no'} episodes of the deterministic policy in a separate "
         "world, at the same steps, from step 0 before any update, and with the same evaluation "
-        "seeds for all methods.",
+        f"seeds for all methods{begin}.",
     )
 
 
@@ -59,7 +59,7 @@ def _source_steps(run: Run) -> dict[str, Any]:
     users = [name for name in run.methods if uses_source(run, name)]
     if not users:
         return _fact(True, "No method used a source.")
-    steps = run.experiment["source"]["steps"]
+    steps = run.experiment["source"].get("steps") or 0
     return _fact(
         "scratch_total" in run.methods,
         f"{', '.join(users)} had {steps:,} source steps that {BASELINE} had not; curves and times "
@@ -72,7 +72,9 @@ def _baselines(run: Run) -> dict[str, Any]:
     there = ", ".join(ALWAYS_BESIDE)
     return _fact(
         not lacking,
-        f"Baselines absent: {', '.join(lacking)}." if lacking else f"The baselines {there} are beside.",
+        f"Baselines absent: {', '.join(lacking)}."
+        if lacking
+        else f"The baselines {there} stand beside the others.",
     )
 
 

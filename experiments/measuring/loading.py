@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pandas as pd
 import yaml
 
 from ...envs.errors import HeadstartError
+from ..config import method_label
 
 COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
 """The columns of results.csv."""
@@ -86,8 +88,17 @@ class Run:
 
     @property
     def methods(self) -> list[str]:
-        """The names of the methods in the experiment's order."""
-        return [method_name(entry) for entry in self.experiment["methods"]]
+        """The labels of the methods in the experiment's order."""
+        return [method_label(entry) for entry in self.experiment["methods"]]
+
+    @property
+    def registered(self) -> dict[str, str]:
+        """The names that the methods are registered under, by label."""
+        names = (
+            entry if isinstance(entry, str) else next(iter(entry))
+            for entry in self.experiment["methods"]
+        )
+        return dict(zip(self.methods, names, strict=True))
 
     @property
     def failures(self) -> list[Trial]:
@@ -108,7 +119,9 @@ class Run:
 
     def done(self, target: str, method: str) -> list[Trial]:
         """Return the finished trials of a method on a target, by seed."""
-        wanted = [t for t in self.trials if (t.target, t.method, t.state) == (target, method, "done")]
+        wanted = [
+            t for t in self.trials if (t.target, t.method, t.state) == (target, method, "done")
+        ]
         return sorted(wanted, key=lambda trial: trial.seed)
 
 
@@ -128,7 +141,7 @@ def load(directory: str | Path) -> Run:
     trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
         for target in experiment["targets"]
-        for method in map(method_name, experiment["methods"])
+        for method in map(method_label, experiment["methods"])
         for seed in seeds
     )
     names = sorted(path.name for path in (root / "source").glob("*") if path.is_dir())
@@ -164,11 +177,6 @@ def read_evaluations(path: Path) -> list[dict[str, Any]]:
             return found
         found.append(_evaluation(unfinished, f"{path}, line {len(lines) + 1}"))
     return found
-
-
-def method_name(entry: str | Mapping[str, Any]) -> str:
-    """Return the name in an entry of an experiment's methods: `name` or `{name: settings}`."""
-    return entry if isinstance(entry, str) else next(iter(entry))
 
 
 def _trial(path: Path, target: str, method: str, seed: int) -> Trial:
@@ -221,7 +229,7 @@ def _check_curve(evaluations: tuple[Mapping[str, Any], ...], path: Path) -> None
         raise RunError(f"{path}: {begin}; the first evaluation must be at step 0")
     if len(steps) < 2:
         raise RunError(f"{path}: has no evaluation after step 0")
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if after <= before:
             raise RunError(f"{path}: step {after} follows step {before}; steps must increase")
 

@@ -146,9 +146,10 @@ def time_to_threshold(
     at, curves = _aligned(steps, scores)
     if at.size < hold:
         return np.full(len(curves), at[-1]), np.zeros(len(curves), dtype=np.bool_)
-    above = np.lib.stride_tricks.sliding_window_view(curves >= threshold, hold, axis=1).all(axis=2)
-    reached = above.any(axis=1)
-    return np.where(reached, at[above.argmax(axis=1)], at[-1]), reached
+    windows = np.lib.stride_tricks.sliding_window_view(curves >= threshold, hold, axis=1)
+    held: Flags = np.asarray(windows.all(axis=2))
+    reached: Flags = np.asarray(held.any(axis=1))
+    return np.where(reached, at[held.argmax(axis=1)], at[-1]), reached
 
 
 def median_time(times: ArrayLike, reached: ArrayLike) -> float:

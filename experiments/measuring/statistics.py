@@ -123,7 +123,12 @@ def bca_interval(values: ArrayLike, rng: np.random.Generator) -> Interval | None
     if sample.size < FEWEST_SEEDS or _constant(sample):
         return None
     found = stats.bootstrap(
-        (sample,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="BCa", rng=rng
+        (sample,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="BCa",
+        rng=rng,
     ).confidence_interval
     low, high = float(found.low), float(found.high)
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -157,7 +162,9 @@ def ratio_interval(numerator: ArrayLike, denominator: ArrayLike) -> Interval:
     if square <= 0:
         return Interval(ratio, None, None, n, "unbounded")
     root = float(np.sqrt(max(middle**2 - square * constant, 0.0)))
-    return Interval(ratio, float(middle - root) / square, float(middle + root) / square, n, "fieller")
+    return Interval(
+        ratio, float(middle - root) / square, float(middle + root) / square, n, "fieller"
+    )
 
 
 def probability_of_improvement(transfer: ArrayLike, scratch: ArrayLike) -> float:

@@ -96,7 +96,9 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
     anchors, unscored = _anchors(run, target, curves)
     if unscored is None:
         curves = {name: score_curves(curve, anchors) for name, curve in curves.items()}
-    methods = {name: _method(run, target, name, curves.get(name), threshold) for name in run.methods}
+    methods = {
+        name: _method(run, target, name, curves.get(name), threshold) for name in run.methods
+    }
     add_gains(target, curves, methods)
     add_total_time(run, methods)
     steps = next(iter(curves.values())).steps if curves else np.zeros(0)
@@ -109,7 +111,7 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
         "spacing": np.diff(steps).max() if steps.size else None,
         "anchors": anchors,
         "scored": unscored is None,
-        "headline": unscored or headline(target, methods, threshold),
+        "headline": unscored or headline(target, methods),
         "notes": _notes(steps, methods, scored=unscored is None),
         "zero_shot_gap": zero_shot_gap(run, target, scale),
         "methods": methods,
@@ -147,7 +149,9 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
         "seeds": curves.seeds if curves else [],
         "failed": [{"seed": t.seed, "state": t.state, "error": t.error} for t in failed],
         "seconds": {t.seed: t.seconds for t in run.done(target, name)},
-        **dict.fromkeys(("returns", "success", "failure", "retention", "scores", "converged")),
+        **dict.fromkeys(
+            ("returns", "success", "failure", "retention", "scores", "learns", "converged")
+        ),
         **dict.fromkeys(("drift", "dip", "time_to_threshold", "total_time", "gains")),
         **dict.fromkeys(("forward_transfer", "transfer_ratio")),
     }
@@ -171,6 +175,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
             "early": entry(seeds, metrics.early(steps, curves.scores)),
             "area": entry(seeds, metrics.area(steps, curves.scores)),
         },
+        "learns": bool((curves.returns != curves.returns[:, :1]).any()),
         "converged": None if drift["low"] is None else drift["low"] <= 0 <= drift["high"],
         "drift": drift,
         "dip": entry(seeds, depth) | {"recovery": dict(zip(seeds, recovery, strict=True))},
@@ -206,11 +211,13 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
     last = f"the last {size} of {steps.size} evaluations ({share:.0%} of the budget)"
     notes = [f"Asymptotic values are means over {whole if size == steps.size else last}."]
     if scored and steps[1] > metrics.EARLY * steps[-1]:
-        notes.append("'Early' is the first evaluation alone: the next comes after 5 % of the budget.")
+        notes.append(
+            "'Early' is the evaluation at step 0 alone: the next is past 5 % of the budget."
+        )
     if drifting := [name for name, method in methods.items() if method["converged"] is False]:
         notes.append(
-            f"Not converged: {', '.join(drifting)} (the slope over that window has an interval that "
-            "excludes 0), so the asymptotic values are those of this budget only."
+            f"Not converged: {', '.join(drifting)} (the slope over that window has an interval "
+            "that excludes 0), so the asymptotic values are those of this budget only."
         )
     if constant := [
         f"{name}, {gain.replace('_', '-')}"

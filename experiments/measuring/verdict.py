@@ -8,7 +8,8 @@ below 0 is always said, in words and in red, and counts beside a claimed gain as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,14 +32,16 @@ class Verdict:
 
     Attributes:
         word: for a table cell.
-        sentence: plain language; says of each gain whether it is above, below or unclear.
-        negative: whether the interval of a gain lies wholly below 0.
+        sentence: plain language on the gains above scratch and those that are unclear, the time
+            to threshold, and what limits the numbers.
+        warning: plain language on the gains whose interval lies wholly below 0, with P(T > S);
+            empty where there is none. To be read before the sentence, in red.
         claim: whether there are seeds enough for the word to be a claim.
     """
 
     word: str
     sentence: str
-    negative: bool = False
+    warning: str = ""
     claim: bool = False
 
 
@@ -46,75 +49,66 @@ def judge(gains: Mapping[str, Comparison], adjusted: Mapping[str, float | None])
     """Return the verdict on a method from its `GAINS` and their p values after Holm."""
     seeds = min(gain.difference.n for gain in gains.values())
     claim = seeds >= FEWEST_SEEDS
-    sides = {name: gain.difference.side for name, gain in gains.items()}
     held = {name: (p := adjusted[name]) is not None and p <= LEVEL for name in gains}
-    above = [name for name in gains if sides[name] == "above" and held[name]]
-    below = [name for name in gains if sides[name] == "below"]
-    sentence = _capital(
-        ", ".join(
-            f"{GAINS[name]} {signed(gain.difference)} {_side(sides[name], claim, held[name])}"
-            for name, gain in gains.items()
-        )
-        + "."
-    )
-    if below:
-        sentence = f"{_warning(gains, below, claim, held)} {sentence}"
-    if seeds < 2:
-        return Verdict("no claim (1 seed)", f"{sentence} One seed has no interval.", bool(below))
+    above = [n for n, gain in gains.items() if gain.difference.side == "above" and held[n]]
+    below = [n for n, gain in gains.items() if gain.difference.side == "below"]
+    sure = claim and any(held[name] for name in below)
+    said = _sides(gains, [name for name in gains if claim and not held[name]])
+    warning = f"Negative transfer, wholly below scratch: {said['below']}." if below else ""
+    if below and not sure:
+        warning = f"A sign of n{warning[1:]}"
+    leads = {"above": "Above scratch", "unclear": "Unclear"}
+    sentence = " ".join(f"{lead}: {said[side]}." for side, lead in leads.items() if said[side])
     if not claim:
-        reason = f"No claim is made from {seeds} seeds; it takes {FEWEST_SEEDS}."
-        return Verdict(f"no claim ({seeds} seeds)", f"{sentence} {reason}", bool(below))
+        many = f"{seeds} seed{'s' * (seeds != 1)}"
+        why = f"From {many} no claim is made; it takes {FEWEST_SEEDS}."
+        return Verdict(f"no claim ({many})", f"{sentence} {why}".strip(), warning)
     if above:
         word = MIXED if below else HEAD_START
     elif below:
-        word = NEGATIVE if any(held[name] for name in below) else PERHAPS_NEGATIVE
+        word = NEGATIVE if sure else PERHAPS_NEGATIVE
     else:
         word = UNCLEAR
-    return Verdict(word, sentence, bool(below), True)
+    return Verdict(word, sentence, warning, claim=True)
 
 
-def time_sentence(time: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> str:
-    """Return a sentence on the time to threshold, beside scratch's where that is given."""
-    threshold, n = f"{time['threshold']:g}", time["n"]
-    if not time["reached"]:
-        said = f"Never holds {threshold} (0 of {n} seeds"
-    else:
-        said = f"Reaches {threshold} on {time['reached']} of {n} seeds (median {_steps(time)}"
-    if baseline is not None:
-        said += f"; scratch: {baseline['reached']} of {baseline['n']}, median {_steps(baseline)}"
-    return said + ")."
+def time_sentence(time: Mapping[str, Any]) -> str:
+    """Return a sentence on the time to threshold from its entry in a method's summary."""
+    median = f", median {_steps(time)}" if time["reached"] else ""
+    return f"Reaches {time['threshold']:g} on {time['reached']} of {time['n']} seeds{median}."
 
 
-def headline(target: str, methods: Mapping[str, Mapping[str, Any]], threshold: float) -> str:
+def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what a reader in a hurry should know of one target, from its methods' summaries."""
     rivals = {name: method for name, method in methods.items() if method["gains"]}
     if not rivals:
-        return f"On {target} nothing can be compared: see the notes."
+        return f"On {target} nothing can be compared with scratch."
     best = max(rivals, key=lambda name: float(rivals[name]["gains"]["area"]["estimate"]))
     gains, verdict = rivals[best]["gains"], rivals[best]["verdict"]
-    jump, area = signed_entry(gains["jump_start"]), signed_entry(gains["area"])
-    time = rivals[best]["time_to_threshold"]
-    scratch = methods["scratch"]["time_to_threshold"]
-    speed = (
-        f"reaches {threshold:g} of the reference after {_steps(time)} steps (median) where scratch "
-        f"{_needs(scratch)}"
-        if time["median"] is not None
-        else f"does not reach {threshold:g} of the reference on half of its seeds"
+    time, scratch = rivals[best]["time_to_threshold"], methods["scratch"]["time_to_threshold"]
+    numbers = (
+        f"its score is {signed_entry(gains['jump_start'])} over scratch at step 0 and "
+        f"{signed_entry(gains['area'])} over the whole budget; it reaches {time['threshold']:g} "
+        f"{_speed(time)}, scratch {_speed(scratch)} (medians)."
     )
-    numbers = f"starts {jump} against scratch, has an area of {area} against it, and {speed}"
+    if verdict["claim"] and verdict["word"] in (HEAD_START, MIXED):
+        said = f"On {target}, {best} gives a head start: {numbers}"
+    elif gains["area"]["estimate"] > 0:
+        said = f"On {target}, {best} is the furthest ahead: {numbers}"
+    else:
+        said = f"On {target} no method is ahead of scratch; {best} comes closest: {numbers}"
     if not verdict["claim"]:
         seeds = gains["area"]["n"]
-        said = (
-            f"On {target}, {best} {numbers}. That is the largest area gain here; with "
-            f"{seeds} seed{'s' * (seeds != 1)} no claim is made."
-        )
-    elif verdict["word"] in (HEAD_START, MIXED):
-        said = f"On {target}, {best} gives a head start: it {numbers}."
-    else:
-        said = f"On {target} no method is clearly better than scratch; the closest, {best}, {numbers}."
-    harmed = [name for name, method in rivals.items() if method["verdict"]["negative"]]
+        said += f" From {seeds} seed{'s' * (seeds != 1)} no claim is made."
+    elif verdict["word"] not in (HEAD_START, MIXED):
+        said += f" The verdict: {verdict['word']}."
+    harmed = [
+        f"{name} ({', '.join(GAINS[g] for g in GAINS if method['gains'][g]['side'] == 'below')})"
+        for name, method in rivals.items()
+        if method["verdict"]["warning"]
+    ]
     if harmed:
-        said += f" Below scratch in at least one gain: {', '.join(harmed)}."
+        said += f" Wholly below scratch: {', '.join(harmed)}."
     return said
 
 
@@ -130,31 +124,28 @@ def signed_entry(entry: Mapping[str, Any]) -> str:
     return f"{entry['estimate']:+.2f} [{entry['low']:+.2f}, {entry['high']:+.2f}]"
 
 
-def _side(side: str, claim: bool, held: bool) -> str:
-    if side == "unclear" or not claim or held:
-        return side
-    return f"{side}, but not after Holm's correction"
+def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str, str]:
+    """Return the gains above, below and on neither side of 0, each side as an enumeration."""
+    said: dict[str, list[str]] = {"below": [], "above": [], "unclear": []}
+    for name, gain in gains.items():
+        side = gain.difference.side
+        text = f"{GAINS[name]} {signed(gain.difference)}"
+        if side == "below":
+            text += f" with P(T > S) = {gain.probability:.2f}"
+        if side != "unclear" and name in unsure:
+            text += " (not after Holm's correction)"
+        said[side].append(text)
+    return {side: ", ".join(texts) for side, texts in said.items()}
 
 
-def _warning(
-    gains: Mapping[str, Comparison], below: Sequence[str], claim: bool, held: Mapping[str, bool]
-) -> str:
-    where = " and ".join(f"{GAINS[n]}, P(T > S) = {gains[n].probability:.2f}" for n in below)
-    wholly = "its interval lies" if len(below) == 1 else "their intervals lie"
-    if claim and any(held[name] for name in below):
-        return f"Negative transfer: {where}; {wholly} wholly below 0."
-    return f"A sign of negative transfer: {where}; {wholly} wholly below 0."
-
-
-def _needs(time: Mapping[str, Any]) -> str:
-    if time["median"] is None:
-        return f"reaches it on {time['reached']} of {time['n']} seeds"
-    return f"needs {_steps(time)}"
+def _speed(time: Mapping[str, Any]) -> str:
+    """Return when the median seed reaches the threshold, or on how many seeds it is reached."""
+    if time["median"] is None or math.isnan(time["median"]):
+        return f"on {time['reached']} of {time['n']} seeds"
+    return f"after {_steps(time)}"
 
 
 def _steps(time: Mapping[str, Any]) -> str:
-    return "none" if time["median"] is None else f"{time['median']:,.0f}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    if time["median"] is None or math.isnan(time["median"]):
+        return "not reached"
+    return f"{time['median']:,.0f} steps"

@@ -1,0 +1,150 @@
+"""The one way a return is ever measured: fixed seeds, deterministic actions, worlds in lockstep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.vector.utils import concatenate, create_empty_array
+
+from .learner import Array, MakeWorld, World
+
+Act = Callable[[Any], Array]
+"""Actions for a batch of raw observations, as `Learner.act`."""
+
+STEP_LIMIT = 100_000
+"""Steps after which an episode is taken never to end."""
+
+
+class EvaluationError(RuntimeError):
+    """A world gave a number that is not finite, or an episode did not end."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of some episodes, in the order of their seeds.
+
+    `returns` (n,) are undiscounted sums of the world's own rewards; `successes` (n,) is None for
+    a world that reports none (`info["success"]` or `info["is_success"]` at the end of an
+    episode); `lengths` (n,) are in steps.
+    """
+
+    returns: Array
+    successes: Array | None
+    lengths: Array
+
+    def record(self, step: int) -> dict[str, Any]:
+        """Return one line of `evaluations.jsonl` for the evaluation at `step`."""
+        return {
+            "step": int(step),
+            "return": float(self.returns.mean()),
+            "returns": [float(value) for value in self.returns],
+            "success": None if self.successes is None else float(self.successes.mean()),
+            "length": float(self.lengths.mean()),
+            "episodes": len(self.returns),
+        }
+
+
+class Evaluator:
+    """Worlds kept open to evaluate a policy again and again on the same episodes.
+
+    Episode i is what follows `reset(seed=seeds[i])`. All worlds are always given to the policy
+    in one batch of constant size, so that its numbers do not depend on which episodes still run.
+    """
+
+    def __init__(self, make_world: MakeWorld, seeds: Sequence[int], worlds: int = 10) -> None:
+        self.seeds = list(seeds)
+        if not self.seeds:
+            raise ValueError("evaluation needs at least one seed")
+        self._worlds: list[World] = []
+        try:
+            for _ in range(min(worlds, len(self.seeds))):
+                self._worlds.append(make_world())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def world(self) -> World:
+        """One of the evaluation worlds, to look at its spaces or parameters."""
+        return self._worlds[0]
+
+    def evaluate(self, act: Act) -> Evaluation:
+        """Run every episode once. Raises EvaluationError for a number that is not finite."""
+        count, episodes = len(self._worlds), len(self.seeds)
+        space = self.world.observation_space
+        batch: Any = create_empty_array(space, count)
+        returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=np.int64)
+        successes: list[float | None] = [None] * episodes
+        waiting = iter(range(episodes))
+        episode_of: list[int | None] = [None] * count
+        observations: list[Any] = [None] * count
+
+        def begin(i: int) -> None:
+            episode = episode_of[i] = next(waiting, None)
+            if episode is not None:
+                observations[i], _ = self._worlds[i].reset(seed=self.seeds[episode])
+
+        for i in range(count):
+            begin(i)
+        while any(episode is not None for episode in episode_of):
+            batch = concatenate(space, observations, batch)
+            if not is_finite(batch):
+                raise EvaluationError(self._where("observation", observations, episode_of, lengths))
+            actions = act(batch)
+            for i, episode in enumerate(episode_of):
+                if episode is None:
+                    continue
+                observations[i], reward, terminated, truncated, info = self._worlds[i].step(
+                    actions[i]
+                )
+                returns[episode] += float(reward)
+                lengths[episode] += 1
+                if not np.isfinite(returns[episode]):
+                    raise EvaluationError(self._where("reward", [reward], [episode], lengths))
+                if terminated or truncated:
+                    success = info.get("success", info.get("is_success"))
+                    successes[episode] = None if success is None else float(success)
+                    begin(i)
+                elif lengths[episode] >= STEP_LIMIT:
+                    raise EvaluationError(
+                        f"evaluation: the episode of seed {self.seeds[episode]} did not end in "
+                        f"{STEP_LIMIT} steps; give the world a time limit"
+                    )
+        known = [value for value in successes if value is not None]
+        return Evaluation(returns, np.array(known) if len(known) == episodes else None, lengths)
+
+    def close(self) -> None:
+        """Close the worlds."""
+        for world in self._worlds:
+            world.close()
+
+    def _where(
+        self, what: str, values: Sequence[Any], episode_of: Sequence[int | None], lengths: Array
+    ) -> str:
+        """Say where a value is not finite."""
+        for value, episode in zip(values, episode_of, strict=True):
+            if episode is not None and not is_finite(value):
+                return (
+                    f"evaluation: {what} is not finite (NaN or infinite) at step "
+                    f"{lengths[episode]} of the episode of seed {self.seeds[episode]}"
+                )
+        return f"evaluation: {what} is not finite (NaN or infinite)"
+
+
+def evaluate(act: Act, make_world: MakeWorld, seeds: Sequence[int], worlds: int = 10) -> Evaluation:
+    """Evaluate `act` once on the episodes of `seeds` in worlds made for it and closed again."""
+    evaluator = Evaluator(make_world, seeds, worlds)
+    try:
+        return evaluator.evaluate(act)
+    finally:
+        evaluator.close()
+
+
+def is_finite(values: Any) -> bool:
+    """Return whether an array, or each array of a dict, holds no NaN and no infinity."""
+    if isinstance(values, dict):
+        return all(is_finite(value) for value in values.values())
+    return bool(np.isfinite(values).all())

@@ -1,0 +1,265 @@
+"""The one training loop: evaluate at step 0 and on a fixed grid, checkpoint, go on exactly."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard import SummaryWriter
+
+from .evaluation import Evaluation, EvaluationError, is_finite
+from .learner import Learner, reset_worlds
+
+LOSSES = (
+    "train/loss",
+    "train/value_loss",
+    "train/policy_gradient_loss",
+    "train/policy_objective",
+    "train/critic_loss",
+    "train/actor_loss",
+    "train/ent_coef_loss",
+)
+
+
+class TrainingError(RuntimeError):
+    """Training met a number that is not finite; says which and at which step."""
+
+
+def evaluation_steps(steps: int, every: int, rollout: int) -> list[int]:
+    """Return the steps at which training for `steps` with this grid evaluates, all of them.
+
+    An evaluation takes place between two rollouts (of `rollout` steps): at step 0, at the first
+    such boundary at or after each multiple of `every`, and at the end, which is the first
+    boundary at or after `steps`.
+    """
+    return sorted(boundaries([*range(0, steps, every), steps], rollout))
+
+
+def boundaries(grid: Collection[int], rollout: int) -> set[int]:
+    """Return the first rollout boundary at or after each step of `grid`."""
+    return {-(-step // rollout) * rollout for step in grid}
+
+
+def train(
+    learner: Learner,
+    *,
+    steps: int,
+    seed: int,
+    grid: Sequence[int],
+    evaluate: Callable[[Learner], Evaluation],
+    on_evaluation: Callable[[int, Evaluation], None],
+    checkpoint_every: int | None = None,
+    save_checkpoint: Callable[[int], None] | None = None,
+    recorded: Mapping[int, Mapping[str, Any]] | None = None,
+    log_dir: str | Path | None = None,
+    on_rollout: Callable[[int], None] | None = None,
+) -> None:
+    """Train `learner` up to `steps` environment steps, counting those it has already taken.
+
+    Evaluates at the first rollout boundary at or after each step of `grid` and calls
+    `on_evaluation(step, evaluation)`; steps in `recorded` (their lines of `evaluations.jsonl`)
+    are not evaluated again. Evaluation leaves the training random streams as they are.
+
+    At the first boundary at or after each multiple of `checkpoint_every`, `save_checkpoint(step)`
+    is called; then, in every run whether it is ever interrupted or not, all random streams are
+    reseeded from (`seed`, step) and all worlds reset. So a learner restored from that checkpoint
+    goes on bit for bit as the uninterrupted one does: the same `seed`, `grid` and
+    `checkpoint_every` give the same curve and weights.
+
+    With `log_dir`, TensorBoard gets `eval/return`, `eval/success`, `eval/length`, the world's
+    `reward/<term>` and Stable-Baselines3's own scalars; after a restore, what an earlier run had
+    logged beyond the checkpoint is purged. `on_rollout(step)` is called at every boundary.
+
+    Raises TrainingError when an observation, a reward, a loss or a weight is not finite.
+    """
+    if log_dir is not None:
+        learner.model.set_logger(tensorboard_logger(log_dir, learner.steps))
+    rollout = learner.algorithm.rollout
+    loop = _Loop(
+        learner,
+        seed=seed,
+        evaluations=boundaries(grid, rollout),
+        checkpoints=boundaries(
+            range(0, steps, checkpoint_every or steps), learner.algorithm.rollout
+        ),
+        evaluate=evaluate,
+        on_evaluation=on_evaluation,
+        save_checkpoint=save_checkpoint,
+        recorded=recorded or {},
+        on_rollout=on_rollout,
+    )
+    # The loop resets the worlds itself, at its first boundary; an observation in place keeps
+    # SB3 from resetting them too, which would move the normalizer's statistics once more.
+    learner.model._last_obs = np.empty(0)
+    try:
+        learner.model.learn(
+            max(steps - learner.steps, 0),
+            callback=[*learner.callbacks, loop],
+            reset_num_timesteps=False,
+        )
+    except ValueError as error:
+        # Torch's distributions refuse NaN before any loss is known.
+        bad = _not_finite(learner)
+        if bad is None:
+            raise
+        raise TrainingError(
+            f"weights are not finite (NaN or infinite) at step {learner.steps}: {bad}"
+        ) from error
+
+
+class _Loop(BaseCallback):
+    """What `train` does between and during rollouts."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        *,
+        seed: int,
+        evaluations: set[int],
+        checkpoints: set[int],
+        evaluate: Callable[[Learner], Evaluation],
+        on_evaluation: Callable[[int, Evaluation], None],
+        save_checkpoint: Callable[[int], None] | None,
+        recorded: Mapping[int, Mapping[str, Any]],
+        on_rollout: Callable[[int], None] | None,
+    ) -> None:
+        super().__init__()
+        self.learner = learner
+        self.seed = seed
+        self.evaluations = evaluations
+        self.checkpoints = checkpoints
+        self.evaluate = evaluate
+        self.announce = on_evaluation
+        self.save_checkpoint = save_checkpoint
+        self.recorded = recorded
+        self.on_boundary = on_rollout
+        self.first_step = learner.steps
+        self.running = False
+
+    def _on_rollout_start(self) -> None:
+        step = self.learner.steps
+        self._at_boundary(step)
+        if not self.running:
+            self.running = True
+            self._restart(step)
+        elif step in self.checkpoints:
+            if self.save_checkpoint is not None:
+                self.save_checkpoint(step)
+            self._restart(step)
+
+    def _on_training_end(self) -> None:
+        self._at_boundary(self.learner.steps)
+
+    def _on_step(self) -> bool:
+        normalizer = self.learner.normalizer
+        observations = self.locals["new_obs"] if normalizer is None else normalizer.old_obs
+        rewards = self.locals["rewards"] if normalizer is None else normalizer.old_reward
+        if not is_finite(observations):
+            raise self._not_finite("observation")
+        if not is_finite(rewards):
+            raise self._not_finite("reward")
+        if self.locals["dones"].any():
+            self._log_episodes()
+        return True
+
+    def _log_episodes(self) -> None:
+        """Log what worlds say of themselves at the end of an episode."""
+        for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
+            if not done:
+                continue
+            if not is_finite(info.get("terminal_observation", 0.0)):
+                raise self._not_finite("observation")
+            for term, value in info.get("reward_terms", {}).items():
+                self.logger.record_mean(f"reward/{term}", float(value))
+            if "success" in info:
+                self.logger.record_mean("rollout/success_rate", float(info["success"]))
+
+    def _at_boundary(self, step: int) -> None:
+        losses = self.logger.name_to_value
+        for name in LOSSES:
+            if not np.isfinite(losses.get(name, 0.0)):
+                raise self._not_finite(f"loss ({name})")
+        if step in self.evaluations:
+            if step not in self.recorded:
+                self._evaluate(step)
+            elif step > self.first_step or step == 0:
+                self._log_evaluation(step, self.recorded[step])
+        if self.on_boundary is not None:
+            self.on_boundary(step)
+
+    def _evaluate(self, step: int) -> None:
+        bad = _not_finite(self.learner)
+        if bad is not None:
+            raise self._not_finite(f"weights ({bad})")
+        try:
+            with _streams_kept():
+                evaluation = self.evaluate(self.learner)
+        except EvaluationError as error:
+            raise TrainingError(f"{error} (after {step} training steps)") from error
+        self._log_evaluation(step, evaluation.record(step))
+        self.announce(step, evaluation)
+
+    def _log_evaluation(self, step: int, record: Mapping[str, Any]) -> None:
+        values = {f"eval/{key}": record[key] for key in ("return", "success", "length")}
+        values = {key: value for key, value in values.items() if value is not None}
+        for output in self.logger.output_formats:
+            if isinstance(output, KVWriter):
+                output.write(values, dict.fromkeys(values, ("",)), step)
+
+    def _restart(self, step: int) -> None:
+        """Make all that follows a function of (seed, step) and of what a checkpoint holds."""
+        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
+        reset_worlds(self.learner, seed >> 1)
+        normalizer = self.learner.normalizer
+        observations = self.model._last_obs if normalizer is None else normalizer.old_obs
+        if not is_finite(observations):
+            raise self._not_finite("observation")
+
+    def _not_finite(self, what: str) -> TrainingError:
+        return TrainingError(f"{what} is not finite (NaN or infinite) at step {self.learner.steps}")
+
+
+class _TensorBoard(TensorBoardOutputFormat):
+    """SB3's TensorBoard output, with events at or after `purge_step` of earlier files ignored."""
+
+    def __init__(self, directory: str | Path, purge_step: int) -> None:
+        self.writer = SummaryWriter(str(directory), purge_step=purge_step)
+        self._is_closed = False
+
+
+def tensorboard_logger(directory: str | Path, step: int) -> Logger:
+    """Return a logger into `directory` for a training that goes on from `step`.
+
+    What was logged there beyond `step` by a run that did not end is purged.
+    """
+    return Logger(str(directory), [_TensorBoard(directory, step + 1 if step else 0)])
+
+
+def _not_finite(learner: Learner) -> str | None:
+    """Return the name of a learned tensor that is not finite, if any."""
+    for name, tensor in learner.tensors().items():
+        if not torch.isfinite(tensor).all():
+            return name
+    return None
+
+
+@contextmanager
+def _streams_kept() -> Iterator[None]:
+    """Put the global random streams, which SB3 draws from in training, back as they were."""
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_rng_state(cpu)
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)

@@ -1,0 +1,322 @@
+"""What an experiment is: read from YAML or built in Python, checked, every default spelled out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..envs.changes import Change
+from ..envs.errors import HeadstartError, nearest
+from ..envs.making import WorldSpec
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+Steps = Annotated[int, Field(gt=0, strict=True)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ConfigError(HeadstartError):
+    """An experiment that cannot be run as written."""
+
+
+class Section(BaseModel):
+    """Base of all parts: an unknown key is an error, and nothing changes once built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_text(changes: Any) -> Any:
+    """Let Python callers pass `Change` objects where YAML has their text."""
+    if isinstance(changes, Mapping):
+        return {k: str(v) if isinstance(v, Change) else v for k, v in changes.items()}
+    return changes
+
+
+class Source(Section):
+    """Where is learned first."""
+
+    world: Text
+    kwargs: dict[str, Any] = {}
+    wrappers: list[str | dict[str, dict[str, Any]]] = []
+    randomization: dict[str, str] = {}
+    algorithm: str | dict[str, dict[str, Any] | None] = "ppo"
+    steps: Steps
+
+    _text = field_validator("randomization", mode="before")(_as_text)
+
+    @property
+    def name(self) -> str:
+        """What the source's folder is called."""
+        return "randomized" if self.randomization else "nominal"
+
+    def spec(self) -> WorldSpec:
+        """Return the source world, not randomized."""
+        return WorldSpec(self.world, self.kwargs, self.wrappers)
+
+
+class Anchors(Section):
+    """Returns that mean a score of 0 (`random`) and of 1 (`reference`)."""
+
+    random: float
+    reference: float
+
+    @model_validator(mode="after")
+    def _apart(self) -> Anchors:
+        if self.reference <= self.random:
+            raise ValueError(
+                f"the reference return {self.reference:g} must be above the random one "
+                f"{self.random:g}"
+            )
+        return self
+
+
+class Target(Section):
+    """A world that counts; what is not said is as in the source."""
+
+    world: str | None = None
+    kwargs: dict[str, Any] = {}
+    wrappers: list[str | dict[str, dict[str, Any]]] = []
+    shift: str | dict[str, str] = {}
+    steps: Steps
+    anchors: Anchors | None = None
+
+    _text = field_validator("shift", mode="before")(_as_text)
+
+    def spec(self, source: Source) -> WorldSpec:
+        """Return the target world."""
+        return WorldSpec(self.world or source.world, self.kwargs, self.wrappers, self.shift)
+
+
+class EvaluationPlan(Section):
+    """When and how policies are evaluated; the same episodes for all methods."""
+
+    every: Steps
+    episodes: Annotated[int, Field(gt=0, strict=True)] = 20
+    threshold: float = 0.8
+    source_every: Steps | None = None
+    seed: Annotated[int, Field(ge=0, strict=True)] = 1_000_000
+
+    def episode_seeds(self) -> list[int]:
+        """Return the seed of every evaluation episode."""
+        return list(range(self.seed, self.seed + self.episodes))
+
+
+class Experiment(Section):
+    """One question: what is learning in `source` worth in each of `targets`?"""
+
+    name: str
+    source: Source
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
+    methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)] = [
+        "scratch",
+        "zero_shot",
+        "naive",
+        "fine_tune",
+    ]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)] = [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    evaluation: EvaluationPlan
+    checkpoint: Steps = 25_000
+    device: str = "cpu"
+
+    @field_validator("name")
+    @classmethod
+    def _file_name(cls, name: str) -> str:
+        return _check_name(name)
+
+    @field_validator("targets")
+    @classmethod
+    def _target_names(cls, targets: dict[str, Target]) -> dict[str, Target]:
+        for name in targets:
+            _check_name(name)
+        return targets
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("every seed may be listed once")
+        return seeds
+
+    @field_validator("methods")
+    @classmethod
+    def _one_each(cls, methods: list[Any]) -> list[Any]:
+        for method in methods:
+            if isinstance(method, dict) and len(method) != 1:
+                raise ValueError(f"expected 'name' or 'name: {{settings}}', got {method}")
+        names = [method_label(method) for method in methods]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice; give one of them a 'label' of its own")
+        return methods
+
+    @model_validator(mode="after")
+    def _budgets(self) -> Experiment:
+        for name, target in self.targets.items():
+            if target.steps < self.evaluation.every:
+                raise ValueError(
+                    f"targets.{name}.steps: {target.steps:,} is less than one evaluation "
+                    f"interval (evaluation.every: {self.evaluation.every:,})"
+                )
+        return self
+
+    @property
+    def source_every(self) -> int:
+        """Source steps between evaluations: ten of them, unless told otherwise."""
+        return self.evaluation.source_every or max(1, self.source.steps // 10)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the experiment as plain data with every default spelled out."""
+        plain = self.model_dump(mode="json")
+        plain["evaluation"]["source_every"] = self.source_every
+        plain["methods"] = [m if isinstance(m, dict) else {m: {}} for m in plain["methods"]]
+        plain["methods"] = [
+            {name: settings or {} for name, settings in m.items()} for m in plain["methods"]
+        ]
+        return plain
+
+
+def method_label(method: str | Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Return what a method is called in folders and tables: its name or its `label`."""
+    if isinstance(method, str):
+        name, settings = method, None
+    else:
+        [(name, settings)] = method.items()
+    label = str((settings or {}).get("label", name.split(":")[-1]))
+    return _check_name(label)
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"'{name}' names a folder: use letters, digits, '.', '_' and '-'")
+    return name
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its two silent traps: repeated keys, and 1e-3 read as text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+"),
+    list("-+0123456789."),
+)
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | list[str] | None = None) -> Experiment:
+    """Read an experiment from a YAML file.
+
+    `overrides` are `key.path=value` texts (the value is read as YAML), as given to `--set`.
+
+    Raises:
+        ConfigError: one line with the file, the key's path and what was expected there.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read '{path}': {reason}") from None
+    data = _parse(text, str(path))
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
+    for override in overrides or []:
+        _override(data, override)
+    return build(data, where=str(path))
+
+
+def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
+    """Check plain data and return the experiment; errors begin with `where`.
+
+    Raises:
+        ConfigError: see `load`.
+    """
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from None
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        hint = ""
+        if "alias" in f"{error.context} {error.problem}":
+            hint = " (a change that starts with '*' needs quotes: \"* 0.4\")"
+        raise ConfigError(f"{where}{line}: {error.problem or error.context}{hint}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: expected key.path=value")
+    *folders, last = key.strip().split(".")
+    here: Any = data
+    for folder in folders:
+        here = here.setdefault(folder, {}) if isinstance(here, dict) else None
+    if not isinstance(here, dict):
+        raise ConfigError(f"--set {override}: '{'.'.join(folders)}' has no keys in it")
+    here[last] = _parse(value, f"--set {override}")
+
+
+def _explain(error: ValidationError) -> str:
+    """Turn the first of pydantic's errors into one line with the key's path."""
+    # An unknown key explains a missing one better than the other way round.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    place = [str(part) for part in first["loc"] if not _is_union_tag(part)]
+    path = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        return f"{path}: unknown key{nearest(place[-1], _keys_at(place[:-1]))}"
+    if first["type"] == "missing":
+        return f"{path}: missing"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = first["input"]
+    shown = f", got {given!r}" if isinstance(given, (str, int, float, list)) else ""
+    if first["type"] == "value_error":
+        shown = ""
+    return f"{path}: {message}{shown}" if path else message
+
+
+def _is_union_tag(part: int | str) -> bool:
+    """Whether a part of pydantic's path names a branch of a union, not a key of the file."""
+    return isinstance(part, str) and (part in ("str", "int") or "[" in part)
+
+
+def _keys_at(place: list[str]) -> list[str]:
+    """Return the keys that the section at `place` knows."""
+    section: Any = Experiment
+    for part in place:
+        if section is Experiment and part == "targets":
+            section = {"*": Target}
+        elif isinstance(section, dict):
+            section = section["*"]
+        else:
+            sections = {"source": Source, "evaluation": EvaluationPlan, "anchors": Anchors}
+            section = sections.get(part)
+    return list(section.model_fields) if isinstance(section, type) else []

@@ -1,0 +1,59 @@
+"""The whole way in one call: run what is left of an experiment, measure it, show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .config import Experiment, build, load
+from .running.runner import run_units
+from .showing import tables, write
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: where it is, what it showed, and the units that failed."""
+
+    directory: Path
+    summary: Mapping[str, Any]
+    failed: Sequence[str]
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the tables."""
+        (console or Console()).print(tables.render(self.summary))
+
+
+def run(
+    experiment: Experiment | Mapping[str, Any] | str | Path,
+    *,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    console: Console | None = None,
+) -> Result:
+    """Run an experiment and write its report; goes on where an earlier run was interrupted.
+
+    Args:
+        experiment: an `Experiment`, the same as plain data, or a YAML file.
+        out: the run directory, by default `runs/<name>`.
+        jobs: worker processes, by default as many as there are cores.
+        overrides: `key.path=value` texts, for a YAML file.
+        console: where progress is shown.
+
+    Raises:
+        ConfigError: the experiment cannot run as written, or `out` holds another one.
+        StoreError: `out` cannot be written, or another process is at work in it.
+    """
+    where = "experiment"
+    if isinstance(experiment, (str, Path)):
+        where = str(experiment)
+        experiment = load(experiment, list(overrides))
+    elif not isinstance(experiment, Experiment):
+        experiment = build(experiment)
+    directory = Path(out) if out is not None else Path("runs") / experiment.name
+    failed = run_units(experiment, directory, jobs=jobs, console=console, where=where)
+    return Result(directory, write(directory), failed)

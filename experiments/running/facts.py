@@ -1,0 +1,91 @@
+"""What a reader needs to repeat a run: commands, versions, hardware, the worlds' parameters."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "headstart",
+    "gymnasium",
+    "stable-baselines3",
+    "sb3-contrib",
+    "pybullet",
+    "torch",
+    "numpy",
+    "scipy",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def hardware() -> dict[str, str | int]:
+    """Return what the run was computed on."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def command_line() -> str:
+    """Return the command that started this process, as one would type it."""
+    name = Path(sys.argv[0]).name
+    words = ["headstart"] if name in ("headstart", "__main__.py") else ["python", sys.argv[0]]
+    return shlex.join([*words, *sys.argv[1:]])
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout headstart runs from ("+" when it was changed)."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}{'+' if git('status', '--porcelain') else ''}" if commit else None
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def begin(parameters: dict[str, Any], anchors: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a new run."""
+    return {
+        "commands": [command_line()],
+        "versions": versions(),
+        "hardware": hardware(),
+        "git": git_commit(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "parameters": parameters,
+        "anchors": anchors,
+    }

@@ -1,0 +1,166 @@
+"""From an experiment to its units of work: sources, anchors and trials, and what needs what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...agents.algorithms import Algorithm, resolve
+from ...agents.spaces import difference
+from ...envs.changes import ChangeError
+from ...envs.errors import HeadstartError
+from ...envs.parameters import Parameterized
+from ...transfer.methods import Method
+from ...transfer.methods import resolve as resolve_method
+from ...transfer.randomization import UniformRandomization
+from ..config import ConfigError, Experiment, method_label
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work; `path` is its folder in the run directory."""
+
+    path: str
+    steps: int
+    needs: tuple[str, ...] = ()
+
+
+def units(experiment: Experiment) -> list[Unit]:
+    """Return all units, each after those it needs; the longest chains begin first."""
+    source = experiment.source
+    sources = [Unit(source_path(experiment, seed), source.steps) for seed in experiment.seeds]
+    anchors = [
+        Unit(f"anchors/{name}", 0)
+        for name in ("source", *experiment.targets)
+        if name == "source" or experiment.targets[name].anchors is None
+    ]
+    found = methods(experiment)
+    trials = [
+        Unit(
+            f"trials/{name}/{label}/seed-{seed}",
+            target.steps if method.trains else 0,
+            (source_path(experiment, seed),) if method.needs_source else (),
+        )
+        for name, target in experiment.targets.items()
+        for seed in experiment.seeds
+        for label, method in found.items()
+    ]
+    return [*sources, *sorted(trials, key=lambda unit: -unit.steps), *anchors]
+
+
+def source_path(experiment: Experiment, seed: int) -> str:
+    """Return the folder of the source trained with `seed`."""
+    return f"source/{experiment.source.name}/seed-{seed}"
+
+
+def methods(experiment: Experiment) -> dict[str, Method]:
+    """Return the experiment's methods by label."""
+    found = {}
+    for entry in experiment.methods:
+        plain: Any = entry
+        if isinstance(entry, Mapping):
+            [(name, settings)] = entry.items()
+            plain = {name: {k: v for k, v in (settings or {}).items() if k != "label"}}
+        found[method_label(entry)] = resolve_method(plain)
+    return found
+
+
+def algorithm(experiment: Experiment) -> Algorithm:
+    """Return the source's algorithm with all its settings."""
+    return resolve(experiment.source.algorithm, experiment.source.world)
+
+
+def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
+    """Build every world once and check that the experiment can run.
+
+    Returns the worlds' parameters, by world id, for the report.
+
+    Raises:
+        ConfigError: one line with the key's path and what is wrong there.
+    """
+    with _at(where, "source.algorithm"):
+        algorithm(experiment)
+    with _at(where, "methods"):
+        found = methods(experiment)
+    parameters: dict[str, Any] = {}
+    with _at(where, "source"):
+        world = experiment.source.spec().make()
+    with _at(where, "source.randomization", world):
+        if experiment.source.randomization:
+            UniformRandomization(world, experiment.source.randomization)
+    parameters[experiment.source.world] = describe(world)
+    spaces = world.observation_space, world.action_space
+    world.close()
+    for name, target in experiment.targets.items():
+        spec = target.spec(experiment.source)
+        with _at(where, f"targets.{name}" + (".shift" if target.shift else "")):
+            world = spec.make()
+        parameters[spec.world] = describe(world)
+        pairs = zip(("observation", "action"), spaces, _spaces(world), strict=True)
+        differing = [
+            f"{what} space: {problem}"
+            for what, ours, theirs in pairs
+            if (problem := difference(ours, theirs, bounds=what == "action"))
+        ]
+        world.close()
+        carrying = [label for label, method in found.items() if method.needs_source]
+        if differing and carrying:
+            raise ConfigError(
+                f"{where}: targets.{name}: {differing[0]}; so nothing can be carried over by "
+                f"{', '.join(carrying)}"
+            )
+    return parameters
+
+
+def describe(world: Any) -> dict[str, dict[str, Any]]:
+    """Return a world's parameters as plain data; empty if it has none."""
+    inner = world.unwrapped
+    if not isinstance(inner, Parameterized):
+        return {}
+    return {
+        p.name: {
+            "unit": p.unit,
+            "nominal": p.nominal,
+            "low": p.low,
+            "high": p.high,
+            "about": p.about,
+        }
+        for p in inner.parameters.values()
+    }
+
+
+def known_anchors(experiment: Experiment) -> dict[str, Any]:
+    """Return the anchors that are given by the experiment or stored with a named shift."""
+    return {
+        name: {
+            key: {"return": value, "origin": "given in the experiment"}
+            for key, value in target.anchors.model_dump().items()
+        }
+        for name, target in experiment.targets.items()
+        if target.anchors is not None
+    }
+
+
+def _spaces(world: Any) -> tuple[Any, Any]:
+    return world.observation_space, world.action_space
+
+
+class _at:
+    """Turns errors met inside into a ConfigError that begins with file and key."""
+
+    def __init__(self, where: str, key: str, world: Any = None) -> None:
+        self.prefix, self.world = f"{where}: {key}", world
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            return
+        if self.world is not None:
+            self.world.close()
+        if isinstance(error, ChangeError):
+            raise ConfigError(f"{self.prefix}.{error}") from None
+        if isinstance(error, HeadstartError):
+            raise ConfigError(f"{self.prefix}: {error}") from None

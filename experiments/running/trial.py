@@ -1,0 +1,259 @@
+"""One unit of work in this process: train a source, measure an anchor, or run a trial."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ...agents import bundle as bundles
+from ...agents.evaluation import Evaluation, Evaluator
+from ...agents.learner import Learner, create
+from ...agents.training import evaluation_steps, log_evaluation, tensorboard_logger, train
+from ...envs.errors import HeadstartError
+from ...envs.making import WorldSpec
+from ...transfer.methods import Problem
+from ...transfer.randomization import UniformRandomization
+from ..config import Experiment, build
+from ..config import _parse as parse_yaml
+from . import plan
+from .store import Records, read_json, write_json
+
+CURVE = "evaluations.jsonl"
+Progress = Callable[[int, int, float], None]
+ANCHOR_EPISODES = 100
+EVALUATION_WORLDS = 10
+
+
+def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]:
+    """Run a unit of the run directory `run`; a failure is recorded there, not raised.
+
+    Returns the final state ("done" or "failed") and, when failed, the error in one line.
+    """
+    folder = run / unit
+    started = time.monotonic()
+    before = read_json(folder / "status.json") or {}
+    if before.get("state") == "failed":
+        # What failed may since have been mended, so nothing of it is built upon.
+        shutil.rmtree(folder)
+        before = {}
+    spent = before.get("seconds", 0.0)
+    status: dict[str, Any] = {
+        "state": "running",
+        "step": 0,
+        "steps": 0,
+        "error": None,
+        "traceback": None,
+        "seconds": spent,
+        "source_return_before": None,
+        "source_return_after": None,
+    }
+
+    def report(step: int, steps: int, value: float) -> None:
+        status.update(step=step, steps=steps, seconds=spent + time.monotonic() - started)
+        write_json(folder / "status.json", status)
+        progress(step, steps, value)
+
+    try:
+        write_json(folder / "status.json", status)
+        experiment = read_experiment(run)
+        kind, *rest = unit.split("/")
+        if kind == "source":
+            _Work(run, folder, experiment, report).source(seed=_seed(rest[-1]))
+        elif kind == "anchors":
+            _Work(run, folder, experiment, report).anchor(rest[0])
+        else:
+            target, label, seed = rest
+            result = _Work(run, folder, experiment, report).trial(target, label, _seed(seed))
+            status.update(result)
+        status["state"] = "done"
+    except Exception as error:
+        status.update(
+            state="failed",
+            error=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            traceback=traceback.format_exc(),
+        )
+    status["seconds"] = spent + time.monotonic() - started
+    try:
+        write_json(folder / "status.json", status)
+    except HeadstartError as error:
+        return "failed", str(error)
+    return status["state"], status["error"]
+
+
+def read_experiment(run: Path) -> Experiment:
+    """Read the resolved experiment of a run directory."""
+    path = run / "experiment.yaml"
+    return build(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
+
+
+def stream(seed: int, label: str) -> int:
+    """Derive a seed for one purpose from a trial's seed, in [0, 2^31)."""
+    words = np.random.SeedSequence([seed, zlib.crc32(label.encode())]).generate_state(1)
+    return int(words[0] >> 1)
+
+
+def _seed(folder: str) -> int:
+    return int(folder.removeprefix("seed-"))
+
+
+class _Work:
+    """What the kinds of units share."""
+
+    def __init__(self, run: Path, folder: Path, experiment: Experiment, report: Progress) -> None:
+        self.run, self.folder = run, folder
+        self.experiment, self.report = experiment, report
+        self.algorithm = plan.algorithm(experiment)
+
+    def source(self, seed: int) -> None:
+        """Pretrain in the randomized source; evaluate in the source as it is, not randomized."""
+        source = self.experiment.source
+
+        def make() -> gymnasium.Env[Any, Any]:
+            world = source.spec().make()
+            if not source.randomization:
+                return world
+            return UniformRandomization(world, source.randomization)
+
+        seed = stream(seed, "source")
+        learner = create(self.algorithm, make, seed, self.experiment.device)
+        every = self.experiment.source_every
+        self._train(learner, source.spec(), source.steps, every, seed, source.randomization)
+
+    def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, float]:
+        """Run a method on a target; returns what is to be known of its retention."""
+        target = self.experiment.targets[target_name]
+        spec = target.spec(self.experiment.source)
+        method = plan.methods(self.experiment)[label]
+        source = self.run / plan.source_path(self.experiment, trial_seed)
+        seed = stream(trial_seed, f"target {target_name}")
+        learner = method.start(
+            Problem(
+                bundle=bundles.load(source / "bundle") if method.needs_source else None,
+                algorithm=self.algorithm,
+                make_world=spec.make,
+                seed=seed,
+                steps=target.steps,
+                device=self.experiment.device,
+            )
+        )
+        if method.trains:
+            self._train(learner, spec, target.steps, self.experiment.evaluation.every, seed)
+        else:
+            self._hold(learner, spec, target.steps)
+        if not method.needs_source:
+            return {}
+        after = self._evaluate_once(learner, self.experiment.source.spec())
+        return {
+            "source_return_before": Records(source / CURVE).rows[-1]["return"],
+            "source_return_after": float(after.returns.mean()),
+        }
+
+    def anchor(self, name: str) -> None:
+        """Measure what a policy of uniformly random actions gets."""
+        source = self.experiment.source
+        spec = source.spec() if name == "source" else self.experiment.targets[name].spec(source)
+        first = self.experiment.evaluation.seed
+        evaluator = Evaluator(spec.make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
+        space = evaluator.world.action_space
+        space.seed(stream(first, "random policy"))
+        try:
+            record = evaluator.evaluate(
+                lambda _: np.stack([space.sample() for _ in range(evaluator.worlds)])
+            ).record(0)
+        finally:
+            evaluator.close()
+        write_json(self.folder / "random.json", record)
+        self.report(0, 0, record["return"])
+
+    def _hold(self, learner: Learner, spec: WorldSpec, steps: int) -> None:
+        """Record a policy that is not trained: the same evaluation at every step of the grid."""
+        record = self._evaluate_once(learner, spec).record(0)
+        records = Records(self.folder / CURVE)
+        grid = evaluation_steps(steps, self.experiment.evaluation.every, self.algorithm.rollout)
+        log = tensorboard_logger(self.folder, 0)
+        for step in grid:
+            log_evaluation(log, step, record)
+        log.close()
+        for step in grid[len(records.rows) :]:
+            records.append({**record, "step": step})
+        self._save(learner, spec, "bundle", {})
+        self.report(steps, steps, record["return"])
+
+    def _train(
+        self,
+        learner: Learner,
+        spec: WorldSpec,
+        steps: int,
+        every: int,
+        seed: int,
+        randomization: dict[str, str] | None = None,
+    ) -> None:
+        """Train from the last checkpoint, or the beginning, to the end, and save the bundle."""
+        checkpoint = self.folder / "checkpoint"
+        if bundles.exists(checkpoint):
+            bundles.load(checkpoint).restore(learner)
+        records = Records(self.folder / CURVE)
+        evaluator = self._evaluator(spec)
+
+        def announce(step: int, evaluation: Evaluation) -> None:
+            record = evaluation.record(step)
+            records.append(record)
+            self.report(step, steps, record["return"])
+
+        def save_checkpoint(_: int) -> None:
+            self._save(learner, spec, "checkpoint", randomization, replay_buffer=True)
+
+        try:
+            train(
+                learner,
+                steps=steps,
+                seed=seed,
+                grid=evaluation_steps(steps, every, self.algorithm.rollout),
+                evaluate=lambda learner: evaluator.evaluate(learner.act),
+                on_evaluation=announce,
+                checkpoint_every=self.experiment.checkpoint,
+                save_checkpoint=save_checkpoint,
+                recorded={row["step"]: row for row in records.rows},
+                log_dir=self.folder,
+            )
+            self._save(learner, spec, "bundle", randomization)
+        finally:
+            evaluator.close()
+            learner.close()
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _evaluate_once(self, learner: Learner, spec: WorldSpec) -> Evaluation:
+        evaluator = self._evaluator(spec)
+        try:
+            return evaluator.evaluate(learner.act)
+        finally:
+            evaluator.close()
+
+    def _evaluator(self, spec: WorldSpec) -> Evaluator:
+        seeds = self.experiment.evaluation.episode_seeds()
+        return Evaluator(spec.make, seeds, EVALUATION_WORLDS)
+
+    def _save(
+        self,
+        learner: Learner,
+        spec: WorldSpec,
+        name: str,
+        randomization: dict[str, str] | None,
+        *,
+        replay_buffer: bool = False,
+    ) -> None:
+        bundles.save(
+            learner,
+            self.folder / name,
+            world_id=spec.world,
+            randomization=randomization,
+            replay_buffer=replay_buffer,
+        )

@@ -1,0 +1,58 @@
+"""A worker process: takes units of a run from its standard input, one a line, and runs them.
+
+Started by the runner as `python -m headstart.experiments.running.worker`, so that scripts need no
+`if __name__ == "__main__"`. It answers with JSON lines on what was its standard output; whatever
+libraries print goes to a log file. It ends when its input ends, so it cannot outlive the runner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w")
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    units: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(units,), daemon=True).start()
+
+    import torch
+
+    from .trial import run_unit
+
+    torch.set_num_threads(1)
+
+    def answer(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    while True:
+        order = units.get()
+
+        def progress(step: int, steps: int, score: float, unit: str = order["unit"]) -> None:
+            answer(unit=unit, step=step, steps=steps, value=score)
+
+        state, error = run_unit(Path(order["run"]), order["unit"], progress)
+        answer(unit=order["unit"], state=state, error=error)
+
+
+def _listen(units: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Read orders; when the runner is gone, end the process at once, whatever it is doing."""
+    for line in sys.stdin:
+        units.put(json.loads(line))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Figures of a run, made to be read at column width and in grey: colour is never alone.
+
+Colours are those of Okabe & Ito (2008), told apart by colour-blind readers; every method has a line
+style and a marker of its own besides. Figures are drawn without pyplot, so no global state is left.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from ..measuring.entries import curves_of
+from ..measuring.loading import Run
+from ..measuring.statistics import mean_interval
+from ..measuring.summary import score_curves
+
+COLOURS = ("#000000", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
+LINES = ("-", "--", "-.", "-", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DPI = 200
+FEWEST_FOR_BAND = 3
+"""Below this the t interval of every evaluation is wider than the figure; the seeds say more."""
+WIDTH = 7.0
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+}
+
+
+def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the figures of a run as PNG by file name: `curves-T`, `gains-T`, `times-T`.
+
+    A target whose trials have not finished has no figures; one without a score has curves only.
+    """
+    drawn: dict[str, bytes] = {}
+    for target, entry in summary["targets"].items():
+        if not entry["evaluations"]:
+            continue
+        with mpl.rc_context(STYLE):
+            drawn[f"curves-{target}.png"] = _png(learning_curves(run, summary, target))
+            if any(method["gains"] for method in entry["methods"].values()):
+                drawn[f"gains-{target}.png"] = _png(gains(summary, target))
+            if entry["scored"]:
+                drawn[f"times-{target}.png"] = _png(times(summary, target))
+    return drawn
+
+
+def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure:
+    """Draw score (or return) against target steps: mean, 95 % t interval over seeds, each seed."""
+    entry = summary["targets"][target]
+    figure, axes = _figure(4.3)
+    axis = axes[0]
+    for i, method in enumerate(run.methods):
+        curves = curves_of(run.done(target, method))
+        if curves is None:
+            continue
+        if entry["scored"]:
+            curves = score_curves(curves, entry["anchors"])
+        values = curves.returns if curves.scores is None else curves.scores
+        colour, line, marker = _look(i)
+        n = len(values)
+        axis.plot(curves.steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
+        intervals = [mean_interval(column) for column in values.T]
+        ends = [
+            (x.low, x.high) for x in intervals if x and x.low is not None and x.high is not None
+        ]
+        if n >= FEWEST_FOR_BAND and len(ends) == curves.steps.size:
+            low, high = zip(*ends, strict=True)
+            axis.fill_between(curves.steps, low, high, color=colour, alpha=0.12, linewidth=0)
+        every = max(1, curves.steps.size // 8)
+        axis.plot(
+            curves.steps,
+            values.mean(axis=0),
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=4.5,
+            markevery=(i % every, every),
+            linewidth=1.9,
+            label=f"{method} ({n} seed{'s' * (n != 1)})",
+        )
+    _limits(axis)
+    axis.set_xlabel("environment steps in the target")
+    axis.set_xlim(0, entry["steps"])
+    axis.xaxis.set_major_formatter(FuncFormatter(_steps))
+    axis.set_title(f"{target}: mean, each seed, 95 % interval (from 3 seeds on)")
+    if entry["scored"]:
+        _score_axis(axis, entry["anchors"], summary["threshold"])
+    else:
+        axis.set_ylabel("return of one evaluation")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def gains(summary: Mapping[str, Any], target: str) -> Figure:
+    """Draw jump-start, asymptotic gain and area gain as bars with intervals and a dot a seed."""
+    methods = summary["targets"][target]["methods"]
+    shown = [name for name, method in methods.items() if method["gains"]]
+    titles = {"jump_start": "jump-start", "asymptotic": "asymptotic gain", "area": "area gain"}
+    figure, axes = _figure(1.8 + 0.48 * len(shown), columns=3)
+    for axis, (gain, title) in zip(axes, titles.items(), strict=True):
+        for row, name in enumerate(shown):
+            found = methods[name]["gains"][gain]
+            _bar(axis, row, found, list(methods).index(name))
+        axis.axvline(0, color="#222222", linewidth=1.0)
+        axis.set_title(title)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.grid(visible=False, axis="y")
+    _rows(axes[0], shown)
+    figure.suptitle(f"{target}: gains over scratch", x=0.01, ha="left", fontsize=10.5)
+    figure.supxlabel(
+        "score above scratch (bar: mean, line: 95 % interval, dots: seeds)", fontsize=9.5
+    )
+    return figure
+
+
+def times(summary: Mapping[str, Any], target: str) -> Figure:
+    """Draw the time to threshold of each seed, with seeds that never got there at the budget."""
+    entry = summary["targets"][target]
+    shown = [name for name, method in entry["methods"].items() if method["time_to_threshold"]]
+    figure, axes = _figure(1.35 + 0.42 * len(shown))
+    axis = axes[0]
+    for row, name in enumerate(shown):
+        time = entry["methods"][name]["time_to_threshold"]
+        colour, _, marker = _look(list(entry["methods"]).index(name))
+        seeds = list(time["per_seed"].values())
+        for place, value in zip(_spread(len(seeds)), seeds, strict=True):
+            there = value is not None
+            axis.plot(
+                value if there else entry["steps"],
+                row + place,
+                marker=marker if there else ">",
+                markersize=6,
+                color=colour,
+                markerfacecolor=colour if there else "white",
+                clip_on=False,
+            )
+        if time["median"] is not None:
+            axis.plot([time["median"]] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
+    _rows(axis, [f"{n} ({_reached(entry['methods'][n])})" for n in shown])
+    axis.set_xlim(0, entry["steps"])
+    axis.xaxis.set_major_formatter(FuncFormatter(_steps))
+    axis.grid(visible=False, axis="y")
+    axis.set_title(f"{target}: steps until a score of {summary['threshold']:g} is held")
+    axis.set_xlabel(
+        "environment steps in the target (bar: Kaplan-Meier median; open: not reached)",
+        fontsize=9.5,
+    )
+    return figure
+
+
+def _figure(height: float, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, columns, sharex=True, sharey=True, squeeze=False)
+    return figure, list(axes[0])
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def _look(i: int) -> tuple[str, Any, str]:
+    """Return colour, line style and marker of the i-th method."""
+    # Lengths without a common divisor for markers: methods beyond the seventh still differ.
+    return COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)]
+
+
+def _bar(axis: Axes, row: int, found: Mapping[str, Any], look: int) -> None:
+    colour, _, marker = _look(look)
+    axis.barh(row, found["estimate"], height=0.62, color=colour, alpha=0.28, linewidth=0)
+    if found["low"] is not None:
+        axis.plot([found["low"], found["high"]], [row, row], color=colour, linewidth=2.4)
+    axis.plot(found["estimate"], row, marker="|", markersize=12, markeredgewidth=2.4, color=colour)
+    seeds = list(found["per_seed"].values())
+    axis.plot(
+        seeds,
+        row + 0.24 + 0 * np.array(seeds),
+        linestyle="",
+        marker=marker,
+        markersize=4,
+        color=colour,
+        markerfacecolor="white",
+        markeredgewidth=0.9,
+    )
+
+
+def _score_axis(axis: Axes, anchors: Mapping[str, Any], threshold: float) -> None:
+    """Label the score axis, draw the threshold and put the raw return on the right."""
+    low, high = anchors["random"]["return"], anchors["reference"]["return"]
+    axis.set_ylabel("score (0: random policy, 1: reference)")
+    axis.axhline(threshold, color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
+    axis.annotate(
+        f"threshold {threshold:g}",
+        (1, threshold),
+        xycoords=("axes fraction", "data"),
+        xytext=(-3, -3),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=8.5,
+        color="#666666",
+    )
+    right = axis.secondary_yaxis(
+        "right", functions=(lambda s: low + s * (high - low), lambda j: (j - low) / (high - low))
+    )
+    right.set_ylabel("return of one evaluation")
+    right.spines["right"].set_visible(True)
+
+
+def _limits(axis: Axes) -> None:
+    """Fit the axis to the curves: the interval of few seeds may reach far beyond them."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axis.lines])
+    low, high = float(values.min()), float(values.max())
+    margin = 0.12 * (high - low) or 1.0
+    axis.set_ylim(low - margin, high + margin)
+
+
+def _rows(axis: Axes, names: Sequence[str]) -> None:
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.45, -0.55)
+    axis.tick_params(axis="y", length=0)
+
+
+def _spread(count: int) -> list[float]:
+    """Return small vertical offsets, so that equal times of several seeds stay apart."""
+    return [0.0] if count == 1 else [float(x) for x in np.linspace(-0.24, 0.24, count)]
+
+
+def _reached(method: Mapping[str, Any]) -> str:
+    time = method["time_to_threshold"]
+    return f"{time['reached']}/{time['n']}"
+
+
+def _steps(value: float, _: object) -> str:
+    return f"{value:,.0f}"

@@ -1,0 +1,109 @@
+"""One agent at a time: pretrain a bundle, evaluate a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ..agents import bundle as bundles
+from ..agents.algorithms import resolve
+from ..agents.evaluation import Evaluation, Evaluator, evaluate
+from ..agents.learner import create
+from ..agents.training import evaluation_steps, train
+from ..envs.errors import HeadstartError
+from ..envs.making import WorldSpec
+from ..transfer.randomization import UniformRandomization
+
+EPISODES = 20
+FIRST_SEED = 1_000_000
+
+
+def pretrain(
+    world_id: str,
+    out: Path,
+    steps: int,
+    algorithm: str | Mapping[str, Mapping[str, Any]] = "ppo",
+    randomization: Mapping[str, str] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    console: Console | None = None,
+) -> None:
+    """Train an agent in a world, evaluated where it is not randomized, and save its bundle.
+
+    Raises:
+        HeadstartError: an unknown world, parameter or algorithm, or `out` exists already.
+    """
+    if out.exists():
+        raise HeadstartError(f"'{out}' exists already; choose another --out")
+    console = console or Console()
+    spec, changes = WorldSpec(world_id), dict(randomization or {})
+
+    def make() -> gymnasium.Env[Any, Any]:
+        return UniformRandomization(spec.make(), changes) if changes else spec.make()
+
+    make().close()
+    learner = create(resolve(algorithm, world_id), make, seed, device)
+    evaluator = Evaluator(spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(world_id, total=steps)
+
+        def announce(step: int, evaluation: Evaluation) -> None:
+            record = evaluation.record(step)
+            success = record["success"]
+            shown = "" if success is None else f"  success {100 * success:3.0f} %"
+            progress.console.print(f"{step:>10,} steps  return {record['return']:9.3f}{shown}")
+
+        try:
+            train(
+                learner,
+                steps=steps,
+                seed=seed,
+                grid=evaluation_steps(steps, max(1, steps // 10), learner.algorithm.rollout),
+                evaluate=lambda learner: evaluator.evaluate(learner.act),
+                on_evaluation=announce,
+                on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
+            )
+            bundles.save(learner, out, world_id=world_id, randomization=changes)
+        finally:
+            evaluator.close()
+            learner.close()
+
+
+def evaluation_table(
+    directory: Path,
+    world_id: str | None,
+    shift: str | Mapping[str, str],
+    episodes: int,
+    seed: int,
+) -> Table:
+    """Evaluate a bundle's policy and return a table of what it got.
+
+    Raises:
+        HeadstartError: a damaged bundle, or a world that it does not fit.
+    """
+    bundle = bundles.load(directory)
+    spec = WorldSpec(world_id or bundle.world_id, shift=shift)
+    world = spec.make()
+    try:
+        bundle.check_spaces(world.observation_space, world.action_space)
+    finally:
+        world.close()
+    policy = bundle.policy()
+    outcome = evaluate(policy.act, spec.make, range(seed, seed + episodes))
+    table = Table("", "mean", "std over episodes", "lowest", "highest", title=f"{spec.world}")
+    for name, values in (
+        ("return", outcome.returns),
+        ("success", outcome.successes),
+        ("length (steps)", outcome.lengths),
+    ):
+        if values is not None:
+            row = (np.mean(values), np.std(values), np.min(values), np.max(values))
+            table.add_row(name, *(f"{number:.3f}" for number in row))
+    return table

@@ -1,0 +1,79 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from headstart.agents.learner import create
+from headstart.envs.errors import HeadstartError
+
+
+def test_acting_moves_no_statistics_and_draws_nothing(learner, observations):
+    one = learner("sac")
+    before = one.normalizer.obs_rms.copy()
+    stream, numpy_stream = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = one.act(observations)
+    assert np.array_equal(first, one.act(observations))
+    assert np.array_equal(before.mean, one.normalizer.obs_rms.mean)
+    assert before.count == one.normalizer.obs_rms.count
+    assert torch.equal(stream, torch.get_rng_state())
+    assert np.array_equal(numpy_stream, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_the_seed_decides_the_weights(learner):
+    same, again, other = learner("ppo", seed=3), learner("ppo", seed=3), learner("ppo", seed=4)
+    name = "mlp_extractor.policy_net.0.weight"
+    assert torch.equal(same.tensors()[name], again.tensors()[name])
+    assert not torch.equal(same.tensors()[name], other.tensors()[name])
+
+
+def test_normalization_is_as_the_settings_say(learner, small):
+    plain = learner("ppo", normalize=False, normalize_reward=False)
+    assert plain.normalizer is None
+    rewards = learner("ppo", normalize=False, normalize_reward=True, gamma=0.9)
+    assert (rewards.normalizer.norm_obs, rewards.normalizer.norm_reward) == (False, True)
+    assert rewards.normalizer.gamma == 0.9
+
+
+def test_observations_that_are_no_vectors_are_left_as_they_are(small):
+    one = create(
+        small("ppo", normalize_reward=False),
+        lambda: gym.make("FrozenLake-v1", disable_env_checker=True),
+        0,
+    )
+    assert one.normalizer is None
+    assert one.act(np.array([0, 5])).shape == (2,)
+    one.close()
+
+
+def test_worlds_are_as_many_as_set(learner):
+    assert learner("ppo").worlds.num_envs == 4
+    assert learner("sac").worlds.num_envs == 1
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99x"])
+def test_an_unknown_device_is_refused(small, pendulum, device):
+    with pytest.raises(HeadstartError, match=f"unknown device '{device}'"):
+        create(small("ppo"), pendulum, 0, device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_device_that_is_not_there_is_refused(small, pendulum):
+    with pytest.raises(HeadstartError, match="device 'cuda': PyTorch finds no GPU here"):
+        create(small("ppo"), pendulum, 0, "cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:You are trying to run PPO on the GPU:UserWarning")
+@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+def test_a_gpu_trains_and_its_bundle_goes_on(small, pendulum, evaluate, tmp_path, algorithm):
+    from headstart.agents import bundle
+    from headstart.agents.training import train
+
+    one = create(small(algorithm), pendulum, 0, "cuda")
+    train(one, steps=150, seed=0, grid=[150], evaluate=evaluate, on_evaluation=lambda *_: None)
+    bundle.save(one, tmp_path / "b", world_id="Pendulum-v1", replay_buffer=True)
+    other = bundle.load(tmp_path / "b").learner(pendulum, 0, "cuda")
+    for name, tensor in one.tensors().items():
+        assert torch.equal(other.tensors()[name], tensor)
+    train(other, steps=300, seed=0, grid=[], evaluate=evaluate, on_evaluation=lambda *_: None)
+    one.close()
+    other.close()

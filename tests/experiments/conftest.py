@@ -1,0 +1,147 @@
+"""A run directory made up from formulas, for the tests of measuring and showing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+METHODS = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
+RANDOM, REFERENCE = -120.0, -10.0
+# score at the start, at the end, and the share of the budget over which it rises
+SHAPES = {
+    "scratch": (0.02, 0.93, 0.30),
+    "zero_shot": (0.58, 0.58, 1.0),
+    "naive": (0.35, 0.92, 0.20),
+    "fine_tune": (0.58, 0.98, 0.06),
+    "feature_reuse": (0.04, 0.55, 0.35),
+}
+
+
+def _curve(method: str, seed: int, grid: np.ndarray) -> np.ndarray:
+    begin, end, rise = SHAPES[method]
+    rng = np.random.default_rng([seed, *method.encode()])
+    begin, end = begin + 0.05 * rng.normal(), end + 0.02 * rng.normal()
+    end = begin if method == "zero_shot" else end
+    rise *= np.exp(0.15 * rng.normal())
+    scores = end - (end - begin) * np.exp(-grid / (rise * grid[-1]))
+    if method == "naive":
+        scores = scores - 0.3 * np.exp(-((grid / grid[-1] - 0.05) ** 2) / 0.001)
+    if method != "zero_shot":
+        scores[1:] += 0.015 * rng.normal(size=grid.size - 1)
+    return RANDOM + scores * (REFERENCE - RANDOM)
+
+
+def write_trial(path: Path, grid: Sequence[float], returns: Sequence[float], **status: Any) -> None:
+    """Write a trial's evaluations.jsonl and status.json."""
+    path.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {
+            "step": int(step),
+            "return": float(value),
+            "returns": [float(value) - 1, float(value) + 1],
+            "success": float(np.clip((value - RANDOM) / (REFERENCE - RANDOM), 0, 1)),
+            "length": 50.0,
+            "episodes": 20,
+        }
+        for step, value in zip(grid, returns, strict=True)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (path / "evaluations.jsonl").write_text(text)
+    begun = {"state": "done", "step": int(grid[-1]), "steps": int(grid[-1]), "error": None}
+    begun |= {"traceback": None, "seconds": 12.5}
+    (path / "status.json").write_text(json.dumps(begun | status))
+
+
+def build_run(
+    root: Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    targets: Sequence[str] = ("tired-arm", "long-tool"),
+    methods: Sequence[str] = METHODS,
+    failed: Sequence[tuple[str, str, int]] = (),
+    anchors: bool = True,
+) -> Path:
+    """Write a run directory whose curves follow `SHAPES`, and return its path."""
+    parameters = {
+        "action_delay": ("s", 0.0, 0.0, 0.2, "time from command to motion"),
+        "motor_strength": ("1", 1.0, 0.1, 2.0, "factor on joint torques"),
+        "tool_length": ("m", 0.1, 0.0, 0.4, "hand to tool tip"),
+        "gravity": ("m/s^2", 9.81, 0.0, 20.0, "downward acceleration"),
+    }
+    names = ("unit", "nominal", "low", "high", "about")
+    world = "headstart/PandaReach-v0"
+    experiment = {
+        "name": "quickstart",
+        "source": {
+            "world": world,
+            "randomization": {
+                "action_delay": "= uniform(0, 0.06)",
+                "motor_strength": "* loguniform(0.6, 1.4)",
+            },
+            "algorithm": {"ppo": {"n_steps": 64}},
+            "steps": 100_000,
+        },
+        "targets": {
+            name: {
+                "world": world,
+                "shift": {"action_delay": "= 0.04", "tool_length": "+ 0.08"},
+                "kwargs": {},
+                "wrappers": [],
+                "steps": 60_000,
+            }
+            for name in targets
+        },
+        "methods": [{name: {}} for name in methods],
+        "seeds": list(seeds),
+        "evaluation": {"every": 2_000, "episodes": 20, "threshold": 0.8},
+    }
+    stored = {
+        "random": {"return": RANDOM, "origin": "random policy, measured by this run"},
+        "reference": {"return": REFERENCE, "origin": "PPO, 2,000,000 steps on this target"},
+    }
+    unknown = stored | {"reference": None}
+    facts = {
+        "commands": ["headstart run experiments/studies/quickstart.yaml --jobs 2"],
+        "versions": {"headstart": "0.1.0", "torch": "2.13.0"},
+        "hardware": {"processor": "x86_64", "cores": 2, "memory": "8 GiB"},
+        "git": "0123456789abcdef",
+        "started": "2025-01-01T12:00:00+00:00",
+        "parameters": {
+            world: {name: dict(zip(names, row, strict=True)) for name, row in parameters.items()}
+        },
+        "anchors": dict.fromkeys((*targets, "source"), stored if anchors else unknown),
+    }
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "experiment.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+    (root / "facts.json").write_text(json.dumps(facts))
+    grid = np.linspace(0, 60_000, 31)
+    for seed in seeds:
+        source = _curve("scratch", 100 + seed, np.linspace(0, 100_000, 11))
+        path = root / "source" / "randomized" / f"seed-{seed}"
+        write_trial(path, np.linspace(0, 100_000, 11), source)
+        for i, target in enumerate(targets):
+            for method in methods:
+                path = root / "trials" / target / method / f"seed-{seed}"
+                returns = _curve(method, 10 * i + seed, grid)
+                if (target, method, seed) in failed:
+                    error = "TrainingError: NaN in the loss at step 14,336"
+                    trace = f"Traceback (most recent call last):\n  <train>\n{error}\n"
+                    status = {"state": "failed", "step": 14_336, "steps": 60_000}
+                    status |= {"error": error, "traceback": trace}
+                    write_trial(path, grid[:8], returns[:8], **status)
+                    continue
+                kept = {"source_return_before": source[-1], "source_return_after": source[-1] - 4}
+                write_trial(path, grid, returns, **(kept if method != "scratch" else {}))
+    return root
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Return `build_run` with a directory of this test's own."""
+    return lambda **settings: build_run(tmp_path / "run", **settings)

@@ -1,0 +1,224 @@
+"""Metrics against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from headstart.experiments.measuring import metrics
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+finite = st.floats(-1e3, 1e3)
+
+
+def test_normalized_score_is_unclipped():
+    # (J + 100) / (20 + 100): -100 -> 0, 20 -> 1, -40 -> 60/120, 80 -> 180/120, -160 -> -60/120
+    scores = metrics.normalize([-100, 20, -40, 80, -160], random=-100, reference=20)
+    assert scores.tolist() == [0, 1, 0.5, 1.5, -0.5]
+
+
+@pytest.mark.parametrize("reference", [-100.0, -101.0, float("nan")])
+def test_normalized_score_needs_a_reference_above_random(reference):
+    with pytest.raises(ValueError, match="must be above the random policy"):
+        metrics.normalize([0.0], random=-100.0, reference=reference)
+
+
+def test_start_is_the_value_before_any_update():
+    assert metrics.start([[0.2, 0.9], [0.4, 0.8]]).tolist() == [0.2, 0.4]
+
+
+def test_early_is_the_mean_over_the_first_twentieth_of_the_budget():
+    steps = np.arange(0, 101, 2)  # T = 100, 5 % = 5: steps 0, 2 and 4
+    scores = np.zeros((1, steps.size))
+    scores[0, :4] = [0.1, 0.2, 0.6, 9.0]
+    assert metrics.early(steps, scores) == pytest.approx([0.3])  # (0.1 + 0.2 + 0.6) / 3
+    # With the next evaluation beyond 5 % it is s(0) alone.
+    assert metrics.early([0, 50, 100], [[0.1, 0.5, 0.9]]) == pytest.approx([0.1])
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "size"), [(1, 1), (3, 3), (5, 5), (31, 5), (50, 5), (51, 6), (100, 10)]
+)
+def test_asymptotic_window_is_a_tenth_and_at_least_five(evaluations, size):
+    assert metrics.window(evaluations) == size
+
+
+def test_asymptote_is_the_mean_over_the_window():
+    # 7 evaluations: the last 5 are 3, 4, 5, 6, 7 with mean 5
+    assert metrics.asymptote([[1, 2, 3, 4, 5, 6, 7]]).tolist() == [5]
+
+
+def test_drift_is_the_gain_of_the_fitted_line_over_the_window():
+    steps = [0, 10, 20, 30, 40, 50]
+    # Window: steps 10..50, centred -20..20, sum of squares 1000.
+    # Straight line of 0.01 per step: 0.01 * 40 = 0.4.
+    # 0, 0, 0, 0, 1: slope = 20 * 1 / 1000 = 0.02 per step, over 40 steps 0.8.
+    scores = [[9, 0.1, 0.2, 0.3, 0.4, 0.5], [9, 0, 0, 0, 0, 1]]
+    assert metrics.drift(steps, scores) == pytest.approx([0.4, 0.8])
+
+
+@given(st.floats(-10, 10), st.integers(2, 40))
+def test_drift_of_a_constant_curve_is_exactly_zero(value, evaluations):
+    assert metrics.drift(np.arange(evaluations) * 7, np.full((2, evaluations), value)).tolist() == [
+        0,
+        0,
+    ]
+
+
+def test_dip_and_recovery():
+    steps = [0, 10, 20, 30, 100]  # T = 100: the dip is looked for up to step 20
+    scores = [
+        [0.5, 0.2, 0.3, 0.6, 0.0],  # depth 0.5 - 0.2, back at or above 0.5 at step 30
+        [0.5, 0.6, 0.7, 0.8, 0.9],  # no dip
+        [0.5, 0.4, 0.1, 0.2, 0.3],  # depth 0.4, never back
+    ]
+    depth, recovery = metrics.dip(steps, scores)
+    assert depth == pytest.approx([0.3, 0, 0.4])
+    assert recovery[:2].tolist() == [30, 0]
+    assert np.isnan(recovery[2])
+
+
+def test_area_by_trapezoids():
+    # Uneven steps: (0 + 1)/2 * 20 + (1 + 0.5)/2 * 80 = 10 + 60 = 70; over T = 100: 0.7
+    assert metrics.area([0, 20, 100], [[0, 1, 0.5], [1, 1, 1]]) == pytest.approx([0.7, 1])
+
+
+def test_forward_transfer_and_its_limits():
+    # AUC_T = 0.9, AUC_S = 0.6: (0.9 - 0.6) / (1 - 0.6) = 0.75, equal on both seeds
+    found = metrics.forward_transfer([0.9, 0.9], [0.6, 0.6])
+    assert found is not None
+    assert found.estimate == pytest.approx(0.75)
+    # Means, not the mean of ratios: T = (0.9, 0.7), S = (0.5, 0.7): 0.2 / 0.4
+    found = metrics.forward_transfer([0.9, 0.7], [0.5, 0.7])
+    assert found is not None
+    assert found.estimate == pytest.approx(0.5)
+    assert metrics.forward_transfer([0.97, 0.99], [0.96, 0.96]) is None
+    assert metrics.forward_transfer([0.97], [0.95]) is not None
+
+
+def test_transfer_ratio_and_its_limits():
+    found = metrics.transfer_ratio([0.9, 0.7], [0.5, 0.3])  # 0.8 / 0.4
+    assert found is not None
+    assert found.estimate == pytest.approx(2)
+    assert metrics.transfer_ratio([0.9], [0.0]) is None
+    assert metrics.transfer_ratio([0.9], [-0.1]) is None
+
+
+def test_time_to_threshold_needs_three_in_a_row():
+    steps = [0, 10, 20, 30, 40, 50]
+    scores = [
+        [0.1, 0.9, 0.1, 0.8, 0.8, 0.8],  # the single 0.9 does not count; held from 30 on
+        [0.8, 0.8, 0.8, 0.1, 0.1, 0.1],  # held from 0 on, whatever comes later
+        [0.1, 0.1, 0.1, 0.1, 0.9, 0.9],  # two in a row at the end: not held, censored at 50
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    ]
+    times, reached = metrics.time_to_threshold(steps, scores, 0.8)
+    assert times.tolist() == [30, 0, 50, 50]
+    assert reached.tolist() == [True, True, False, False]
+
+
+def test_time_to_threshold_of_a_curve_shorter_than_the_hold():
+    times, reached = metrics.time_to_threshold([0, 10], [[1, 1]], 0.8)
+    assert times.tolist() == [10]
+    assert not reached.any()
+
+
+@pytest.mark.parametrize(
+    ("times", "reached", "median"),
+    [
+        # survival 2/3, 1/3 after 10, 20
+        ([10, 20, 30], [1, 1, 1], 20),
+        # exactly one half after 20: the first time by which half are there
+        ([10, 20, 30, 40], [1, 1, 1, 1], 20),
+        # 2/3, then 1/3 after 20; the third never
+        ([10, 20, 90], [1, 1, 0], 20),
+        # 2/3 after 10 and no further
+        ([10, 90, 90], [1, 0, 0], None),
+        ([90, 90], [0, 0], None),
+        # censored early at 15: 3/4 after 10, then of 2 left one goes at 20: 3/4 * 1/2 = 3/8
+        ([10, 15, 20, 30], [1, 0, 1, 1], 20),
+        # 3/4 * 2/3 = 1/2 but for rounding
+        ([10, 20, 90, 90], [1, 1, 0, 0], 20),
+        ([0, 0, 0], [1, 1, 1], 0),
+    ],
+)
+def test_kaplan_meier_median(times, reached, median):
+    found = metrics.median_time(times, np.array(reached, dtype=bool))
+    assert np.isnan(found) if median is None else found == median
+
+
+def test_restricted_mean_time():
+    # Reached at 10 and 20, one censored at 90: (10 + 20 + 90) / 3 = 40, as the area
+    # 10 * 1 + 10 * 2/3 + 70 * 1/3 = 10 + 6.67 + 23.33
+    assert metrics.restricted_mean([10, 20, 90], [True, True, False], 90) == pytest.approx(40)
+    # Censored before the horizon: survival 1 up to 10, 3/4 up to 20, 3/8 up to 30, then 0
+    # 10 + 7.5 + 3.75 = 21.25
+    found = metrics.restricted_mean([10, 15, 20, 30], [True, False, True, True], 40)
+    assert found == pytest.approx(21.25)
+
+
+@given(st.lists(st.integers(0, 120), min_size=1, max_size=12))
+def test_restricted_mean_is_the_mean_where_all_are_watched_to_the_horizon(times):
+    horizon = 100
+    at = np.minimum(times, horizon)
+    found = metrics.restricted_mean(at, np.array(times) < horizon, horizon)
+    assert found == pytest.approx(at.mean())
+
+
+def test_total_time_and_break_even():
+    assert metrics.total_time([4_000, 6_000], 100_000).tolist() == [104_000, 106_000]
+    assert metrics.total_time([4_000], 100_000, targets=4).tolist() == [29_000]
+    # 100,000 / (30,000 - 5,000) = 4 targets
+    assert metrics.break_even(100_000, 30_000, 5_000) == 4
+    assert np.isnan(metrics.break_even(100_000, 5_000, 5_000))
+
+
+def test_retention_gap_and_failure():
+    assert metrics.retention([0.9, 0.8], [0.4, 0.9]) == pytest.approx([-0.5, 0.1])
+    assert metrics.zero_shot_gap([0.9, 0.8], [0.4, 0.9]) == pytest.approx([0.5, -0.1])
+    assert metrics.failure_rate([1.0, 0.75]).tolist() == [0, 0.25]
+
+
+@given(hnp.arrays(float, (3, 21), elements=finite), finite)
+def test_moving_all_scores_moves_levels_and_leaves_shapes(scores, by):
+    steps = np.arange(21) * 50
+    for metric in (
+        lambda s: metrics.start(s),
+        lambda s: metrics.asymptote(s),
+        lambda s: metrics.early(steps, s),
+        lambda s: metrics.area(steps, s),
+    ):
+        assert metric(scores + by) == pytest.approx(metric(scores) + by, abs=1e-6)
+    assert metrics.drift(steps, scores + by) == pytest.approx(
+        metrics.drift(steps, scores), abs=1e-6
+    )
+    depth = metrics.dip(steps, scores)[0]
+    assert metrics.dip(steps, scores + by)[0] == pytest.approx(depth, abs=1e-6)
+    assert (depth >= 0).all()
+
+
+@given(hnp.arrays(float, (2, 15), elements=finite), finite, finite)
+def test_a_lower_threshold_is_never_reached_later(scores, one, other):
+    steps = np.arange(15)
+    low, high = sorted((one, other))
+    sooner = metrics.time_to_threshold(steps, scores, low)
+    later = metrics.time_to_threshold(steps, scores, high)
+    assert (sooner[0] <= later[0]).all()
+    assert (sooner[1] >= later[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "scores", "said"),
+    [
+        ([0, 10], [[0.1, np.nan]], "finite"),
+        ([0, 10], [0.1, 0.2], r"\(seeds, evaluations\)"),
+        ([0, 10, 20], [[0.1, 0.2]], "3 steps"),
+        ([5, 10], [[0.1, 0.2]], "begin at 0"),
+        ([0, 10, 10], [[0.1, 0.2, 0.3]], "increase"),
+        ([0], [[0.1]], "at least 2"),
+    ],
+)
+def test_curves_that_cannot_be_measured_are_refused(steps, scores, said):
+    with pytest.raises(ValueError, match=said):
+        metrics.area(steps, scores)

@@ -1,0 +1,238 @@
+"""What a reader sees: table, figures, report and the files of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import matplotlib as mpl
+import pytest
+from headstart.envs.errors import HeadstartError
+from headstart.envs.shifts import SHIFTS, Shift
+from headstart.experiments.measuring import load, summarize
+from headstart.experiments.showing import figures, report, tables, write
+from rich.console import Console
+
+TARGET = "tired-arm"
+
+
+def printed(summary: dict, width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
+    console.print(tables.render(summary))
+    return console.export_text()
+
+
+@pytest.fixture
+def root(make_run):
+    return make_run(targets=(TARGET,), failed=[(TARGET, "naive", 1)])
+
+
+def test_write_leaves_the_whole_set_of_files(root):
+    summary = write(root)
+    names = {path.name for path in (root / "figures").iterdir()}
+    assert names == {f"{kind}-{TARGET}.png" for kind in ("curves", "gains", "times")}
+    assert json.loads((root / "summary.json").read_text()) == summary
+    assert not list(root.rglob(".*"))  # no temporary file is left
+    assert (root / "report.html").stat().st_mode & 0o777 == 0o644
+
+
+def test_results_csv_is_tidy_sorted_and_exact(root):
+    write(root)
+    with (root / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    columns = "target method seed step return success length episodes"
+    assert list(rows[0]) == columns.split()
+    assert len(rows) == (5 * 3 - 1) * 31  # methods, seeds, less one; evaluations
+    keys = [(row["target"], row["method"], int(row["seed"]), int(row["step"])) for row in rows]
+    assert keys == sorted(keys)
+    path = root / "trials" / TARGET / "scratch" / "seed-0" / "evaluations.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    mine = [row for row in rows if row["target"] == TARGET and row["method"] == "scratch"]
+    told = [float(row["return"]) for row in mine if row["seed"] == "0"]
+    assert told == [line["return"] for line in lines]  # equal to the last bit
+
+
+def test_writing_again_changes_nothing(root):
+    write(root)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    write(root)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
+    (root / "results.csv").mkdir()
+    with pytest.raises(HeadstartError, match=r"cannot write .*results\.csv.: Is a directory"):
+        write(root)
+    assert not list(root.glob(".results*"))
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_table_fits_and_says_it_all(root, width):
+    shown = printed(summarize(load(root)), width)
+    text = " ".join(shown.split())
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+    assert "…" not in text
+    for words in (
+        "fine_tune",
+        "no claim",
+        "(3 seeds)",
+        "3/3 seeds",
+        "2 of 3 seeds",
+        "* not converged",
+    ):
+        assert words in text
+    assert "tired-arm/naive/seed-1 failed: TrainingError: NaN in the loss at step 14,336" in text
+    assert "A sign of negative transfer, wholly below scratch: asymptotic gain" in text
+
+
+def test_negative_transfer_is_red(make_run):
+    console = Console(width=110, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(tables.render(summarize(load(make_run(seeds=range(6))))))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search("\x1b\\[1;31mnegative", shown)
+    assert re.search("\x1b\\[31mNegative transfer, wholly below scratch", shown)
+
+
+def test_names_are_not_read_as_markup(make_run):
+    text = printed(summarize(load(make_run(targets=("[red]x[/red]",)))), 100)
+    assert "[red]x[/red]" in text
+
+
+def test_figures_are_png_and_leave_no_state(root):
+    run = load(root)
+    summary = summarize(run)
+    before = dict(mpl.rcParams)
+    drawn = figures.draw(run, summary)
+    assert dict(mpl.rcParams) == before
+    for png in drawn.values():
+        assert png.startswith(b"\x89PNG")
+        width = int.from_bytes(png[16:20], "big")
+        assert width == figures.WIDTH * figures.DPI
+
+
+def test_curves_show_every_seed_and_start_at_step_zero(root):
+    run = load(root)
+    axis = figures.learning_curves(run, summarize(run), TARGET).axes[0]
+    assert axis.get_xlim()[0] == 0
+    # (5 methods * 3 seeds - 1 lost) thin lines, 5 means, the threshold
+    assert len(axis.lines) == 14 + 5 + 1
+    labels = axis.get_legend_handles_labels()[1]
+    assert labels[2] == "naive (2 seeds)"
+
+
+def test_methods_look_different_in_colour_and_in_grey():
+    looks = [figures._look(i) for i in range(20)]
+    assert len({str(look) for look in looks}) == 20
+    assert len({str(look[1:]) for look in looks[:7]}) == 7
+
+
+def test_report_is_self_contained_and_complete(root):
+    write(root)
+    html = (root / "report.html").read_text()
+    assert "<script" not in html
+    sources = re.findall(r'(?:src|href)="([^"]{1,40})', html)
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
+    assert html.count("data:image/png;base64,") == 3
+    for words in (
+        "no claim is made",
+        "headstart run experiments/studies/quickstart.yaml --jobs 2",
+        "0123456789abcdef",
+        "torch 2.13.0",
+        "PPO, 2,000,000 steps on this target",
+        "Traceback (most recent call last)",
+        "<details>",
+        "= uniform(0, 0.06)",
+        "0.6 to 1.4",
+        "+ 0.08",
+        "At nominal in both: gravity",
+        "same evaluation seeds for all methods",
+    ):
+        assert words in html, words
+
+
+def test_report_escapes_what_comes_from_the_run(make_run):
+    root = make_run(targets=("<b>x",), failed=[("<b>x", "naive", 0)])
+    status = root / "trials" / "<b>x" / "naive" / "seed-0" / "status.json"
+    told = json.loads(status.read_text())
+    told["error"] = told["traceback"] = "<script>alert('x')</script>"
+    status.write_text(json.dumps(told))
+    write(root)
+    html = (root / "report.html").read_text()
+    assert "<script" not in html
+    assert "<b>x" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_source_and_target_are_compared_by_parameter(root):
+    rows = {row["name"]: row for row in report.comparison(load(root), TARGET)["parameters"]}
+    assert set(rows) == {"action_delay", "motor_strength", "tool_length"}
+    delay, tool = rows["action_delay"], rows["tool_length"]
+    assert (delay["range"], delay["value"], delay["inside"]) == ("0 to 0.06", "0.04", "yes")
+    # nominal 0.1 m, not randomized; + 0.08 m in the target
+    assert (tool["source"], tool["range"], tool["value"]) == (None, "0.1", "0.18")
+    assert tool["inside"] == "no"
+
+
+def test_worlds_without_parameters_are_compared_by_settings(make_run):
+    run = load(make_run())
+    run.experiment["source"].update(world="Pendulum-v1", randomization={}, kwargs={"g": 10.0})
+    target = run.experiment["targets"][TARGET]
+    target.update(world="Pendulum-v1", shift={}, kwargs={"g": 14.0}, wrappers=["my.module:Wrap"])
+    compared = report.comparison(run, TARGET)
+    assert compared["parameters"] == []
+    assert compared["settings"] == [
+        {"name": "wrappers", "source": "none", "target": "my.module:Wrap"},
+        {"name": "g", "source": "10.0", "target": "14.0"},
+    ]
+    assert "my.module:Wrap" in report.build(run, summarize(run), {})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seeds": (3,)},
+        {"seeds": range(6), "anchors": False, "targets": (TARGET, "long-tool")},
+        {"methods": ("naive", "fine_tune")},
+        {"methods": ("scratch",)},
+        {"failed": [(TARGET, "scratch", seed) for seed in range(3)]},
+        {"failed": [(TARGET, "scratch", 0)], "seeds": (0,), "methods": ("scratch",)},
+    ],
+)
+def test_whatever_a_run_holds_can_be_shown(make_run, settings):
+    root = make_run(**({"targets": (TARGET,)} | settings))
+    assert printed(write(root), 100)
+    assert (root / "report.html").stat().st_size > 5_000
+
+
+def test_a_target_without_a_scale_shows_returns_and_says_why(make_run):
+    root = make_run()
+    facts = json.loads((root / "facts.json").read_text())
+    facts["anchors"][TARGET]["reference"] = {"return": -500.0, "origin": "stored"}
+    (root / "facts.json").write_text(json.dumps(facts))
+    text = printed(write(root), 100)
+    assert "so there is no scale" in " ".join(text.split())
+    assert (root / "figures" / "curves-tired-arm.png").exists()
+    assert not (root / "figures" / "gains-tired-arm.png").exists()
+
+
+def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
+    made = Shift({"tool_length": "+ 0.08"}, "a longer tool")
+    monkeypatch.setitem(SHIFTS["headstart/PandaReach-v0"], "long-tool", made)
+    run = load(make_run())
+    run.experiment["targets"][TARGET]["shift"] = "long-tool"
+    compared = report.comparison(run, TARGET)
+    assert compared["shift"] == "long-tool"
+    assert {row["name"]: row["value"] for row in compared["parameters"]}["tool_length"] == "0.18"
+    run.experiment["targets"][TARGET]["shift"] = "of-another-version"
+    assert "of-another-version" in report.build(run, summarize(run), {})
+
+
+def test_methods_go_by_their_labels(make_run):
+    root = make_run(targets=(TARGET,))
+    text = (root / "experiment.yaml").read_text()
+    (root / "experiment.yaml").write_text(
+        text.replace("- naive: {}", "- fine_tune:\n    label: naive\n    learning_rate: 0.1")
+    )
+    assert load(root).methods == ["scratch", "zero_shot", "naive", "fine_tune", "feature_reuse"]

@@ -1,0 +1,299 @@
+"""Loading a run directory and summing it up: values by hand, faults listed or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from headstart.envs.errors import HeadstartError
+from headstart.experiments.measuring import RunError, load, summarize
+from headstart.experiments.measuring.loading import read_evaluations
+from headstart.experiments.measuring.statistics import Comparison, Interval
+from headstart.experiments.measuring.verdict import GAINS, judge
+
+TARGET = "tired-arm"
+
+
+def write_curve(root: Path, method: str, seed: int, returns: list[float], **status) -> None:
+    """Replace a trial's curve by returns at steps 0, 10, 20, ..."""
+    path = root / "trials" / TARGET / method / f"seed-{seed}"
+    path.mkdir(parents=True, exist_ok=True)
+    fixed = {"success": None, "length": 10.0, "episodes": 4}
+    lines = [
+        {"step": 10 * i, "return": value, "returns": [value]} | fixed
+        for i, value in enumerate(returns)
+    ]
+    (path / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    state = {"state": "done", "step": 100, "steps": 100, "error": None, "traceback": None}
+    (path / "status.json").write_text(json.dumps(state | {"seconds": 1.0} | status))
+
+
+@pytest.fixture
+def tiny(make_run) -> Path:
+    """Two methods, two seeds, anchors -120 and -10: a score of x is a return of -120 + 110 x."""
+    root = make_run(seeds=(0, 1), targets=(TARGET,), methods=("scratch", "fine_tune"))
+
+    def returns(*scores: float) -> list[float]:
+        return [-120 + 110 * score for score in scores]
+
+    write_curve(root, "scratch", 0, returns(0, 0, 0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8))
+    write_curve(root, "scratch", 1, returns(0, 0, 0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4))
+    write_curve(root, "fine_tune", 0, returns(0.5, 0.3, 0.5, *[1] * 8))
+    write_curve(root, "fine_tune", 1, returns(0.7, 0.9, 0.9, *[0.9] * 8))
+    return root
+
+
+def test_metrics_of_a_run_by_hand(tiny):
+    target = summarize(load(tiny))["targets"][TARGET]
+    scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
+    assert scratch["returns"]["start"]["per_seed"] == {"0": -120, "1": -120}
+    # last 5 evaluations: 0.8 and 0.4; 1 and 0.9
+    assert scratch["scores"]["end"]["per_seed"] == pytest.approx({"0": 0.8, "1": 0.4})
+    gains = tuned["gains"]
+    assert gains["jump_start"]["per_seed"] == pytest.approx({"0": 0.5, "1": 0.7})
+    assert gains["jump_start"]["estimate"] == pytest.approx(0.6)
+    assert gains["jump_start"]["kind"] == "paired t"
+    # deviation 0.1414, over sqrt(2) 0.1, times 12.706
+    assert gains["jump_start"]["low"] == pytest.approx(0.6 - 1.2706, abs=1e-4)
+    assert gains["asymptotic"]["per_seed"] == pytest.approx({"0": 0.2, "1": 0.5})
+    # trapezoids of width 1/10: 0.4 + 7 * 0.8 = 6 and 0.2 + 5 * 0.4 = 2.2
+    assert scratch["scores"]["area"]["per_seed"] == pytest.approx({"0": 0.6, "1": 0.22})
+    # 0.4 + 0.4 + 0.75 + 7 = 8.55 and 0.8 + 9 * 0.9 = 8.9
+    assert tuned["scores"]["area"]["per_seed"] == pytest.approx({"0": 0.855, "1": 0.89})
+    assert gains["area"]["estimate"] == pytest.approx((0.255 + 0.67) / 2)
+    # ratio of means 0.8725 / 0.41; (0.8725 - 0.41) / (1 - 0.41)
+    assert tuned["transfer_ratio"]["estimate"] == pytest.approx(0.8725 / 0.41)
+    assert tuned["forward_transfer"]["estimate"] == pytest.approx(0.4625 / 0.59)
+    assert tuned["dip"]["per_seed"] == pytest.approx({"0": 0.2, "1": 0})
+    assert tuned["dip"]["recovery"] == {"0": 20, "1": 0}
+
+
+def test_times_to_threshold_by_hand(tiny):
+    target = summarize(load(tiny))["targets"][TARGET]
+    scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
+    assert scratch["time_to_threshold"]["per_seed"] == {"0": 30, "1": None}
+    assert (scratch["time_to_threshold"]["reached"], scratch["time_to_threshold"]["n"]) == (1, 2)
+    assert scratch["time_to_threshold"]["median"] == 30  # half of the seeds by step 30
+    assert scratch["time_to_threshold"]["restricted_mean"]["estimate"] == 65  # (30 + 100) / 2
+    assert tuned["time_to_threshold"]["per_seed"] == {"0": 30, "1": 10}
+    # median 10 with the source's 100,000 steps; 100,000 / (30 - 10) = 5,000 targets
+    assert tuned["total_time"]["in_full"]["median"] == 100_010
+    assert tuned["total_time"]["break_even"] == {"targets": 5_000, "at_most": False}
+    assert scratch["total_time"]["source_steps"] == 0
+    assert scratch["total_time"]["break_even"] is None
+
+
+def test_retention_and_zero_shot_gap(make_run):
+    summary = summarize(load(make_run(targets=(TARGET,))))
+    target = summary["targets"][TARGET]
+    kept = target["methods"]["fine_tune"]["retention"]
+    assert kept["returns"]["estimate"] == pytest.approx(-4)
+    assert kept["scores"]["estimate"] == pytest.approx(-4 / 110)
+    assert target["methods"]["scratch"]["retention"] is None
+    ends = {str(source["seed"]): source["end_return"] for source in summary["sources"]}
+    starts = target["methods"]["zero_shot"]["returns"]["start"]["per_seed"]
+    gap = target["zero_shot_gap"]["returns"]["per_seed"]
+    assert gap == pytest.approx({seed: ends[seed] - starts[seed] for seed in ends})
+
+
+def test_summary_is_plain_json_and_repeats_itself(make_run):
+    root = make_run(seeds=range(6), failed=[(TARGET, "naive", 1)])
+    summary = summarize(load(root))
+    text = json.dumps(summary, allow_nan=False)
+    assert json.loads(text) == summary
+    assert json.dumps(summarize(load(root)), allow_nan=False) == text
+
+
+def test_verdicts_in_words(make_run):
+    methods = summarize(load(make_run(seeds=range(6))))["targets"][TARGET]["methods"]
+    assert methods["scratch"]["verdict"]["word"] == "baseline"
+    assert methods["fine_tune"]["verdict"]["word"] == "head start"
+    assert methods["feature_reuse"]["verdict"]["word"] == "negative transfer"
+    assert "P(T > S) = 0.00" in methods["feature_reuse"]["verdict"]["warning"]
+    assert methods["zero_shot"]["verdict"]["word"] == "mixed"
+    assert "does not learn in the target" in methods["zero_shot"]["verdict"]["sentence"]
+
+
+def test_few_seeds_make_no_claim_but_keep_the_warning(make_run):
+    summary = summarize(load(make_run(seeds=range(3))))
+    methods = summary["targets"][TARGET]["methods"]
+    for name in ("zero_shot", "naive", "fine_tune", "feature_reuse"):
+        verdict = methods[name]["verdict"]
+        assert verdict["word"] == "no claim (3 seeds)"
+        assert not verdict["claim"]
+        assert "From 3 seeds no claim is made; it takes 5." in verdict["sentence"]
+        assert methods[name]["gains"]["area"]["low"] is not None
+        assert methods[name]["gains"]["area"]["bca"] is None
+    assert "sign of negative transfer" in methods["feature_reuse"]["verdict"]["warning"]
+    assert "no claim is made" in summary["headlines"][0]
+
+
+def test_one_seed_has_numbers_without_intervals(make_run):
+    methods = summarize(load(make_run(seeds=(4,))))["targets"][TARGET]["methods"]
+    assert methods["fine_tune"]["verdict"]["word"] == "no claim (1 seed)"
+    assert methods["fine_tune"]["gains"]["area"]["low"] is None
+    assert methods["fine_tune"]["converged"] is None
+
+
+def gain(low: float, high: float, p: float, n: int = 8) -> Comparison:
+    return Comparison(Interval((low + high) / 2, low, high, n, "paired t"), None, p, 0.9, {})
+
+
+@pytest.mark.parametrize(
+    ("jump", "end", "area", "word"),
+    [
+        ((0.1, 0.2, 0.001), (-0.1, 0.1, 0.9), (0.1, 0.2, 0.001), "head start"),
+        ((0.1, 0.2, 0.001), (-0.2, -0.1, 0.001), (-0.1, 0.1, 0.9), "mixed"),
+        # A harm that does not survive Holm still takes the shine off a claimed gain.
+        ((0.1, 0.2, 0.001), (-0.2, -0.1, 0.2), (-0.1, 0.1, 0.9), "mixed"),
+        ((-0.2, -0.1, 0.001), (-0.1, 0.1, 0.9), (-0.1, 0.1, 0.9), "negative transfer"),
+        ((-0.2, -0.1, 0.2), (-0.1, 0.1, 0.9), (-0.1, 0.1, 0.9), "possibly negative"),
+        # An interval above 0 that does not survive Holm is no claim.
+        ((0.1, 0.2, 0.2), (-0.1, 0.1, 0.9), (-0.1, 0.1, 0.9), "no clear difference"),
+    ],
+)
+def test_words_follow_intervals_and_holm(jump, end, area, word):
+    parts = dict(zip(GAINS, (jump, end, area), strict=True))
+    gains = {name: gain(*part) for name, part in parts.items()}
+    verdict = judge(gains, {name: part[2] for name, part in parts.items()})
+    assert verdict.word == word
+    assert bool(verdict.warning) == any(part[1] < 0 for part in parts.values())
+    for name in GAINS.values():
+        assert name in verdict.warning + verdict.sentence
+
+
+def test_the_best_of_the_run_serves_as_reference_and_this_is_said(make_run):
+    target = summarize(load(make_run(anchors=False)))["targets"][TARGET]
+    reference = target["anchors"]["reference"]
+    assert "this experiment's own methods (fine_tune)" in reference["origin"]
+    assert target["methods"]["fine_tune"]["scores"]["end"]["estimate"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reference", [-120.0, -121.0])
+def test_a_reference_not_above_random_gives_no_scores(make_run, reference):
+    root = make_run()
+    facts = json.loads((root / "facts.json").read_text())
+    facts["anchors"][TARGET]["reference"] = {"return": reference, "origin": "stored"}
+    (root / "facts.json").write_text(json.dumps(facts))
+    target = summarize(load(root))["targets"][TARGET]
+    assert not target["scored"]
+    assert "not above the random policy's" in target["headline"]
+    tuned = target["methods"]["fine_tune"]
+    assert tuned["scores"] is None
+    assert tuned["gains"] is None
+    assert tuned["returns"]["end"]["n"] == 3
+    assert tuned["verdict"]["word"] == "not scored"
+
+
+def test_without_scratch_there_are_no_gains_and_this_is_said(make_run):
+    summary = summarize(load(make_run(methods=("naive", "fine_tune"))))
+    assert summary["baseline"] is None
+    assert "'scratch' is not among the methods" in summary["notes"][0]
+    method = summary["targets"][TARGET]["methods"]["naive"]
+    assert method["gains"] is None
+    assert method["verdict"]["word"] == "no baseline"
+    assert method["scores"]["area"]["n"] == 3
+
+
+def test_failed_and_missing_trials_are_listed(make_run):
+    root = make_run(failed=[(TARGET, "naive", 1)])
+    (root / "trials" / TARGET / "fine_tune" / "seed-2" / "status.json").unlink()
+    run = load(root)
+    summary = summarize(run)
+    found = {(f["target"], f["method"], f["seed"]): f for f in summary["failures"]}
+    assert set(found) == {(TARGET, "naive", 1), (TARGET, "fine_tune", 2)}
+    assert found[TARGET, "naive", 1]["error"] == "TrainingError: NaN in the loss at step 14,336"
+    assert "Traceback" in found[TARGET, "naive", 1]["traceback"]
+    assert found[TARGET, "fine_tune", 2]["state"] == "missing"
+    naive = summary["targets"][TARGET]["methods"]["naive"]
+    assert naive["seeds"] == [0, 2]
+    assert naive["gains"]["area"]["n"] == 2
+    assert "1 of 3 seeds" in naive["verdict"]["sentence"]
+    kept = run.results.query("target == @TARGET and method == 'naive'")
+    assert sorted(kept["seed"].unique()) == [0, 2]
+
+
+def test_a_method_that_failed_throughout_has_a_row_that_says_so(make_run):
+    failed = [(TARGET, "naive", seed) for seed in range(3)]
+    method = summarize(load(make_run(failed=failed)))["targets"][TARGET]["methods"]["naive"]
+    assert method["verdict"]["word"] == "no finished trial"
+    assert "NaN in the loss" in method["verdict"]["sentence"]
+
+
+def test_a_scratch_that_failed_leaves_the_others_without_gains(make_run):
+    failed = [(TARGET, "scratch", seed) for seed in range(3)]
+    target = summarize(load(make_run(failed=failed)))["targets"][TARGET]
+    assert target["methods"]["fine_tune"]["gains"] is None
+    assert target["methods"]["fine_tune"]["verdict"]["word"] == "no baseline"
+
+
+def test_a_run_that_has_barely_begun_can_be_summed_up(make_run):
+    failed = [(TARGET, method, 0) for method in ("scratch", "fine_tune")]
+    root = make_run(seeds=(0,), targets=(TARGET,), methods=("scratch", "fine_tune"), failed=failed)
+    summary = summarize(load(root))
+    assert summary["headlines"] == ["On tired-arm no trial has finished."]
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "said"),
+    [
+        ('"step": 0,', '"step": 1,', "must be at step 0"),
+        ('"length": 50.0', '"length": NaN', "'length' is nan at step"),
+        ('"episodes": 20', '"episodes": "20"', "expected a number"),
+        ('"length": 50.0, ', "", "'length' is missing"),
+        ('{"step": 0', '"step": 0', "line 1: not a JSON object"),
+        ('"step": 2000,', '"step": 0,', "step 0 follows step 0"),
+    ],
+)
+def test_a_faulty_curve_makes_its_trial_a_failed_one(make_run, find, put, said):
+    root = make_run()
+    path = root / "trials" / TARGET / "fine_tune" / "seed-0" / "evaluations.jsonl"
+    path.write_text(path.read_text().replace(find, put, 1))
+    (failure,) = load(root).failures
+    assert (failure.method, failure.seed, failure.state) == ("fine_tune", 0, "invalid")
+    assert said in str(failure.error)
+    assert "\n" not in str(failure.error)
+
+
+def test_curves_on_different_steps_are_refused(make_run):
+    root = make_run()
+    path = root / "trials" / TARGET / "fine_tune" / "seed-1" / "evaluations.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(RunError, match=r"fine_tune/seed-1 has 30 evaluations up to step 58000"):
+        load(root)
+
+
+def test_only_an_unfinished_last_line_is_forgiven(tmp_path):
+    line = {"step": 0, "return": 1.0, "success": None, "length": 2.0, "episodes": 3}
+    whole, path = json.dumps(line) + "\n", tmp_path / "evaluations.jsonl"
+    path.write_text(whole + whole[:20])
+    assert len(read_evaluations(path)) == 1
+    path.write_text(whole + whole.rstrip())
+    assert len(read_evaluations(path)) == 2
+    path.write_text(whole[:20] + "\n" + whole)
+    with pytest.raises(RunError, match="line 1: not a JSON object"):
+        read_evaluations(path)
+    path.write_text(whole + whole[:20] + "\n")
+    with pytest.raises(RunError, match="line 2: not a JSON object"):
+        read_evaluations(path)
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
+    with pytest.raises(HeadstartError, match="not a run directory"):
+        load(tmp_path)
+    root = make_run()
+    experiment = yaml.safe_load((root / "experiment.yaml").read_text())
+    del experiment["seeds"]
+    (root / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    with pytest.raises(HeadstartError, match="'seeds' is missing"):
+        load(root)
+
+
+def test_unfairness_is_told(make_run):
+    facts = summarize(load(make_run()))["fairness"]
+    told = [fact["text"] for fact in facts if not fact["holds"]]
+    assert any("100,000 source steps that scratch had not" in text for text in told)
+    assert any("too few to claim" in text for text in told)
+    assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])

@@ -1,0 +1,62 @@
+"""What a transfer method is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from ...agents.algorithms import Algorithm
+from ...agents.bundle import Bundle
+from ...agents.learner import Learner, MakeWorld, create
+from ...envs.errors import HeadstartError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is given: what was learned in the source, and the target to learn in.
+
+    `bundle` is the source's (None for a method that needs none), `algorithm` the experiment's,
+    `make_world` makes one target world, `steps` is the budget of target environment steps.
+    """
+
+    bundle: Bundle | None
+    algorithm: Algorithm
+    make_world: MakeWorld
+    seed: int
+    steps: int
+    device: str = "cpu"
+
+    @property
+    def source(self) -> Bundle:
+        """The source bundle, for a method that needs one."""
+        if self.bundle is None:
+            raise HeadstartError("this method needs a source bundle, and there is none")
+        return self.bundle
+
+    def create(self, algorithm: Algorithm) -> Learner:
+        """Return a fresh learner in target worlds.
+
+        Raises BundleError, saying what differs, when the source does not fit the target's spaces.
+        """
+        check = None if self.bundle is None else self.bundle.check_spaces
+        return create(algorithm, self.make_world, self.seed, self.device, check_spaces=check)
+
+
+class Method(Protocol):
+    """How what was learned in the source is used in the target.
+
+    A method is a class, usually a frozen dataclass whose fields are its settings. `trains` says
+    whether its learner is to be trained in the target, `needs_source` whether it uses a bundle.
+    """
+
+    name: ClassVar[str]
+    trains: ClassVar[bool]
+    needs_source: ClassVar[bool]
+
+    def start(self, problem: Problem) -> Learner:
+        """Return a learner at step 0 of the target, with the callbacks it is to be trained with.
+
+        The callbacks must depend on the number of steps only: after an interruption, `start` is
+        called again and the learner's state is restored from its checkpoint.
+        """
+        ...

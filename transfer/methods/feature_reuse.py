@@ -1,0 +1,65 @@
+"""Layers learned in the source, copied into a new network and kept for a while or for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from ...agents.learner import Learner
+from ...agents.networks import copy_layers, names_in
+from ...envs.errors import HeadstartError
+from .base import Problem
+from .callbacks import Frozen
+from .normalizer import Normalizer, carry
+
+Layers = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FeatureReuse:
+    """Copied features under fresh heads.
+
+    `copy`, `freeze`: layers by group (`features`, `policy_head`, `critic_head`) or by fnmatch
+    pattern on parameter names. Frozen layers are in no optimizer and stay as they were copied,
+    until the share `unfreeze_at` of the budget is spent (null: for good). The optimizer starts
+    anew; the normalizer, without which the features mean nothing, comes with them.
+    """
+
+    name: ClassVar[str] = "feature_reuse"
+    trains: ClassVar[bool] = True
+    needs_source: ClassVar[bool] = True
+
+    copy: Layers = ("features",)
+    freeze: Layers = ("features",)
+    unfreeze_at: Annotated[float, Field(ge=0, le=1)] | None = None
+    normalizer: Normalizer = "carried"
+
+    def start(self, problem: Problem) -> Learner:
+        """Return a learner with the source's layers in place and its frozen layers frozen."""
+        source = problem.source
+        learner = problem.create(source.algorithm)
+        try:
+            policy = learner.model.policy
+            copy_layers(source.weights(), policy, names_in(policy, self.copy))
+            carry(source, learner, self.normalizer)
+            until = None if self.unfreeze_at is None else self.unfreeze_at * problem.steps
+            learner.callbacks.append(Frozen(learner, self._frozen_names(learner), until))
+        except BaseException:
+            learner.close()
+            raise
+        return learner
+
+    def _frozen_names(self, learner: Learner) -> frozenset[str]:
+        """Return the trained parameters among the layers to freeze; some must be left to train."""
+        trained = learner.trained()
+        # A target network follows its critic, frozen or not.
+        frozen = names_in(learner.model.policy, self.freeze) & frozenset().union(*trained.values())
+        for optimizer, names in trained.items():
+            if names <= frozen:
+                raise HeadstartError(
+                    f"method feature_reuse: freeze = {list(self.freeze)} leaves {optimizer} "
+                    "nothing to train"
+                )
+        return frozen

@@ -1,0 +1,76 @@
+"""Every transfer method, and how one is found by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ...agents.loading import load_class
+from ...envs.errors import HeadstartError, nearest
+from . import feature_reuse, fine_tune, naive, scratch, zero_shot
+from .base import Method
+
+METHODS: dict[str, type[Method]] = {
+    "scratch": scratch.Scratch,
+    "zero_shot": zero_shot.ZeroShot,
+    "naive": naive.Naive,
+    "fine_tune": fine_tune.FineTune,
+    "feature_reuse": feature_reuse.FeatureReuse,
+}
+
+
+def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
+    """Turn `"fine_tune"`, `{"fine_tune": {...}}` or `"package.module:Class"` into a method.
+
+    Raises HeadstartError for an unknown method or setting, or a value of the wrong kind.
+    """
+    settings: dict[str, Any] = {}
+    if isinstance(spec, str):
+        name = spec
+    elif isinstance(spec, Mapping) and len(spec) == 1:
+        name, settings = next((str(key), dict(value or {})) for key, value in spec.items())
+    else:
+        raise HeadstartError(
+            f"method {spec!r}: expected a name such as 'fine_tune', or "
+            "{fine_tune: {normalizer: frozen}}"
+        )
+    cls: Any = _method_class(name)
+    try:
+        if not dataclasses.is_dataclass(cls):
+            method: Method = cls(**settings)
+            return method
+        fields = [field.name for field in dataclasses.fields(cls)]
+        for key in settings:
+            if key not in fields:
+                raise HeadstartError(
+                    f"unknown setting '{key}' of method {name}{nearest(key, fields)}"
+                )
+        method = TypeAdapter(cls).validate_python(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise HeadstartError(
+            f"method {name}: {where} = {first['input']!r}: {first['msg'].lower()}"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise HeadstartError(f"method {name}: {error}") from None
+    return method
+
+
+def _method_class(name: str) -> type[Method]:
+    """Return the class behind a method's name."""
+    if name in METHODS:
+        return METHODS[name]
+    if ":" not in name:
+        raise HeadstartError(
+            f"unknown method '{name}'{nearest(name, METHODS)} (your own as 'package.module:Class')"
+        )
+    cls: Any = load_class(name, object, "method")
+    for part in ("name", "trains", "needs_source", "start"):
+        if not hasattr(cls, part):
+            raise HeadstartError(f"'{name}' is no transfer method: it has no '{part}'")
+    own: type[Method] = cls
+    return own
