@@ -20,7 +20,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn, optim
 
 from ..envs.errors import HeadstartError, nearest
-from .loading import load_class
+from ..envs.loading import load_class
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}
 

@@ -67,6 +67,11 @@ class Evaluator:
             raise
 
     @property
+    def worlds(self) -> int:
+        """How many observations a policy is given at once."""
+        return len(self._worlds)
+
+    @property
     def world(self) -> World:
         """One of the evaluation worlds, to look at its spaces or parameters."""
         return self._worlds[0]

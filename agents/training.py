@@ -190,7 +190,7 @@ class _Loop(BaseCallback):
             if step not in self.recorded:
                 self._evaluate(step)
             elif step > self.first_step or step == 0:
-                self._log_evaluation(step, self.recorded[step])
+                log_evaluation(self.logger, step, self.recorded[step])
         if self.on_boundary is not None:
             self.on_boundary(step)
 
@@ -203,15 +203,8 @@ class _Loop(BaseCallback):
                 evaluation = self.evaluate(self.learner)
         except EvaluationError as error:
             raise TrainingError(f"{error} (after {step} training steps)") from error
-        self._log_evaluation(step, evaluation.record(step))
+        log_evaluation(self.logger, step, evaluation.record(step))
         self.announce(step, evaluation)
-
-    def _log_evaluation(self, step: int, record: Mapping[str, Any]) -> None:
-        values = {f"eval/{key}": record[key] for key in ("return", "success", "length")}
-        values = {key: value for key, value in values.items() if value is not None}
-        for output in self.logger.output_formats:
-            if isinstance(output, KVWriter):
-                output.write(values, dict.fromkeys(values, ("",)), step)
 
     def _restart(self, step: int) -> None:
         """Make all that follows a function of (seed, step) and of what a checkpoint holds."""
@@ -240,6 +233,15 @@ def tensorboard_logger(directory: str | Path, step: int) -> Logger:
     What was logged there beyond `step` by a run that did not end is purged.
     """
     return Logger(str(directory), [_TensorBoard(directory, step + 1 if step else 0)])
+
+
+def log_evaluation(logger: Logger, step: int, record: Mapping[str, Any]) -> None:
+    """Write an evaluation's line (see `Evaluation.record`) to the log as scalars `eval/...`."""
+    values = {f"eval/{key}": record[key] for key in ("return", "success", "length")}
+    values = {key: value for key, value in values.items() if value is not None}
+    for output in logger.output_formats:
+        if isinstance(output, KVWriter):
+            output.write(values, dict.fromkeys(values, ("",)), step)
 
 
 def _not_finite(learner: Learner) -> str | None:

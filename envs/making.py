@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import gymnasium
 
 from .changes import shifted
 from .errors import HeadstartError, nearest
+from .loading import load_class
 from .parameters import parameterized
 from .shifts import shift_changes
 
@@ -75,30 +75,9 @@ def _wrap(
     else:
         [(path, options)] = wrapper.items()
         kwargs = dict(options or {})
-    kind = load_object(path, "wrapper")
+    kind: Any = load_class(path, gymnasium.Wrapper, "wrapper")
     try:
         wrapped: gymnasium.Env[Any, Any] = kind(env, **kwargs)
     except TypeError as error:
         raise HeadstartError(f"wrapper '{path}': {error}") from None
     return wrapped
-
-
-def load_object(path: str, what: str) -> Any:
-    """Import "package.module:Name" and return what it names.
-
-    Raises:
-        HeadstartError: the path is malformed, or the module or the name does not exist.
-    """
-    module_name, separator, name = path.partition(":")
-    if not (separator and module_name and name):
-        raise HeadstartError(f"{what} '{path}': expected 'package.module:Name'")
-    try:
-        module = import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise HeadstartError(f"{what} '{path}': no module named '{error.name}'") from None
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        raise HeadstartError(
-            f"{what} '{path}': '{module_name}' has no '{name}'{nearest(name, dir(module))}"
-        ) from None

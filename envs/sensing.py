@@ -160,7 +160,8 @@ class DelayLine:
             return newer
         # One step older than `newer` is, in a ring of back + 2 rows, the row after `now`.
         older: np.ndarray = history[(self._now + 1) % length]
-        return newer + self._fraction * (older - newer)
+        delayed: np.ndarray = newer + self._fraction * (older - newer)
+        return delayed
 
 
 class Actuation:

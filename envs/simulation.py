@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pybullet as bullet
-import pybullet_data
 
 from .errors import HeadstartError
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """Send what C code prints nowhere: PyBullet announces its build time when it is imported."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _stderr_muted():
+    import pybullet as bullet
+    import pybullet_data
 
 Vector = Sequence[float]
 

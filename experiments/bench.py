@@ -44,7 +44,7 @@ def step_cost(world_id: str, steps: int = 3_000, seed: int = 0) -> StepCost:
     The clock's own cost (about 0.1 microseconds a call) falls on what is not timed.
     """
     rng = np.random.default_rng(seed)
-    world = gymnasium.make(world_id).unwrapped
+    world: Any = gymnasium.make(world_id).unwrapped
     actions = rng.uniform(-1, 1, (steps + WARM_UP, *world.action_space.shape)).astype(np.float32)
     clock = time.perf_counter
     total = reset = 0.0

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -61,7 +60,13 @@ def run(
     """
     from .harness import run as run_experiment
 
-    result = run_experiment(experiment, out=out, jobs=jobs, overrides=set_ or [], console=console)
+    try:
+        result = run_experiment(
+            experiment, out=out, jobs=jobs, overrides=set_ or [], console=console
+        )
+    except KeyboardInterrupt:
+        errors.print("interrupted; the same command goes on from here")
+        raise typer.Exit(130) from None
     result.show(console)
     console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
     console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
@@ -183,25 +188,23 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     debug = "--debug" in sys.argv[1:]
     try:
-        status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = 2
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("interrupted; the same command goes on from here")
-        status = 130
+        app()
     except HeadstartError as error:
         if debug:
             raise
-        errors.print(f"[red]headstart:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        status = 2
+        _say(str(error))
+        sys.exit(2)
     except Exception as error:
         if debug:
             raise
-        text = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
-        errors.print(f"[red]headstart:[/] {escape(text)}", highlight=False, soft_wrap=True)
-        status = 1
-    sys.exit(status or 0)
+        _say(f"{type(error).__name__}: {error} (internal error; headstart --debug shows where)")
+        sys.exit(1)
+
+
+def _say(error: str) -> None:
+    """Print an error as one line."""
+    line = " ".join(error.split())
+    errors.print(f"[red]headstart:[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -319,4 +319,5 @@ def _keys_at(place: list[str]) -> list[str]:
         else:
             sections = {"source": Source, "evaluation": EvaluationPlan, "anchors": Anchors}
             section = sections.get(part)
-    return list(section.model_fields) if isinstance(section, type) else []
+    known: dict[str, Any] = getattr(section, "model_fields", {})
+    return list(known)

@@ -14,7 +14,7 @@ from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
 from ..envs.shifts import SHIFTS
 from ..envs.world import World
-from ..transfer.methods import METHODS, method_class
+from ..transfer.methods import METHODS
 
 
 def describe_world(world_id: str) -> Iterator[Table | str]:
@@ -48,8 +48,7 @@ def describe_world(world_id: str) -> Iterator[Table | str]:
 def methods_table() -> Table:
     """Return the transfer methods with their settings and defaults."""
     table = Table("method", "what it does", "settings")
-    for name in METHODS:
-        cls = method_class(name)
+    for name, cls in METHODS.items():
         fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         settings = ", ".join(f"{field.name}={field.default}" for field in fields)
         about = (inspect.getdoc(cls) or "").split("\n")[0]

@@ -99,7 +99,12 @@ class Panda(Robot):
 
     @applies(
         Parameter(
-            "joint_damping", "N m s/rad", 1.0, 0.0, 5.0, "viscous friction of joints 1-4 (wrist: 1/7)"
+            "joint_damping",
+            "N m s/rad",
+            1.0,
+            0.0,
+            5.0,
+            "viscous friction of joints 1-4 (wrist: 1/7)",
         )
     )
     def set_damping(self, joint_damping: float) -> None:

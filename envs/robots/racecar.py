@@ -146,7 +146,13 @@ class Racecar(Robot):
         self._gravity = gravity
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Stand with the wheels straight; the task places the car."""
+        """Stand with the wheels straight; the task places the car.
+
+        A restored snapshot keeps the contact points of the episode before; seeing the car high in
+        the air makes PyBullet forget them, so that an episode follows from its seed alone.
+        """
+        self.simulation.place(self.body, (0.0, 0.0, 100.0))
+        bullet.performCollisionDetection(physicsClientId=self.simulation.client)
         self._angle = self.speed = 0.0
         self._renew = True
 

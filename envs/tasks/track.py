@@ -31,7 +31,7 @@ class Track(Task):
     def __init__(self, simulation: Simulation, robot: Racecar) -> None:
         super().__init__(simulation)
         self.robot = robot
-        self.camera = Camera((0.0, 0.0, 0.0), 10.0, 0.0, -65.0)
+        self.camera = Camera((0.0, 0.0, 0.0), 11.0, 0.0, -65.0)
         self._width = WIDEST
         self.circuit: Circuit | None = None
         self._piece = 0
@@ -58,7 +58,7 @@ class Track(Task):
         self._driven = 0.0
         self.robot.circuit = self.circuit = circuit
         x, y = (0.5 * (circuit.centre.min(axis=0) + circuit.centre.max(axis=0))).tolist()
-        self.camera = replace(self.camera, target=(x, y, 0.0))
+        self.camera = replace(self.camera, target=(x, y - 0.4, 0.0))
 
     def judge(self) -> Judgement:
         """Reward metres along the centre line (backwards counts against), and punish a crash."""

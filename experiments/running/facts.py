@@ -78,7 +78,9 @@ def git_commit() -> str | None:
         return None
 
 
-def begin(parameters: dict[str, Any], anchors: dict[str, Any]) -> dict[str, Any]:
+def begin(
+    parameters: dict[str, Any], anchors: dict[str, Any], methods: dict[str, Any]
+) -> dict[str, Any]:
     """Return the facts of a new run."""
     return {
         "commands": [command_line()],
@@ -88,4 +90,5 @@ def begin(parameters: dict[str, Any], anchors: dict[str, Any]) -> dict[str, Any]
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "parameters": parameters,
         "anchors": anchors,
+        "methods": methods,
     }

@@ -89,7 +89,9 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
                 f"'{directory}' holds another experiment: {differing}; choose another directory "
                 "with --out, or delete this one"
             )
-        known = read_json(directory / "facts.json") or facts.begin(parameters, {})
+        known = read_json(directory / "facts.json")
+        if known is None:
+            raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")
         if known["versions"] != facts.versions():
             changed = _first_difference(known["versions"], facts.versions())
             raise ConfigError(
@@ -105,7 +107,12 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         raise ConfigError(
             f"'{directory}' is not empty and holds no experiment; choose another with --out"
         )
-    write_json(directory / "facts.json", facts.begin(parameters, plan.known_anchors(experiment)))
+    methods = {
+        label: {"needs_source": method.needs_source, "trains": method.trains}
+        for label, method in plan.methods(experiment).items()
+    }
+    known = facts.begin(parameters, plan.known_anchors(experiment), methods)
+    write_json(directory / "facts.json", known)
     write_text(path, yaml.safe_dump(resolved, sort_keys=False))
 
 

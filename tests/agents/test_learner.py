@@ -77,3 +77,10 @@ def test_a_gpu_trains_and_its_bundle_goes_on(small, pendulum, evaluate, tmp_path
     train(other, steps=300, seed=0, grid=[], evaluate=evaluate, on_evaluation=lambda *_: None)
     one.close()
     other.close()
+
+
+def test_a_closed_learner_still_acts(learner, observations):
+    one = learner("ppo")
+    before = one.act(observations)
+    one.close()
+    assert np.array_equal(one.act(observations), before)

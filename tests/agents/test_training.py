@@ -280,3 +280,12 @@ def test_a_finished_learner_is_only_evaluated(learner, evaluate):
     before = {name: tensor.clone() for name, tensor in one.tensors().items()}
     assert list(run(one, evaluate, steps=256, every=256)) == [256]
     assert all(torch.equal(before[name], tensor) for name, tensor in one.tensors().items())
+
+
+def test_the_reset_at_a_checkpoint_ends_a_trajectory_without_a_terminal_state(learner, evaluate):
+    """No n-step return may reach over the reset; episodes here are 25 steps long."""
+    one = learner("sac")
+    run(one, evaluate, steps=60, every=60, checkpoint_every=40)
+    buffer = one.model.replay_buffer
+    assert np.flatnonzero(buffer.timeouts[:60]).tolist() == [24, 39]
+    assert np.flatnonzero(buffer.dones[:60]).tolist() == [24]

@@ -86,7 +86,7 @@ def test_parse_says_what_is_wrong(text, said):
 
 
 def test_a_bare_number_is_ambiguous_and_refused():
-    with pytest.raises(ChangeError, match="'= 0.4', '\\* 0.4' or '\\+ 0.4'"):
+    with pytest.raises(ChangeError, match=r"'= 0.4', '\* 0.4' or '\+ 0.4'"):
         parse(0.4)
 
 

@@ -207,7 +207,7 @@ def test_a_bad_parameter_changes_nothing(world):
     high = world.parameters[name].high
     world.set_parameters({name: high})
     for values in ({"no_such": 1.0}, {name: high + 1.0}, {name: float("nan")}):
-        with pytest.raises(ParameterError, match="no_such|outside its bounds"):
+        with pytest.raises(ParameterError, match=r"no_such|outside its bounds"):
             world.set_parameters(values)
     assert world.reset()[1]["parameters"][name] == high
 

@@ -18,7 +18,9 @@ def test_forward_kinematics_agree_with_pybullet(world):
     rng = np.random.default_rng(0)
     simulation, body = world.simulation, world.robot.body
     for _ in range(50):
-        joints = rng.uniform([-2.9, -1.8, -2.9, -3.1, -2.9, 0, -2.9], [2.9, 1.8, 2.9, 0, 2.9, 3.7, 2.9])
+        joints = rng.uniform(
+            [-2.9, -1.8, -2.9, -3.1, -2.9, 0, -2.9], [2.9, 1.8, 2.9, 0, 2.9, 3.7, 2.9]
+        )
         simulation.place_joints(body, JOINTS, joints.tolist())
         # Link 11 is the grasp target, 0.105 m past the flange: the nominal tool.
         expected = pybullet.getLinkState(

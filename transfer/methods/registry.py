@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ...agents.loading import load_class
 from ...envs.errors import HeadstartError, nearest
+from ...envs.loading import load_class
 from . import feature_reuse, fine_tune, naive, scratch, zero_shot
 from .base import Method
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TypeVar
 
-from ..envs.errors import HeadstartError, nearest
+from .errors import HeadstartError, nearest
 
 T = TypeVar("T")
 
