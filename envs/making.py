@@ -55,7 +55,8 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     try:
         return gymnasium.make(world, **kwargs)
     except ModuleNotFoundError as error:
-        raise HeadstartError(f"cannot import '{error.name}', wanted by world '{world}'") from None
+        module = error.name or world.partition(":")[0]
+        raise HeadstartError(f"cannot import '{module}', wanted by world '{world}'") from None
     except gymnasium.error.Error as error:
         unknown = isinstance(error, gymnasium.error.UnregisteredEnv)
         if unknown or "Malformed environment ID" in str(error):

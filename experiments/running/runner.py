@@ -162,7 +162,8 @@ class _Worker:
             text=True,
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": _python_path()},
         )
-        threading.Thread(target=self._listen, args=(answers,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
+        self._listener.start()
 
     def give(self, unit: Unit) -> None:
         """Send a unit to run."""
@@ -186,9 +187,14 @@ class _Worker:
         return f"the worker process {how} (its output: {self._log})"
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, if it has not ended, and close what led to it."""
         self._process.terminate()
         self._process.wait()
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def _python_path() -> str:
@@ -255,6 +261,7 @@ class _Pool:
         workers.remove(worker)
         if unit is not None:
             error = worker.ending()
+            worker.stop()
             _record_failure(self.run_directory / unit.path, error)
             self._finish(unit, "failed", error, display)
             workers.append(self._start())

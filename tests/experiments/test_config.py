@@ -1,0 +1,129 @@
+"""Experiments are read exactly, or refused in one line that says where and what."""
+
+import re
+
+import pytest
+import yaml
+from headstart.envs.changes import parse
+from headstart.experiments.config import ConfigError, Experiment, build, load, method_label
+
+GOOD = """
+name: try
+source:
+  world: Pendulum-v1
+  algorithm: ppo
+  steps: 10_000
+targets:
+  heavy: {kwargs: {g: 14.0}, steps: 5_000}
+methods: [scratch, zero_shot, {feature_reuse: {freeze: [features]}}]
+seeds: [0, 1]
+evaluation: {every: 1_000, episodes: 5}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "try.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_defaults_are_spelled_out_and_the_resolved_form_means_the_same(file):
+    experiment = load(file(GOOD))
+    resolved = experiment.resolved()
+    assert resolved["evaluation"] == {
+        "every": 1_000,
+        "episodes": 5,
+        "threshold": 0.8,
+        "source_every": 1_000,
+        "seed": 1_000_000,
+    }
+    assert resolved["methods"] == [
+        {"scratch": {}},
+        {"zero_shot": {}},
+        {"feature_reuse": {"freeze": ["features"]}},
+    ]
+    assert build(resolved).resolved() == resolved
+    assert build(yaml.safe_load(yaml.safe_dump(resolved))).resolved() == resolved
+
+
+def test_python_objects_mean_the_same_as_their_text():
+    def experiment(change):
+        return Experiment(
+            name="try",
+            source={
+                "world": "headstart/PandaReach-v0",
+                "randomization": {"payload_mass": change},
+                "steps": 100,
+            },
+            targets={"heavy": {"shift": {"payload_mass": "= 2"}, "steps": 100}},
+            evaluation={"every": 50},
+        )
+
+    text = "= uniform(0, 3)"
+    assert experiment(parse(text)) == experiment(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("source:", "sourse:"), "sourse: unknown key; did you mean 'source'?"),
+        (("kwargs:", "kwarg:"), "targets.heavy.kwarg: unknown key; did you mean 'kwargs'?"),
+        (("every:", "evry:"), "evaluation.evry: unknown key; did you mean 'every'?"),
+        (("  world: Pendulum-v1\n", ""), "source.world: missing"),
+        (("10_000", "many"), "source.steps: input should be a valid integer, got 'many'"),
+        (("10_000", "1.5"), "source.steps: input should be a valid integer, got 1.5"),
+        (("10_000", "-5"), "source.steps: input should be greater than 0, got -5"),
+        (("[0, 1]", "[]"), "seeds: list should have at least 1 item"),
+        (("[0, 1]", "[0, 0]"), "seeds: every seed may be listed once"),
+        (("[0, 1]", "[-1]"), "seeds.0: input should be greater than or equal to 0, got -1"),
+        (("steps: 5_000", "steps: 500"), "targets.heavy.steps: 500 is less than one evaluation"),
+        (("name: try", "name: ../up"), "name: '../up' names a folder"),
+        (("[scratch,", "[scratch, scratch,"), "methods: 'scratch' is listed twice"),
+        (("{kwargs: {g: 14.0}", "{shift: * 0.4"), "starts with '*' needs quotes"),
+        (("seeds: [0, 1]", "seeds: [0]\nseeds: [1]"), "try.yaml:11: the key 'seeds' stands twice"),
+        (("steps: 5_000}", "steps: 5_000, anchors: {random: 1, reference: 0}}"), "must be above"),
+    ],
+)
+def test_mistakes_are_named_with_file_and_key(file, change, said):
+    path = file(GOOD.replace(*change))
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read '.*none.yaml': No such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_numbers_with_an_exponent_are_numbers(file):
+    text = GOOD.replace("algorithm: ppo", "algorithm: {ppo: {learning_rate: 1e-3}}")
+    assert load(file(text)).source.algorithm == {"ppo": {"learning_rate": 0.001}}
+
+
+def test_overrides_reach_any_key(file):
+    overrides = ["seeds=[7]", "targets.heavy.steps=2_000", "source.algorithm={sac: {gamma: 0.9}}"]
+    experiment = load(file(GOOD), overrides)
+    assert experiment.seeds == [7]
+    assert experiment.targets["heavy"].steps == 2_000
+    assert experiment.source.algorithm == {"sac": {"gamma": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("seeds", "expected key.path=value"), ("name.x=1", "'name' has no keys"), ("seds=[1]", "seds")],
+)
+def test_bad_overrides(file, override, said):
+    with pytest.raises(ConfigError, match=said):
+        load(file(GOOD), [override])
+
+
+def test_method_labels():
+    assert method_label("fine_tune") == "fine_tune"
+    assert method_label({"fine_tune": {"label": "bold", "critic_steps": 0}}) == "bold"
+    assert method_label("my.module:Mine") == "Mine"

@@ -1,0 +1,100 @@
+"""Files are wholly there or absent."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+from headstart.experiments.running.store import (
+    Records,
+    StoreError,
+    lock,
+    read_json,
+    write_json,
+    write_text,
+)
+
+
+def test_records_drop_a_line_cut_short_and_go_on(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"step": 0}\n{"step": 1}\n{"st')
+    records = Records(path)
+    assert records.rows == [{"step": 0}, {"step": 1}]
+    records.append({"step": 2})
+    assert path.read_text() == '{"step": 0}\n{"step": 1}\n{"step": 2}\n'
+    assert Records(path).rows == [{"step": 0}, {"step": 1}, {"step": 2}]
+
+
+def test_an_edited_record_is_an_error_with_its_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"step": 0}\nhello\n')
+    with pytest.raises(StoreError, match="line 2"):
+        Records(path)
+
+
+def test_nan_is_never_recorded(tmp_path):
+    records = Records(tmp_path / "rows.jsonl")
+    with pytest.raises(ValueError, match="JSON"):
+        records.append({"return": float("nan")})
+    assert records.rows == []
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file grow beyond 64 bytes, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_half_of_the_new(tmp_path, full_disk):
+    path = tmp_path / "facts.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(StoreError, match="cannot write"):
+        write_text(path, "x" * 1_000)
+    assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["facts.json"]
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path, full_disk):
+    records = Records(tmp_path / "rows.jsonl")
+    records.append({"step": 0})
+    with pytest.raises(StoreError, match="cannot write"):
+        records.append({"step": 1, "returns": [0.5] * 100})
+    assert records.path.read_text() == '{"step": 0}\n'
+    assert records.rows == [{"step": 0}]
+
+
+def test_a_directory_is_locked_for_others_and_freed_by_the_end_of_the_process(tmp_path):
+    script = (
+        "import sys; from headstart.experiments.running.store import StoreError, lock\n"
+        "from pathlib import Path\n"
+        "try:\n    held = lock(Path(sys.argv[1]))\n"
+        "except StoreError as error:\n    print(error); sys.exit(3)\n"
+        "print('held', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(StoreError, match="in use by another headstart process"):
+            lock(tmp_path)
+        other.kill()
+    lock(tmp_path).release()
+
+
+def test_unreadable_json_is_named(tmp_path):
+    path = tmp_path / "status.json"
+    assert read_json(path) is None
+    path.write_text("{")
+    with pytest.raises(StoreError, match="cannot read"):
+        read_json(path)
+    path.write_text(json.dumps([1]))
+    with pytest.raises(StoreError, match="no JSON object"):
+        read_json(path)
