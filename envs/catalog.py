@@ -39,7 +39,7 @@ WORLDS = {
             "PandaReach-v0",
             ".robots.panda:Panda",
             ".tasks.reach:Reach",
-            Timing(timestep=1 / 120, substeps=5, solver_iterations=50),
+            Timing(timestep=1 / 100, substeps=4, solver_iterations=50),
             "a Franka Panda brings its tool's tip to a random goal and keeps it there",
         ),
         Entry(

@@ -1,13 +1,17 @@
 """The command line: `headstart --help` lists what it can do.
 
-Exit status: 0 done, 1 some trials failed or an internal error, 2 the user's mistake, 130
-interrupted.
+Exit status: 0 done, 1 some trials failed or an error that is not the user's, 2 the user's mistake,
+130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -15,40 +19,75 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from ..envs.errors import HeadstartError
+from ..envs.errors import HeadstartError, nearest
+
+# What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
+PIPE_WIDTH = 110
+STUDIES = Path(__file__).parent / "studies"
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
 
 app = typer.Typer(
-    help="Does what was learned in simulation help there, and by how much?",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench_app = typer.Typer(help="Measure speed.", no_args_is_help=True)
-app.add_typer(bench_app, name="bench")
-console = Console()
-errors = Console(stderr=True)
+bench_app = typer.Typer()
+app.add_typer(bench_app, name="bench", help="Measure speed: `headstart bench worlds`.")
+console = _console()
+errors = _console(stderr=True)
 
 Steps = Annotated[int, typer.Option(min=1, help="Environment steps to train for.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        console.print(f"headstart {__version__}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere in a line).")
+    ] = False,
 ) -> None:
-    """Does what was learned in simulation help there, and by how much?"""
+    """Does what was learned in simulation help there, and by how much?
+
+    First steps:
+
+        headstart run quickstart                     a whole experiment, in minutes
+        headstart describe headstart/PandaReach-v0   what a world can be varied in
+        headstart run --help                         how to run your own
+
+    Exit status: 0 done, 1 trials failed, 2 a mistake in what was asked, 130 interrupted.
+    """
 
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.")],
+    experiment: Annotated[
+        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Run directory.", show_default="runs/<name>")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting: key.path=value.")
+        list[str] | None,
+        typer.Option("--set", help="Override a setting, as key.path=value; may be repeated."),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.", show_default="the cores")
@@ -57,16 +96,21 @@ def run(
     """Run an experiment: sources, then trials, then tables and a report.
 
     The same command goes on where an interrupted run stopped, and tries failed trials again.
+
+    Examples:
+
+        headstart run quickstart
+        headstart run my-experiment.yaml --jobs 4
+        headstart run my-experiment.yaml --out runs/try --set seeds=[0]
+
+    What an experiment's file holds: docs/experiment-file.md. The same from Python:
+    `headstart.run("my-experiment.yaml").show()`.
     """
     from .harness import run as run_experiment
 
-    try:
-        result = run_experiment(
-            experiment, out=out, jobs=jobs, overrides=set_ or [], console=console
-        )
-    except KeyboardInterrupt:
-        errors.print("interrupted; the same command goes on from here")
-        raise typer.Exit(130) from None
+    result = run_experiment(
+        _study(experiment), out=out, jobs=jobs, overrides=set_ or [], console=console
+    )
     result.show(console)
     console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
     console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
@@ -75,11 +119,25 @@ def run(
         raise typer.Exit(1)
 
 
+def _study(experiment: Path) -> Path:
+    """Return the experiment's file: the one named, or else the study of this name."""
+    if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
+        return experiment
+    studies = {path.stem: path for path in STUDIES.glob("*.yaml")}
+    name = str(experiment)
+    if name not in studies:
+        raise HeadstartError(f"no file '{name}', and no study of that name{nearest(name, studies)}")
+    return studies[name]
+
+
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    directory: Annotated[Path, typer.Argument(help="A run directory, as runs/quickstart.")],
 ) -> None:
-    """Write a run's tables, figures and report anew, and print the tables."""
+    """Write a run's tables, figures and report anew, and print the tables.
+
+    A run that is not finished is reported as far as it got.
+    """
     from .showing import tables, write
 
     console.print(tables.render(write(directory)))
@@ -89,75 +147,98 @@ def report(
 @app.command()
 def envs() -> None:
     """List the worlds of headstart."""
-    from ..envs import WORLDS
-    from ..envs.shifts import SHIFTS
+    from .describing import worlds as known
 
-    table = Table("world", "about", "shifts")
-    for world_id, entry in WORLDS.items():
-        table.add_row(world_id, entry.about, ", ".join(SHIFTS.get(world_id, {})))
-    console.print(table)
-    console.print("Any other Gymnasium id works too; see docs/custom-environment.md.")
+    console.print(known().table())
+    console.print(
+        "Any other Gymnasium id works too, 'my_package.envs:MyEnv-v0' imports its module first; "
+        "see docs/custom-environment.md.",
+        highlight=False,
+    )
 
 
 @app.command()
 def describe(
-    env: Annotated[str, typer.Argument(help="A world's id.")],
+    env: Annotated[str, typer.Argument(help="A world's id, as headstart/PandaReach-v0.")],
 ) -> None:
-    """Show a world's spaces, parameters and shifts."""
+    """Show what a world observes, does and is rewarded for; its parameters and named shifts."""
     from .describing import describe_world
 
     for part in describe_world(env):
-        console.print(part)
+        if isinstance(part, str):
+            console.print(part, markup=False, highlight=False)
+        else:
+            console.print(part.table())
 
 
 @app.command()
 def methods() -> None:
-    """List the transfer methods and their settings."""
-    from .describing import methods_table
+    """List the transfer methods and their settings.
 
-    console.print(methods_table())
+    In an experiment, settings stand behind the name: `{fine_tune: {critic_steps: 5_000}}`.
+    """
+    from .describing import methods as known
+
+    console.print(known().table())
 
 
 @app.command()
 def pretrain(
     env: Annotated[str, typer.Argument(help="The source world's id.")],
-    out: Annotated[Path, typer.Option(help="Where the bundle goes.")],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; not there yet.")],
     steps: Steps = 100_000,
     algorithm: Annotated[str, typer.Option(help="ppo, sac, or package.module:Class.")] = "ppo",
     randomize: Annotated[
         list[str] | None,
-        typer.Option(help="A randomized parameter: 'tyre_friction=* uniform(0.5, 1)'."),
+        typer.Option(help="A parameter drawn anew at every episode; may be repeated."),
     ] = None,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
 ) -> None:
-    """Train one agent in a source world and save it as a bundle."""
+    r"""Train one agent in a source world and save it as a bundle.
+
+    Example:
+
+        headstart pretrain headstart/PandaReach-v0 --out reach --steps 50000 \
+            --randomize "motor_strength * loguniform(0.5, 1.3)" \
+            --randomize "action_delay = uniform(0, 0.08)"
+
+    What can be randomized: `headstart describe headstart/PandaReach-v0`.
+    """
     from .single import pretrain as pretrain_one
 
-    changes = dict(_assignment(text) for text in randomize or [])
-    pretrain_one(env, out, steps, algorithm, changes, seed, device, console)
+    pretrain_one(env, out, steps, algorithm, _changes(randomize), seed, device, console)
     console.print(f"bundle: {out}", highlight=False)
 
 
 @app.command()
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's directory.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or the folder of a source or trial.")],
     world: Annotated[
         str | None, typer.Option(help="World to evaluate in.", show_default="the bundle's")
     ] = None,
     shift: Annotated[
         list[str] | None,
-        typer.Option(help="A named shift, or changes such as 'action_delay== 0.04'."),
+        typer.Option(help="A named shift, or one changed parameter; may be repeated."),
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
     seed: Seed = 1_000_000,
 ) -> None:
-    """Evaluate a bundle: return, success and length over fixed episodes."""
+    """Evaluate a bundle: return, success and length over fixed episodes.
+
+    Examples:
+
+        headstart evaluate reach --shift weak-motors
+        headstart evaluate reach --shift "payload_mass = 2"
+        headstart evaluate runs/quickstart/source/randomized/seed-0
+
+    The same `--seed` and `--episodes` are the same episodes for every bundle.
+    """
     from .single import evaluation_table
 
     texts = shift or []
-    named = len(texts) == 1 and "=" not in texts[0]
-    change: Any = texts[0] if named else dict(_assignment(text) for text in texts)
+    named = len(texts) == 1 and re.fullmatch(r"[\w.-]+", texts[0])
+    change: Any = texts[0] if named else _changes(texts)
     console.print(evaluation_table(bundle, world, change, episodes, seed))
 
 
@@ -171,40 +252,91 @@ def worlds(
     console.print(worlds_table(steps))
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    """Split 'parameter=change' ('delay== 0.1' sets, 'mass=* 2' scales, 'mass=+ 1' adds)."""
-    name, separator, change = text.partition("=")
-    if not separator:
-        raise HeadstartError(f"'{text}': expected parameter=change, as in 'payload_mass=+ 2'")
-    return name.strip(), change.strip()
+@bench_app.callback()
+def _bench() -> None:
+    """Measure speed."""
+
+
+def _changes(texts: Sequence[str] | None) -> dict[str, str]:
+    """Read 'parameter change' texts, as in 'payload_mass = 2' or 'motor_strength * 0.7'."""
+    changes = {}
+    for text in texts or []:
+        match = re.fullmatch(r"\s*(\w+)\s*([=*+].*)", text)
+        if match is None:
+            raise HeadstartError(
+                f"'{text}': expected a parameter and its change, as in 'payload_mass = 2' or "
+                "'motor_strength * uniform(0.5, 1)'"
+            )
+        name, change = match.groups()
+        if name in changes:
+            raise HeadstartError(f"'{text}': '{name}' is changed twice")
+        changes[name] = change
+    return changes
+
+
+# The class of all that is wrong with a command line; whether click is a package of its own or a
+# part of typer depends on typer's version.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; every error is one line unless --debug is given."""
+    words = list(sys.argv[1:] if words is None else words) or ["--help"]
+    debug = "--debug" in words
+    # As `python -m` and the workers do: an environment's module may lie in the working directory.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        status = app(
+            [word for word in words if word != "--debug"],
+            prog_name="headstart",
+            standalone_mode=False,
+        )
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        status = _say(error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if status == 130:
+        errors.print("interrupted; the same command of 'headstart run' goes on from here")
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> None:
-    """Run the command line; every error is one line unless --debug is given."""
-    signal.signal(signal.SIGTERM, _terminated)
-    debug = "--debug" in sys.argv[1:]
-    try:
-        app()
-    except HeadstartError as error:
-        if debug:
-            raise
-        _say(str(error))
-        sys.exit(2)
-    except Exception as error:
-        if debug:
-            raise
-        _say(f"{type(error).__name__}: {error} (internal error; headstart --debug shows where)")
-        sys.exit(1)
-
-
-def _say(error: str) -> None:
-    """Print an error as one line."""
-    line = " ".join(error.split())
+def _say(error: Exception) -> int:
+    """Print an error as one line and return the exit status that it means."""
+    status, said = 1, str(error)
+    if isinstance(error, HeadstartError):
+        status = 2
+    elif isinstance(error, _UsageError):
+        status, said = 2, _usage(error)
+    elif isinstance(error, OSError):
+        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or said
+    elif not _of_training(error):
+        said = f"{type(error).__name__}: {error} (internal error; headstart --debug shows where)"
+    line = " ".join(said.split())
     errors.print(f"[red]headstart:[/] {escape(line)}", highlight=False, soft_wrap=True)
+    return status
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with a command line, and where to read what would be right."""
+    command = error.ctx.command_path if error.ctx else "headstart"
+    said = str(error.format_message()).rstrip(".")
+    return f"{said[:1].lower()}{said[1:]}; see {command} --help"
+
+
+def _of_training(error: Exception) -> bool:
+    """Whether a world or a learner went wrong: no one's slip on the command line, nor a bug."""
+    from ..agents.evaluation import EvaluationError
+    from ..agents.training import TrainingError
+
+    return isinstance(error, (EvaluationError, TrainingError))
 
 
 if __name__ == "__main__":

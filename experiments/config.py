@@ -24,9 +24,12 @@ class ConfigError(HeadstartError):
 
 
 class Section(BaseModel):
-    """Base of all parts: an unknown key is an error, and nothing changes once built."""
+    """Base of all parts: an unknown key is an error, and nothing changes once built.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What stands below a field is its description in docs/experiment-file.md.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def _as_text(changes: Any) -> Any:
@@ -40,11 +43,19 @@ class Source(Section):
     """Where is learned first."""
 
     world: Text
+    """A Gymnasium id; `my_package.envs:MyEnv-v0` imports the module first."""
     kwargs: dict[str, Any] = {}
+    """What is passed to `gymnasium.make` with the id."""
     wrappers: list[str | dict[str, dict[str, Any]]] = []
+    """Wrappers in the order they are put on: `package.module:Class`, or
+    `{"package.module:Class": {argument: value}}`."""
     randomization: dict[str, str] = {}
+    """Parameters drawn anew at every training episode, by their changes; evaluation in the source
+    is not randomized."""
     algorithm: str | dict[str, dict[str, Any] | None] = "ppo"
+    """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     steps: Steps
+    """Environment steps that each seed's source policy is trained for."""
 
     _text = field_validator("randomization", mode="before")(_as_text)
 
@@ -62,7 +73,9 @@ class Anchors(Section):
     """Returns that mean a score of 0 (`random`) and of 1 (`reference`)."""
 
     random: float
+    """Mean return of random actions on this target."""
     reference: float
+    """Mean return that counts as solved, such as that of a policy trained long on this target."""
 
     @model_validator(mode="after")
     def _apart(self) -> Anchors:
@@ -78,11 +91,18 @@ class Target(Section):
     """A world that counts; what is not said is as in the source."""
 
     world: str | None = None
+    """A Gymnasium id; by default the source's."""
     kwargs: dict[str, Any] = {}
+    """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
     wrappers: list[str | dict[str, dict[str, Any]]] = []
+    """As in the source; the source's are not taken over."""
     shift: str | dict[str, str] = {}
+    """Parameters by their constant changes, or the name of one of the world's shifts."""
     steps: Steps
+    """Environment steps that every method may train for here, per seed."""
     anchors: Anchors | None = None
+    """The returns that mean a score of 0 and of 1. By default 0 is what random actions get,
+    measured by the run, and 1 the best that any of the experiment's methods reaches in the end."""
 
     _text = field_validator("shift", mode="before")(_as_text)
 
@@ -95,10 +115,15 @@ class EvaluationPlan(Section):
     """When and how policies are evaluated; the same episodes for all methods."""
 
     every: Steps
+    """Target steps from one evaluation to the next; the first is at step 0, before any update."""
     episodes: Annotated[int, Field(gt=0, strict=True)] = 20
+    """Episodes of an evaluation."""
     threshold: float = 0.8
+    """The score whose first lasting reach is the time to threshold."""
     source_every: Steps | None = None
+    """Source steps from one evaluation to the next; by default a tenth of the source's steps."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 1_000_000
+    """Seed of the first evaluation episode; the others count up from it."""
 
     def episode_seeds(self) -> list[int]:
         """Return the seed of every evaluation episode."""
@@ -109,14 +134,20 @@ class Experiment(Section):
     """One question: what is learning in `source` worth in each of `targets`?"""
 
     name: str
+    """What the experiment is called: its run directory is `runs/<name>`."""
     source: Source
+    """Where is learned first."""
     targets: Annotated[dict[str, Target], Field(min_length=1)]
+    """The worlds that count, by names of your own."""
     methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)] = [
         "scratch",
         "zero_shot",
         "naive",
         "fine_tune",
     ]
+    """How what was learned is used: names, `{name: {setting: value}}`, or your own as
+    `package.module:Class`. A `label` among the settings names an entry where one method is listed
+    twice."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)] = [
         0,
         1,
@@ -124,9 +155,14 @@ class Experiment(Section):
         3,
         4,
     ]
+    """One source policy and one trial per target and method for each; intervals are over seeds."""
     evaluation: EvaluationPlan
+    """When and how policies are evaluated; the same episodes for all methods."""
     checkpoint: Steps = 25_000
+    """Training steps from one checkpoint to the next: what an interruption can lose at most.
+    Results depend on it, since learners and worlds are reseeded there."""
     device: str = "cpu"
+    """Torch device of the learners."""
 
     @field_validator("name")
     @classmethod

@@ -1,24 +1,46 @@
-"""Tables of worlds and methods, made from the registries."""
+"""What there is to know of worlds and methods, made from the registries: as tables of text.
+
+The command line prints them and `docs/generate.py` writes them down.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
 from ..envs.shifts import SHIFTS
 from ..envs.world import World
-from ..transfer.methods import METHODS
 
 
-def describe_world(world_id: str) -> Iterator[Table | str]:
-    """Yield what there is to know of a world, as tables and lines.
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A table as text, `rows` of one cell per column."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def table(self) -> Table:
+        """Return it for a rich console; a cell that is too long is broken, never cut."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in self.columns:
+            table.add_column(column, overflow="fold")
+        for row in self.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        return table
+
+
+def describe_world(world_id: str) -> Iterator[Sheet | str]:
+    """Yield what there is to know of a world, as tables and sentences.
 
     Raises:
         HeadstartError: an unknown id.
@@ -26,73 +48,108 @@ def describe_world(world_id: str) -> Iterator[Table | str]:
     env = WorldSpec(world_id).make()
     try:
         inner = env.unwrapped
-        if world_id in WORLDS:
-            yield f"[bold]{world_id}[/]: {WORLDS[world_id].about}"
         if isinstance(inner, World):
-            yield _channels(inner)
-            yield _commands(inner)
-            yield _rewards(inner)
+            yield f"{world_id}: {WORLDS[world_id].about}."
+            yield _time(inner)
+            yield from (_channels(inner), _commands(inner), _rewards(inner))
         else:
+            yield world_id
             yield f"observation: {env.observation_space}"
             yield f"action: {env.action_space}"
         if isinstance(inner, Parameterized):
             yield _parameters(inner)
         else:
-            yield "no parameters; shift it by kwargs or wrappers"
-        if world_id in SHIFTS:
+            yield (
+                "It declares no parameters, so a shift is made of kwargs or wrappers; "
+                "docs/custom-environment.md shows how to give it some."
+            )
+        if SHIFTS.get(world_id):
             yield _shifts(world_id)
     finally:
         env.close()
 
 
-def methods_table() -> Table:
+def worlds() -> Sheet:
+    """Return the worlds of headstart."""
+    rows = [
+        (world_id, entry.about, ", ".join(SHIFTS.get(world_id, {})))
+        for world_id, entry in WORLDS.items()
+    ]
+    return Sheet(("world", "about", "named shifts"), rows)
+
+
+def methods() -> Sheet:
     """Return the transfer methods with their settings and defaults."""
-    table = Table("method", "what it does", "settings")
+    from ..transfer.methods import METHODS
+
+    rows = []
     for name, cls in METHODS.items():
-        fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-        settings = ", ".join(f"{field.name}={field.default}" for field in fields)
-        about = (inspect.getdoc(cls) or "").split("\n")[0]
-        table.add_row(name, about, settings)
-    return table
+        settings = ", ".join(f"{key}: {in_yaml(value)}" for key, value in defaults(cls).items())
+        rows.append((name, (inspect.getdoc(cls) or "").split("\n")[0], settings))
+    return Sheet(("method", "what it does", "settings and defaults"), rows)
 
 
-def _channels(world: World) -> Table:
-    table = Table("observation", "elements", "unit", "true range", "about", "declared", title="")
-    for channel in world.channels:
-        declared = ", ".join(parameter.name for parameter in channel.parameters())
-        low, high = (_bound(end) for end in (channel.low, channel.high))
-        size = str(channel.size)
-        table.add_row(channel.name, size, channel.unit, f"{low}..{high}", channel.about, declared)
-    return table
+def defaults(method: type[Any]) -> dict[str, Any]:
+    """Return a method's settings with their defaults."""
+    return {field.name: field.default for field in dataclasses.fields(method)}
 
 
-def _commands(world: World) -> Table:
-    table = Table("action", "unit", "-1 means", "+1 means", "about")
-    for c in world.robot.commands:
-        table.add_row(c.name, c.unit, f"{c.low:g}", f"{c.high:g}", c.about)
-    return table
+def in_yaml(value: Any) -> str:
+    """Write a plain value as it may stand in an experiment's YAML."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {in_yaml(part)}' for key, part in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(in_yaml(part) for part in value)}]"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
-def _rewards(world: World) -> Table:
-    table = Table("reward term", "weight")
-    for name, weight in world.task.weights.items():
-        table.add_row(name, f"{weight:g}")
-    return table
+def _time(world: World) -> str:
+    timing, steps = world.timing, world.task.episode_steps
+    return (
+        f"A control step takes {timing.period:.3g} s ({timing.substeps} physics steps); an episode "
+        f"has at most {steps} of them ({steps * timing.period:.3g} s)."
+    )
 
 
-def _parameters(world: Parameterized) -> Table:
-    table = Table("parameter", "unit", "nominal", "low", "high", "about")
-    for p in world.parameters.values():
-        table.add_row(p.name, p.unit, f"{p.nominal:g}", f"{p.low:g}", f"{p.high:g}", p.about)
-    return table
+def _channels(world: World) -> Sheet:
+    rows = [
+        (
+            channel.name,
+            str(channel.size),
+            channel.unit,
+            f"{_bound(channel.low)} .. {_bound(channel.high)}",
+            channel.about,
+            ", ".join(parameter.name for parameter in channel.parameters()),
+        )
+        for channel in world.channels
+    ]
+    return Sheet(("observation", "size", "unit", "true range", "about", "disturbed by"), rows)
 
 
-def _shifts(world_id: str) -> Table:
-    table = Table("shift", "changes", "about")
-    for name, shift in SHIFTS[world_id].items():
-        changes = ", ".join(f"{key} {value}" for key, value in shift.changes.items())
-        table.add_row(name, changes, shift.about)
-    return table
+def _commands(world: World) -> Sheet:
+    rows = [(c.name, c.unit, f"{c.low:g}", f"{c.high:g}", c.about) for c in world.robot.commands]
+    return Sheet(("action", "unit", "-1 means", "+1 means", "about"), rows)
+
+
+def _rewards(world: World) -> Sheet:
+    rows = [(name, f"{weight:g}") for name, weight in world.task.weights.items()]
+    return Sheet(("reward term", "weight"), rows)
+
+
+def _parameters(world: Parameterized) -> Sheet:
+    rows = [
+        (p.name, p.unit, f"{p.nominal:g}", f"{p.low:g}", f"{p.high:g}", p.about)
+        for p in world.parameters.values()
+    ]
+    return Sheet(("parameter", "unit", "nominal", "low", "high", "about"), rows)
+
+
+def _shifts(world_id: str) -> Sheet:
+    rows = [
+        (name, ", ".join(f"{key} {value}" for key, value in shift.changes.items()), shift.about)
+        for name, shift in SHIFTS[world_id].items()
+    ]
+    return Sheet(("shift", "changes", "about"), rows)
 
 
 def _bound(end: float | tuple[float, ...]) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from ..agents import bundle as bundles
 from ..agents.algorithms import resolve
@@ -85,10 +87,14 @@ def evaluation_table(
 ) -> Table:
     """Evaluate a bundle's policy and return a table of what it got.
 
+    `directory` is a bundle or the folder of a source or trial that holds one. `shift` is a named
+    shift or maps parameters to constant changes; empty: the world as it is.
+
     Raises:
         HeadstartError: a damaged bundle, or a world that it does not fit.
     """
-    bundle = bundles.load(directory)
+    inner = directory / "bundle"
+    bundle = bundles.load(inner if bundles.exists(inner) else directory)
     spec = WorldSpec(world_id or bundle.world_id, shift=shift)
     world = spec.make()
     try:
@@ -97,7 +103,11 @@ def evaluation_table(
         world.close()
     policy = bundle.policy()
     outcome = evaluate(policy.act, spec.make, range(seed, seed + episodes))
-    table = Table("", "mean", "std over episodes", "lowest", "highest", title=f"{spec.world}")
+    shown = shift if isinstance(shift, str) else ", ".join(f"{k} {v}" for k, v in shift.items())
+    title = Text(f"{spec.world}, {shown or 'not shifted'}, {episodes} episodes", style="bold")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "mean", "std over episodes", "lowest", "highest"):
+        table.add_column(column, justify="right" if column else "left")
     for name, values in (
         ("return", outcome.returns),
         ("success", outcome.successes),

@@ -59,27 +59,27 @@ class Circuit:
         track that passes nearby.
         """
         last = len(self._points) - 1
-        backed = False
+        forwards = False
         while True:
             (px, py), (dx, dy) = self._points[piece], self._directions[piece]
             along = dx * (x - px) + dy * (y - py)
-            if along < 0.0:
-                # Beyond the end of the piece behind as well: the vertex between is the nearest.
-                if backed:
-                    along = 0.0
-                    break
+            if along > self._lengths[piece]:
+                piece = piece + 1 if piece < last else 0
+                forwards = True
+            elif along < 0.0:
                 behind = piece - 1 if piece else last
-                (px, py), (dx, dy) = self._points[behind], self._directions[behind]
-                if dx * (x - px) + dy * (y - py) > self._lengths[behind]:
-                    along = 0.0
+                if forwards or self._passed(behind, x, y):
+                    along = 0.0  # outside a corner, whose vertex is nearest
                     break
                 piece = behind
-            elif along > self._lengths[piece]:
-                piece = piece + 1 if piece < last else 0
-                backed = True
             else:
                 break
         return piece, self._starts[piece] + along
+
+    def _passed(self, piece: int, x: float, y: float) -> bool:
+        """Say whether a point lies beyond the end of a piece of the centre line."""
+        (px, py), (dx, dy) = self._points[piece], self._directions[piece]
+        return dx * (x - px) + dy * (y - py) > self._lengths[piece]
 
     def advance(self, before: float, after: float) -> float:
         """Return the signed way (m) from one distance to another, the short way round."""
@@ -117,7 +117,7 @@ class Rays:
     """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
 
     def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
-        """Take origins (m), shape `(rays, 2)`, angles (rad) and reach (m), in the frame of the car."""
+        """Take origins `(rays, 2)` (m), angles (rad) and reach (m) in the frame of the car."""
         c, s = np.cos(angles), np.sin(angles)
         x, y = np.asarray(origins, dtype=float).T
         self.reach = np.asarray(reach, dtype=float)

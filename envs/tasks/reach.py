@@ -15,7 +15,7 @@ from ..world import Camera, Judgement, Task
 
 TOOL = 0.105  # m, the tool that the controller believes in
 NEAR = 0.05  # m
-STAY = 12  # control steps: half a second at 24 Hz
+STAY = 12  # control steps: half a second at 25 Hz
 LOW, HIGH = (0.3, -0.35, 0.1), (0.65, 0.35, 0.6)  # m, the box of goals
 
 
@@ -38,7 +38,7 @@ class Reach(Task):
         ),
     )
     weights: ClassVar[Mapping[str, float]] = {"distance": -1.0, "reached": 1.0, "effort": -0.001}
-    episode_steps: ClassVar[int] = 60
+    episode_steps: ClassVar[int] = 50
     camera = Camera((0.3, 0.0, 0.35), 1.6, 50.0, -25.0)
 
     def __init__(self, simulation: Simulation, robot: Panda) -> None:

@@ -49,14 +49,18 @@ class Track(Task):
     def reset(self, rng: np.random.Generator) -> None:
         """Draw a track, and put the car anywhere on it, about in the middle and in line."""
         circuit = generate(rng, self._width)
-        self._piece = int(rng.integers(PIECES))
-        x, y, heading = circuit.pose(self._piece)
+        piece = int(rng.integers(PIECES))
+        x, y, heading = circuit.pose(piece)
         aside, askew = rng.uniform(-0.15, 0.15, 2).tolist()
         x, y = x - aside * math.sin(heading), y + aside * math.cos(heading)
-        self.robot.place(x, y, heading + askew)
-        self._piece, self._distance = circuit.project(x, y, self._piece)
-        self._driven = 0.0
+        self.start(circuit, piece, (x, y, heading + askew))
+
+    def start(self, circuit: Circuit, piece: int, pose: tuple[float, float, float]) -> None:
+        """Put the car on a track at x, y (m) and yaw (rad), near `piece` of its centre line."""
         self.robot.circuit = self.circuit = circuit
+        self.robot.place(*pose)
+        self._piece, self._distance = circuit.project(*pose[:2], piece)
+        self._driven = 0.0
         x, y = (0.5 * (circuit.centre.min(axis=0) + circuit.centre.max(axis=0))).tolist()
         self.camera = replace(self.camera, target=(x, y - 0.4, 0.0))
 

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 from headstart.envs.tasks.circuit import INSIDE, LAP, WIDEST, Circuit, Rays, generate
 
 
@@ -64,7 +63,7 @@ def test_beams_equal_a_plain_search_over_all_walls() -> None:
     degrees = np.linspace(-135, 135, 24)
     for seed in range(20):
         circuit = generate(np.random.default_rng(seed), 1.5)
-        x, y, heading = circuit.pose(int(rng.integers(100)))
+        x, y, _ = circuit.pose(int(rng.integers(100)))
         x, y, yaw = x + rng.uniform(-0.3, 0.3), y + rng.uniform(-0.3, 0.3), rng.uniform(-3, 3)
         expected = [
             min(
@@ -103,7 +102,7 @@ def test_projection_and_progress() -> None:
 
 def test_progress_around_a_lap_adds_up() -> None:
     circuit = generate(np.random.default_rng(1), 1.5)
-    way = [*circuit.centre, circuit.centre[0]] + np.array((0.1, -0.2))
+    way = np.vstack((circuit.centre, circuit.centre[:1])) + np.array((0.1, -0.2))
     piece, before = circuit.project(*way[0], 0)
     driven = 0.0
     for x, y in way[1:]:

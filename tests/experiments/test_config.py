@@ -116,7 +116,11 @@ def test_overrides_reach_any_key(file):
 
 @pytest.mark.parametrize(
     ("override", "said"),
-    [("seeds", "expected key.path=value"), ("name.x=1", "'name' has no keys"), ("seds=[1]", "seds")],
+    [
+        ("seeds", "expected key.path=value"),
+        ("name.x=1", "'name' has no keys"),
+        ("seds=[1]", "seds"),
+    ],
 )
 def test_bad_overrides(file, override, said):
     with pytest.raises(ConfigError, match=said):

@@ -18,7 +18,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 # A world of one's own: drive a point to the origin; `push` shifts it, `fault` breaks it.
-TOY = '''
+TOY = """
 import os
 import signal
 
@@ -55,7 +55,7 @@ class Point(gymnasium.Env):
 
 gymnasium.registry.pop("Point-v0", None)
 gymnasium.register("Point-v0", entry_point=Point)
-'''
+"""
 EXPERIMENT = {
     "name": "toy",
     "source": {

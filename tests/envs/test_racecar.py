@@ -1,0 +1,247 @@
+"""The racecar and its track: physics that can be worked out by hand, and the task's accounts."""
+
+import math
+
+import numpy as np
+import pybullet as bullet
+import pytest
+from headstart.envs.catalog import build
+from headstart.envs.robots import racecar
+from headstart.envs.tasks.circuit import LAP, Circuit
+from headstart.envs.tasks.track import Track
+
+STRAIGHT = 0.0
+
+
+@pytest.fixture
+def world():
+    env = build("headstart/RacecarTrack-v0")
+    yield env
+    env.close()
+
+
+def open_ground(world, **parameters):
+    """Reset with no wall in reach, the car at the origin heading along +x."""
+    world.set_parameters(parameters)
+    world.reset(seed=0)
+    far = np.array([(-500.0, -500.0), (500.0, -500.0), (500.0, 500.0), (-500.0, 500.0)])
+    inwards = np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
+    world.task.start(Circuit(far, inwards, 900.0), 0, (0.0, 0.0, 0.0))
+
+
+def drive(world, steering, speed, steps):
+    """Drive at a steering angle (rad) and a speed (m/s); return speeds and yaw rates."""
+    action = np.array([steering / racecar.STEERING, 2 * speed / racecar.TOP_SPEED - 1])
+    seen = []
+    for _ in range(steps):
+        world.step(action)
+        (vx, vy, _), (_, _, turning) = bullet.getBaseVelocity(
+            world.robot.body, physicsClientId=world.simulation.client
+        )
+        seen.append((math.hypot(vx, vy), turning))
+    return np.array(seen).T
+
+
+def hinges(world):
+    links = world.robot._plan.hinges
+    return world.simulation.joint_states(world.robot.body, links)[0]
+
+
+def test_the_plan_is_the_urdfs(world):
+    plan = world.robot._plan
+    assert plan.radius == 0.05
+    assert plan.wheelbase == pytest.approx(0.325)
+    assert plan.half_track == pytest.approx(0.1225)
+    assert plan.lidar == pytest.approx((0.265, 0.0))
+    assert plan.outline == pytest.approx((-0.05, 0.4065, -0.145, 0.145), abs=0.01)
+
+
+def test_goes_around_a_curve_as_its_geometry_says(world):
+    open_ground(world)
+    speeds, turning = drive(world, 0.2, 1.0, 80)
+    assert speeds[-20:].mean() == pytest.approx(1.0, rel=0.02)
+    # Kinematic bicycle: yaw rate = v tan(delta) / wheelbase.
+    assert turning[-20:].mean() == pytest.approx(math.tan(0.2) / 0.325, rel=0.04)
+
+
+@pytest.mark.parametrize("friction", [0.3, 0.6, 0.9])
+def test_tyres_hold_as_much_as_their_friction(world, friction):
+    open_ground(world, tyre_friction=friction)
+    speeds, turning = drive(world, racecar.STEERING, 6.0, 120)
+    sideways = (speeds * np.abs(turning))[-60:].mean()
+    assert sideways == pytest.approx(friction * 9.81, rel=0.12)
+
+
+def test_pulls_away_with_the_motors_force_less_the_resistance(world):
+    # Turning four wheels faster takes the force of 4 I / r^2 = 0.66 kg more.
+    mass = 5.892 + 4 * 0.00041226 / 0.05**2
+    for strength, resistance in ((1.0, 0.0), (0.5, 0.0), (0.5, 0.1)):
+        open_ground(
+            world, motor_strength=strength, rolling_resistance=resistance, tyre_friction=2.0
+        )
+        speeds, _ = drive(world, STRAIGHT, racecar.TOP_SPEED, 6)
+        start, end = speeds[1], speeds[5]
+        force = strength * 40.0 * (1 - 0.5 * (start + end) / 12.0) - resistance * 5.892 * 9.81
+        assert (end - start) / 0.2 == pytest.approx(force / mass, rel=0.06)
+
+
+def test_resistance_beyond_the_motors_force_brings_it_to_a_stand(world):
+    open_ground(world)
+    assert drive(world, STRAIGHT, 2.0, 40)[0][-1] == pytest.approx(2.0, rel=0.02)
+    world.robot.set_motors(motor_strength=0.2, rolling_resistance=0.3)
+    assert drive(world, STRAIGHT, 2.0, 80)[0][-1] < 0.05
+
+
+def test_mass_and_inertia_read_back(world):
+    open_ground(world, chassis_mass=8.0)
+    chassis = world.simulation.dynamics(world.robot.body, 1)
+    assert chassis.mass == pytest.approx(8.0)
+    assert chassis.inertia == pytest.approx((0.021218, 0.100818, 0.1173))
+    speeds, _ = drive(world, STRAIGHT, racecar.TOP_SPEED, 6)
+    open_ground(world)
+    assert world.simulation.dynamics(world.robot.body, 1).mass == pytest.approx(4.0)
+    assert speeds[-1] < 0.75 * drive(world, STRAIGHT, racecar.TOP_SPEED, 6)[0][-1]
+
+
+@pytest.mark.parametrize("offset", [-0.1, -0.05, 0.0, 0.05, 0.1])
+def test_load_offset_moves_weight_to_the_front_wheels(world, offset):
+    open_ground(world, load_offset=offset)
+    drive(world, STRAIGHT, 0.0, 40)
+    loads = []
+    for _ in range(20):
+        drive(world, STRAIGHT, 0.0, 1)
+        contacts = bullet.getContactPoints(
+            world.robot.body, physicsClientId=world.simulation.client
+        )
+        front = sum(c[9] for c in contacts if c[3] in (5, 7))
+        loads.append((front, sum(c[9] for c in contacts)))
+    front, total = np.mean(loads, axis=0)
+    assert total == pytest.approx(5.892 * 9.81, rel=0.02)
+    # Moments about the rear axle: chassis at 0.1477 m, LiDAR at 0.265 m, front wheels and hinges.
+    moment = 4.0 * (0.1477 + offset) + 0.13 * 0.265 + 0.8811 * 0.325
+    assert front == pytest.approx(moment * 9.81 / 0.325, rel=0.03)
+
+
+def test_servo_turns_at_its_rate_to_gain_times_command_plus_offset(world):
+    open_ground(world, steering_gain=0.8, steering_offset=0.05, steering_rate=1.0)
+    drive(world, 0.3, 0.0, 1)
+    assert np.mean(hinges(world)) == pytest.approx(0.05, abs=0.011)
+    drive(world, 0.3, 0.0, 2)
+    assert np.mean(hinges(world)) == pytest.approx(0.15, abs=0.01)
+    drive(world, 0.3, 0.0, 10)
+    left, right = hinges(world)
+    # Ackermann: both front wheels' axles meet the rear axle in one point, 0.325 / tan(0.29) away.
+    radius = 0.325 / math.tan(0.29)
+    assert left == pytest.approx(math.atan(0.325 / (radius - 0.1225)), abs=0.005)
+    assert right == pytest.approx(math.atan(0.325 / (radius + 0.1225)), abs=0.005)
+
+
+def corridor(world, offset=0.0, heading=0.0):
+    """Put the car `offset` m left of the middle of a straight corridor, 2 m wide."""
+    world.set_parameters({})
+    world.reset(seed=0)
+    centre = np.array([(-10.0, -5.0), (10.0, -5.0), (10.0, 5.0), (-10.0, 5.0)])
+    inwards = np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
+    world.task.start(Circuit(centre, inwards, 2.0), 0, (0.0, -5.0 + offset, heading))
+    raw = {c.name: np.zeros(c.size) for c in world.robot.channels}
+    world.robot.sense(raw)
+    return raw
+
+
+def test_lidar_reads_the_walls_from_where_it_is_mounted(world):
+    lidar = corridor(world, offset=0.25)["lidar"]
+    angles = np.radians(np.linspace(-135, 135, 24))
+    for angle, distance in zip(angles, lidar, strict=True):
+        side = (1.25 if angle < 0 else 0.75) / abs(math.sin(angle))
+        # Shallow beams go as far as the LiDAR does: 10 m, with 10.735 m to the wall ahead.
+        assert distance == pytest.approx(min(side, 10.0))
+    # Heading up: the LiDAR is 0.265 m nearer to the left wall, now ahead.
+    lidar = corridor(world, heading=math.pi / 2)["lidar"]
+    beam = math.radians(135 / 23)
+    assert lidar[11:13] == pytest.approx([(1 - 0.265) / math.cos(beam)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("offset", "heading", "touching"),
+    [
+        (0.0, 0.0, False),
+        (1 - 0.155, 0.0, False),
+        (1 - 0.14, 0.0, True),
+        (-(1 - 0.155), 0.0, False),
+        (-(1 - 0.14), 0.0, True),
+        (1 - 0.42, math.pi / 2, False),
+        (1 - 0.40, math.pi / 2, True),
+        (1 - 0.42 - 0.1, math.pi / 2, False),
+        (1 - 0.16, math.pi, False),
+        # Turned by 45 degrees, the front left corner reaches (0.4065 + 0.145) / sqrt(2) aside.
+        (1 - 0.41, math.pi / 4, False),
+        (1 - 0.37, math.pi / 4, True),
+    ],
+)
+def test_a_wall_is_touched_where_the_outline_crosses_it(world, offset, heading, touching):
+    corridor(world, offset, heading)
+    assert world.robot.touching is touching
+
+
+def follow(world, seed, speed):
+    """Drive an episode by pure pursuit of the centre line; return its rewards and last info."""
+    world.reset(seed=seed)
+    rewards = []
+    while True:
+        robot, circuit = world.robot, world.task.circuit
+        piece, _ = circuit.project(robot.x, robot.y, world.task._piece)
+        x, y, _ = circuit.pose((piece + 5) % len(circuit.centre))
+        dx, dy = x - robot.x, y - robot.y
+        aside = dy * math.cos(robot.yaw) - dx * math.sin(robot.yaw)
+        steering = math.atan(2 * 0.325 * aside / (dx * dx + dy * dy))
+        action = np.array([steering / racecar.STEERING, 2 * speed / racecar.TOP_SPEED - 1])
+        _, reward, terminated, truncated, info = world.step(action)
+        rewards.append(reward)
+        if terminated or truncated:
+            return rewards, info, terminated
+
+
+def test_a_lap_is_a_success_and_returns_its_metres(world):
+    for seed in range(4):
+        rewards, info, crashed = follow(world, seed, speed=3.2)
+        assert not crashed
+        assert len(rewards) == Track.episode_steps
+        assert info["success"]
+        assert info["reward_terms"] == pytest.approx({"progress": sum(rewards), "crash": 0.0})
+        assert LAP < sum(rewards) < 3.2 * 7.5
+    rewards, info, crashed = follow(world, 0, speed=2.0)
+    assert not crashed
+    assert not info["success"]
+    assert sum(rewards) < 2.0 * 7.5
+
+
+def test_a_crash_ends_the_episode_and_costs(world):
+    world.reset(seed=0)
+    for _ in range(100):
+        _, reward, terminated, truncated, info = world.step(np.array([1.0, 0.0]))
+        if terminated:
+            break
+    assert terminated
+    assert not truncated
+    assert not info["success"]
+    assert info["reward_terms"]["crash"] == -5.0
+    assert reward < -4.0
+
+
+def test_a_picture_shows_walls_and_changes_nothing():
+    plain, shown = (
+        build("headstart/RacecarTrack-v0", render_mode=mode) for mode in (None, "rgb_array")
+    )
+    for world in (plain, shown):
+        world.reset(seed=1)
+        world.reset(seed=2)
+    image = shown.render()
+    kerbs = (image[..., 0] > 150) & (image[..., 1] < 110) & (image[..., 2] < 60)
+    assert kerbs.mean() > 0.005
+    for action in np.random.default_rng(0).uniform(-1, 1, (20, 2)):
+        one, other = plain.step(action)[0], shown.step(action)[0]
+        assert np.array_equal(one, other)
+        shown.render()
+    assert not np.array_equal(image, shown.render())
+    plain.close()
+    shown.close()

@@ -1,0 +1,357 @@
+"""Every command once, small; what goes wrong is one line and the right exit status."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gymnasium
+import pytest
+from headstart.experiments import cli
+
+TINY_PPO = "{ppo: {worlds: 2, n_steps: 32, batch_size: 32, n_epochs: 1}}"
+TINY = f"""
+name: tiny
+source: {{world: Pendulum-v1, algorithm: {TINY_PPO}, steps: 64}}
+targets:
+  heavy: {{kwargs: {{g: 14.0}}, steps: 64}}
+methods: [scratch, zero_shot]
+seeds: [0, 1]
+evaluation: {{every: 64, episodes: 1}}
+"""
+FALLS_OVER = """
+import gymnasium
+import numpy as np
+
+
+class Broken(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        return np.full(1, np.nan, np.float32), {}
+
+
+gymnasium.register("Broken-v0", entry_point=Broken, disable_env_checker=True)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with the tiny experiment; what a command changes is undone."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+@pytest.fixture
+def call(here, capsys):
+    """Run a command line in this process; returns exit status, output and error output."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """A bundle of a policy that learned for 64 steps, as `headstart pretrain` saves it."""
+    out = tmp_path_factory.mktemp("pretrained") / "reach"
+    words = ["pretrain", "headstart/PandaReach-v0", "--out", str(out), "--steps", "64"]
+    words += ["--randomize", "payload_mass = uniform(0, 1)", "--randomize", "tool_length * 1.1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+    assert ended.value.code == 0
+    return out
+
+
+@pytest.fixture
+def bundle(pretrained, here):
+    """A copy of the bundle, to be damaged."""
+    copy = here / "bundle"
+    copy.mkdir()
+    for path in pretrained.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+def fails(outcome, status, *parts):
+    """Check that a command ended with `status` and one line that holds all `parts`."""
+    code, _, err = outcome
+    assert code == status
+    assert err.startswith("headstart: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
+def test_help_teaches(call):
+    code, top, _ = call()
+    assert code == 0
+    assert call("--help")[1] == call("-h")[1] == top
+    for command in ("run", "report", "envs", "describe", "methods", "pretrain", "evaluate"):
+        assert command in top
+        assert call(command, "--help")[0] == 0
+    assert "headstart run my-experiment.yaml --out runs/try --set seeds=[0]" in call("run", "-h")[1]
+    assert '--shift "payload_mass = 2"' in call("evaluate", "-h")[1]
+
+
+def test_version(call):
+    assert call("--version") == (0, "headstart 0.1.0\n", "")
+
+
+def test_tables_of_worlds_and_methods(call):
+    code, out, _ = call("envs")
+    assert code == 0
+    assert "headstart/PandaReach-v0" in out
+    assert "headstart/RacecarTrack-v0" in out
+    code, out, _ = call("methods")
+    assert code == 0
+    assert "unfreeze_at: null" in out
+    assert "freeze: [features]" in out
+
+
+@pytest.mark.parametrize("world", ["headstart/PandaReach-v0", "headstart/RacecarTrack-v0"])
+def test_describe(call, world):
+    code, out, _ = call("describe", world)
+    assert code == 0
+    parameters = gymnasium.make(world).unwrapped.parameters
+    for name in parameters:  # none is cut or broken at a pipe's width
+        assert name in out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= cli.PIPE_WIDTH
+
+
+def test_describe_a_world_of_someone_elses(call):
+    code, out, _ = call("describe", "Pendulum-v1")
+    assert code == 0
+    assert "action: Box(-2.0, 2.0, (1,), float32)" in out
+    assert "declares no parameters" in out
+
+
+def test_run_report_and_set(call, here):
+    words = ("run", "tiny.yaml", "--jobs", "1", "--set", "seeds=[3]", "--out", "out")
+    code, out, err = call(*words)
+    assert (code, err) == (0, "")
+    assert "jump-start" in out
+    assert "report: out/report.html" in out
+    assert {path.name for path in Path("out/trials/heavy/scratch").iterdir()} == {"seed-3"}
+    report = Path("out/report.html").read_bytes()
+    Path("out/report.html").unlink()
+    code, out, err = call("report", "out")
+    assert (code, err) == (0, "")
+    assert "jump-start" in out
+    assert Path("out/report.html").read_bytes() == report
+    # The folder of a trial is as good as the bundle in it.
+    code, out, _ = call("evaluate", "out/trials/heavy/scratch/seed-3", "--episodes", "1")
+    assert code == 0
+    assert "Pendulum-v1, not shifted, 1 episodes" in out
+    fails(call("run", "tiny.yaml", "--out", "out"), 2, "another experiment: seeds is [3] there")
+
+
+def test_failed_trials_are_exit_status_1(call, here):
+    # The wrapper has no `kwargs` of this name, which shows only when it is put to work.
+    Path("wearing.py").write_text(
+        "import gymnasium\n\n\nclass Wearing(gymnasium.Wrapper):\n"
+        "    def step(self, action):\n        raise RuntimeError('worn out')\n"
+    )
+    target = "targets={heavy: {wrappers: ['wearing:Wearing'], steps: 64}}"
+    words = ("run", "tiny.yaml", "--jobs", "1", "--set", target, "--set", "seeds=[0]")
+    code, out, err = call(*words, "--set", "methods=[scratch]")
+    assert code == 1
+    assert "worn out" in out
+    assert err == "2 units failed; the same command tries again\n"
+
+
+def test_pretrain_and_evaluate(call, pretrained):
+    about = json.loads((pretrained / "bundle.json").read_text())
+    assert about["world_id"] == "headstart/PandaReach-v0"
+    assert about["randomization"] == {"payload_mass": "= uniform(0, 1)", "tool_length": "* 1.1"}
+    assert about["counters"]["num_timesteps"] >= 64
+
+    words = ("evaluate", str(pretrained), "--episodes", "2")
+    code, nominal, _ = call(*words)
+    assert code == 0
+    assert "success" in nominal
+    code, shifted, _ = call(*words, "--shift", "payload_mass = 2", "--shift", "tool_length + 0.1")
+    assert code == 0
+    assert "payload_mass = 2, tool_length + 0.1" in shifted
+    assert shifted.splitlines()[4:] != nominal.splitlines()[4:]
+    assert call(*words)[1] == nominal
+
+
+def test_bench_worlds(call):
+    code, out, _ = call("bench", "worlds", "--steps", "100")
+    assert code == 0
+    assert "headstart/RacecarTrack-v0" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["rnu"], ["no such command 'rnu'", "see headstart --help"]),
+        (["run"], ["missing argument", "see headstart run --help"]),
+        (["run", "tiny.yaml", "--jbos", "2"], ["no such option: --jbos", "--jobs"]),
+        (["run", "tiny.yaml", "--jobs", "0"], ["'--jobs'", "0"]),
+        (["run", "tiny.yaml", "--jobs", "two"], ["'--jobs'", "two"]),
+        (["bench"], ["missing command", "see headstart bench --help"]),
+        (["run", "quikstart"], ["no file 'quikstart'", "did you mean 'quickstart'?"]),
+        (["run", "none.yaml"], ["cannot read 'none.yaml'"]),
+        (["run", "tiny.yaml", "--set", "seed=[1]"], ["seed: unknown key", "'seeds'"]),
+        (["run", "tiny.yaml", "--set", "seeds"], ["--set seeds: expected key.path=value"]),
+        (["run", "tiny.yaml", "--set", "source.world=Pendulm-v1"], ["did you mean 'Pendulum-v1'"]),
+        (["run", "tiny.yaml", "--set", "methods=[scrach]"], ["did you mean 'scratch'"]),
+        (["describe", "headstart/PandaRech-v0"], ["did you mean 'headstart/PandaReach-v0'?"]),
+        (["describe", "nothing_here:Any-v0"], ["cannot import 'nothing_here'"]),
+        (["report", "."], ["no experiment.yaml, so this is not a run directory"]),
+        (["report", "none"], ["none", "not a run directory"]),
+        (["evaluate", "none"], ["no bundle at none"]),
+        (["pretrain", "headstart/PandaRech-v0", "--out", "a"], ["did you mean"]),
+        (["pretrain", "Pendulum-v1", "--out", "."], ["'.' exists already"]),
+        (["pretrain", "Pendulum-v1", "--out", "a", "--algorithm", "poo"], ["did you mean 'ppo'?"]),
+        (
+            ["pretrain", "headstart/PandaReach-v0", "--out", "a", "--randomize", "payload = 1"],
+            ["unknown parameter 'payload'; did you mean 'payload_mass'?"],
+        ),
+        (
+            ["pretrain", "headstart/PandaReach-v0", "--out", "a", "--randomize", "payload_mass 1"],
+            ["'payload_mass 1': expected a parameter and its change"],
+        ),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_status_2(call, here, words, parts):
+    fails(call(*words), 2, *parts)
+    assert not Path("runs").exists()
+    assert not Path("a").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--shift", "weak-motor"], ["has no shift 'weak-motor'"]),
+        (["--shift", "payload = 1"], ["unknown parameter 'payload'; did you mean 'payload_mass'?"]),
+        (["--shift", "payload_mass = 100"], ["outside the bounds"]),
+        (["--shift", "payload_mass = 1", "--shift", "payload_mass = 2"], ["changed twice"]),
+        (["--world", "Pendulum-v1"], ["does not fit this world: observation space"]),
+        (["--episodes", "0"], ["'--episodes'"]),
+    ],
+)
+def test_mistakes_of_evaluate(call, pretrained, words, parts):
+    fails(call("evaluate", str(pretrained), *words), 2, *parts)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "policy.safetensors", "normalizer.npz"])
+def test_an_altered_bundle_is_refused(call, bundle, name):
+    data = bytearray((bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / name).write_bytes(data)
+    fails(call("evaluate", "bundle"), 2, name, "altered")
+    (bundle / name).write_bytes(data[:-1])
+    fails(call("evaluate", "bundle"), 2, name, "truncated")
+    (bundle / name).unlink()
+    fails(call("evaluate", "bundle"), 2, name, "missing")
+
+
+class Payload:
+    """Unpickling it writes a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.write_text, (self.marker, "executed")
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "manifest.json",
+        "bundle.json",
+        "policy.safetensors",
+        "optimizer.safetensors",
+        "normalizer.npz",
+    ],
+)
+def test_a_pickle_in_place_of_a_bundle_file_executes_nothing(call, bundle, name, listed):
+    import hashlib
+
+    marker = bundle.parent / "executed"
+    data = pickle.dumps(Payload(marker))
+    (bundle / name).write_bytes(data)
+    if listed and name != "manifest.json":  # as someone would who means harm
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+    fails(call("evaluate", "bundle"), 2, name)
+    assert not marker.exists()
+
+
+def test_what_a_world_does_wrong_is_exit_status_1_and_no_internal_error(call, here):
+    Path("falls_over.py").write_text(FALLS_OVER)
+    outcome = call("pretrain", "falls_over:Broken-v0", "--out", "a", "--steps", "64")
+    fails(outcome, 1, "observation is not finite")
+    assert "internal" not in outcome[2]
+
+
+def test_debug_shows_where(call):
+    for words in (("--debug", "evaluate", "none"), ("evaluate", "none", "--debug")):
+        code, _, err = call(*words)
+        assert code == 2
+        assert "Traceback" in err
+        assert "in evaluation_table" in err
+        assert err.splitlines()[-1] == "headstart: no bundle at none"
+
+
+def test_an_error_of_ours_is_exit_status_1(call, monkeypatch):
+    def bug(world_id):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("headstart.experiments.describing.describe_world", bug)
+    fails(call("describe", "Pendulum-v1"), 1, "ZeroDivisionError: oh (internal error;", "--debug")
+
+
+def test_a_full_disk_is_said(call, monkeypatch, here):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "a/policy.safetensors")
+
+    monkeypatch.setattr("headstart.agents.bundle.save", full)
+    words = ("pretrain", "Pendulum-v1", "--out", "a", "--steps", "64", "--algorithm", "sac")
+    fails(call(*words), 1, "a/policy.safetensors: No space left on device")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_exit_status_130(here, how):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "headstart.experiments.cli", "run", "tiny.yaml"]
+    process = subprocess.Popen(
+        [*words, "--set", "source.steps=50_000_000"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(here.glob("runs/tiny/source/*/*/evaluations.jsonl")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(how)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err == "interrupted; the same command of 'headstart run' goes on from here\n"

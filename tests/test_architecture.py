@@ -1,0 +1,116 @@
+"""What holds of every file: imports one way, complete packaging, small files, no global state."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("envs", "agents", "transfer", "experiments")
+FILES = [ROOT / "__init__.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
+# Made to be copied, so they import headstart as a user does.
+SCRIPTS = {"experiments/quickstart.py", "experiments/driving.py"}
+# Of numpy.random: what has no part in the global stream, or only keeps it as it is.
+ALLOWED = {"default_rng", "Generator", "SeedSequence", "get_state", "set_state"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> set[str]:
+    """Return the absolute names of the modules that a file of the package imports."""
+    package = ["headstart", *path.relative_to(ROOT).parts[:-1]]
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            module = [*base, *(node.module or "").split(".")] if node.module else base
+            # `from .. import agents` imports a module, too.
+            found |= {".".join([*module, alias.name]) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module)
+    return found
+
+
+def test_there_is_something_to_look_at():
+    assert len(FILES) > 50
+    assert "headstart.envs.errors.HeadstartError" in imports(ROOT / "experiments" / "cli.py")
+    runner = imports(ROOT / "experiments" / "running" / "runner.py")
+    assert "headstart.experiments.config.Experiment" in runner
+
+
+def test_imports_run_one_way():
+    wrong = []
+    for path in FILES:
+        here = path.relative_to(ROOT).parts[0]
+        # The package's own __init__ stands above all layers.
+        above = LAYERS[LAYERS.index(here) + 1 :] if here in LAYERS else ()
+        for module in imports(path):
+            top, *rest = module.split(".")
+            backwards = rest[:1] and rest[0] in above
+            whole = not rest and name_of(path) not in SCRIPTS
+            if top == "headstart" and (backwards or whole):
+                wrong.append(f"{name_of(path)} imports {module}")
+    assert not wrong
+
+
+def test_data_flows_one_way_through_the_folders_of_experiments():
+    known = {"running": {"config"}, "measuring": {"config"}}
+    known["showing"] = {"config", "measuring", "running"}
+    folders = {"harness", "cli", "config", *known}
+    wrong = [
+        f"{name_of(path)} imports {module}"
+        for folder, below in known.items()
+        for path in (ROOT / "experiments" / folder).rglob("*.py")
+        for module in imports(path)
+        if module.startswith("headstart.experiments.")
+        and module.split(".")[2] in folders - below - {folder}
+    ]
+    assert not wrong
+
+
+def test_every_package_is_in_the_wheel():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {path.parent for path in FILES if path.name == "__init__.py"}
+    names = {".".join(["headstart", *path.relative_to(ROOT).parts]) for path in there}
+    assert set(listed) == names
+    assert {path.parent for path in FILES} <= there, "a folder of modules has no __init__.py"
+
+
+def test_files_stay_small():
+    files = [*FILES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "docs").rglob("*.py")]
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {name: count for name, count in lines.items() if count > 450} == {}
+
+
+def test_nothing_draws_from_numpys_global_stream():
+    wrong = [
+        f"{name_of(path)}:{node.lineno} uses {ast.unparse(node)}"
+        for path in FILES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("np.random", "numpy.random")
+        and node.attr not in ALLOWED
+    ]
+    assert not wrong
+
+
+def test_importing_headstart_waits_for_no_learning_library():
+    code = (
+        "import sys, headstart, gymnasium; gymnasium.spec('headstart/PandaReach-v0'); "
+        "print(sorted({'torch', 'stable_baselines3', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
