@@ -19,7 +19,19 @@ class Shift:
 
 SHIFTS: dict[str, dict[str, Shift]] = {
     "headstart/PandaReach-v0": {
-        "weak-motors": Shift({"motor_strength": "* 0.35", "payload_mass": "= 2"}, "worn drives"),
+        "weak-motors": Shift({"motor_strength": "* 0.25"}, "drives with a quarter of the torque"),
+        "heavy-payload": Shift(
+            {"payload_mass": "= 4.5", "motor_strength": "* 0.6"}, "a load near the arm's limit"
+        ),
+        "long-tool": Shift({"tool_length": "+ 0.08"}, "a tool that the controller was not told of"),
+        "slow-loop": Shift(
+            {"action_delay": "= 0.08", "observation_delay": "= 0.04"}, "an overloaded controller"
+        ),
+        "sluggish-drives": Shift({"motor_lag": "= 0.25"}, "motors that follow late"),
+        "miscalibrated": Shift({"encoder_offset": "= 0.06"}, "encoders off by 3.4 degrees"),
+        "noisy-encoders": Shift(
+            {"position_noise": "= 0.06", "velocity_noise": "= 0.3"}, "worn joint sensors"
+        ),
     },
     "headstart/RacecarTrack-v0": {},
 }

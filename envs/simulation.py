@@ -146,6 +146,13 @@ class Simulation:
         """
         bullet.restoreState(stateId=self._snapshot, physicsClientId=self.client)
 
+    def refresh_contacts(self) -> None:
+        """Find contacts anew: a restored snapshot keeps those of the episode before.
+
+        Call it where nothing touches, so that an episode follows from its seed alone.
+        """
+        bullet.performCollisionDetection(physicsClientId=self.client)
+
     def joint_states(self, body: int, joints: Sequence[int]) -> tuple[list[float], list[float]]:
         """Return positions (rad or m) and velocities (per second) of `joints`."""
         states = bullet.getJointStates(body, joints, physicsClientId=self.client)

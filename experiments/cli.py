@@ -252,6 +252,23 @@ def worlds(
     console.print(worlds_table(steps))
 
 
+@bench_app.command()
+def shifts(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to measure.", show_default="all")
+    ] = None,
+    steps: Steps = 60_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Policies per world.")] = 3,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per policy and shift.")] = 50,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """How much harm each named shift does to policies trained in the nominal world."""
+    from .calibration import measure_all
+
+    for table in measure_all(world, steps, range(seeds), episodes, out, console):
+        console.print(table)
+
+
 @bench_app.callback()
 def _bench() -> None:
     """Measure speed."""
@@ -300,7 +317,8 @@ def main(words: Sequence[str] | None = None) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     if status == 130:
-        errors.print("interrupted; the same command of 'headstart run' goes on from here")
+        hint = "; the same command goes on from here" if "run" in words else ""
+        errors.print(f"interrupted{hint}")
     sys.exit(status if isinstance(status, int) else 0)
 
 

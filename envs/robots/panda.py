@@ -139,6 +139,7 @@ class Panda(Robot):
             home + offset for home, offset in zip(HOME, rng.uniform(-0.1, 0.1, 7), strict=True)
         ]
         self.simulation.place_joints(self.body, JOINTS, start)
+        self.simulation.refresh_contacts()
         self.simulation.drive_joints(self.body, FINGERS, [0.0, 0.0], [20.0, 20.0])
         self._velocity = [0.0] * 7
         self._drive()

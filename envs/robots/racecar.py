@@ -80,7 +80,7 @@ class Racecar(Robot):
         self._bare_mass = sum(masses.values()) - masses[links["chassis_inertia"]]
         self._mass = self._gravity = self._resistance = 0.0
         self._strength = self._gain = self._rate = 1.0
-        self._offset = self._angle = 0.0
+        self._offset = self._angle = self._target = 0.0
         self._command: list[float] = []
         self._renew = True
         self.circuit: Circuit | None = None
@@ -152,7 +152,7 @@ class Racecar(Robot):
         the air makes PyBullet forget them, so that an episode follows from its seed alone.
         """
         self.simulation.place(self.body, (0.0, 0.0, 100.0))
-        bullet.performCollisionDetection(physicsClientId=self.simulation.client)
+        self.simulation.refresh_contacts()
         self._angle = self.speed = 0.0
         self._renew = True
 

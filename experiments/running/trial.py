@@ -29,7 +29,8 @@ from .store import Records, read_json, write_json
 CURVE = "evaluations.jsonl"
 Progress = Callable[[int, int, float], None]
 ANCHOR_EPISODES = 100
-EVALUATION_WORLDS = 10
+# Each PyBullet client takes some 45 MB, so few worlds share the episodes.
+EVALUATION_WORLDS = 4
 
 
 def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]:

@@ -1,12 +1,9 @@
 """Every command once, small; what goes wrong is one line and the right exit status."""
 
+import hashlib
 import json
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import gymnasium
@@ -204,8 +201,8 @@ def test_bench_worlds(call):
         (["rnu"], ["no such command 'rnu'", "see headstart --help"]),
         (["run"], ["missing argument", "see headstart run --help"]),
         (["run", "tiny.yaml", "--jbos", "2"], ["no such option: --jbos", "--jobs"]),
-        (["run", "tiny.yaml", "--jobs", "0"], ["'--jobs'", "0"]),
-        (["run", "tiny.yaml", "--jobs", "two"], ["'--jobs'", "two"]),
+        (["run", "tiny.yaml", "--jobs", "0"], ["invalid value for '--jobs'"]),
+        (["run", "tiny.yaml", "--jobs", "two"], ["invalid value for '--jobs'"]),
         (["bench"], ["missing command", "see headstart bench --help"]),
         (["run", "quikstart"], ["no file 'quikstart'", "did you mean 'quickstart'?"]),
         (["run", "none.yaml"], ["cannot read 'none.yaml'"]),
@@ -264,6 +261,15 @@ def test_an_altered_bundle_is_refused(call, bundle, name):
     fails(call("evaluate", "bundle"), 2, name, "missing")
 
 
+FILES = (
+    "manifest.json",
+    "bundle.json",
+    "policy.safetensors",
+    "optimizer.safetensors",
+    "normalizer.npz",
+)
+
+
 class Payload:
     """Unpickling it writes a file."""
 
@@ -275,19 +281,8 @@ class Payload:
 
 
 @pytest.mark.parametrize("listed", [False, True])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "manifest.json",
-        "bundle.json",
-        "policy.safetensors",
-        "optimizer.safetensors",
-        "normalizer.npz",
-    ],
-)
+@pytest.mark.parametrize("name", FILES)
 def test_a_pickle_in_place_of_a_bundle_file_executes_nothing(call, bundle, name, listed):
-    import hashlib
-
     marker = bundle.parent / "executed"
     data = pickle.dumps(Payload(marker))
     (bundle / name).write_bytes(data)
@@ -295,8 +290,12 @@ def test_a_pickle_in_place_of_a_bundle_file_executes_nothing(call, bundle, name,
         manifest = json.loads((bundle / "manifest.json").read_text())
         manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         (bundle / "manifest.json").write_text(json.dumps(manifest))
-    fails(call("evaluate", "bundle"), 2, name)
+    outcome = call("evaluate", "bundle", "--episodes", "1")
     assert not marker.exists()
+    if listed and name == "optimizer.safetensors":  # acting has no use for the optimizer
+        assert outcome[0] == 0
+    else:
+        fails(outcome, 2, name)
 
 
 def test_what_a_world_does_wrong_is_exit_status_1_and_no_internal_error(call, here):
@@ -328,30 +327,5 @@ def test_a_full_disk_is_said(call, monkeypatch, here):
         raise OSError(28, "No space left on device", "a/policy.safetensors")
 
     monkeypatch.setattr("headstart.agents.bundle.save", full)
-    words = ("pretrain", "Pendulum-v1", "--out", "a", "--steps", "64", "--algorithm", "sac")
+    words = ("pretrain", "Pendulum-v1", "--out", "a", "--steps", "64")
     fails(call(*words), 1, "a/policy.safetensors: No space left on device")
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_exit_status_130(here, how):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "headstart.experiments.cli", "run", "tiny.yaml"]
-    process = subprocess.Popen(
-        [*words, "--set", "source.steps=50_000_000"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not list(here.glob("runs/tiny/source/*/*/evaluations.jsonl")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        process.send_signal(how)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert err == "interrupted; the same command of 'headstart run' goes on from here\n"
