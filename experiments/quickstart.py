@@ -22,7 +22,7 @@ EXPERIMENT = {
             "position_noise": "= uniform(0, 0.01)",
         },
         "algorithm": "ppo",  # or {"ppo": {"n_steps": 128}}, "sac", "sb3_contrib:TQC"
-        "steps": 50_000,
+        "steps": 48_000,
     },
     # The world that counts. The tool's length was not randomized in the source, so the policy has
     # to learn on here.
@@ -34,9 +34,9 @@ EXPERIMENT = {
                 "velocity_gain": "* 0.85",
                 "motor_lag": "= 0.04",
                 "payload_mass": "= 1.5",
-                "tool_length": "+ 0.055",
+                "tool_length": "+ 0.05",
             },
-            "steps": 30_000,
+            "steps": 24_000,
         },
     },
     # What is compared; "scratch" is what every gain is measured against.

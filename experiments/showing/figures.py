@@ -224,6 +224,8 @@ def _score_axis(axis: Axes, anchors: Mapping[str, Any], threshold: float) -> Non
         va="top",
         fontsize=8.5,
         color="#666666",
+        # A threshold far from all curves would otherwise take up the whole figure.
+        annotation_clip=True,
     )
     right = axis.secondary_yaxis(
         "right", functions=(lambda s: low + s * (high - low), lambda j: (j - low) / (high - low))

@@ -236,3 +236,10 @@ def test_methods_go_by_their_labels(make_run):
         text.replace("- naive: {}", "- fine_tune:\n    label: naive\n    learning_rate: 0.1")
     )
     assert load(root).methods == ["scratch", "zero_shot", "naive", "fine_tune", "feature_reuse"]
+
+
+def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
+    run, summary = load(root), summarize(load(root))
+    summary["threshold"] = 50.0
+    # Matplotlib warns, which is an error here, where labels leave the axes no room.
+    assert figures._png(figures.learning_curves(run, summary, TARGET))
