@@ -33,7 +33,21 @@ SHIFTS: dict[str, dict[str, Shift]] = {
             {"position_noise": "= 0.06", "velocity_noise": "= 0.3"}, "worn joint sensors"
         ),
     },
-    "headstart/RacecarTrack-v0": {},
+    "headstart/RacecarTrack-v0": {
+        "worn-tyres": Shift({"tyre_friction": "* 0.4"}, "smooth tyres on a dusty floor"),
+        "heavy-load": Shift(
+            {"chassis_mass": "* 3", "load_offset": "= -0.1", "tyre_friction": "* 0.7"},
+            "three times the mass, over the rear axle",
+        ),
+        "slow-steering": Shift({"steering_rate": "= 0.7"}, "a tired servo"),
+        "misaligned": Shift({"steering_offset": "= 0.18"}, "front wheels 10 degrees askew"),
+        "noisy-lidar": Shift(
+            {"lidar_noise": "= 0.4", "lidar_dropout": "= 0.4"}, "a cheap sensor in sunlight"
+        ),
+        "slow-loop": Shift(
+            {"action_delay": "= 0.12", "observation_delay": "= 0.06"}, "an overloaded computer"
+        ),
+    },
 }
 
 
