@@ -30,8 +30,9 @@ class Entry:
         return robot, task
 
 
-# Physics steps follow the measurements behind each world: fine enough that contacts and motors
-# are stable over the whole box of parameter bounds, no finer.
+# Fine enough for the motors and contacts of each world, no finer. The arm: 50 iterations keep
+# the tip within 2 mm of 300, on average over 60 random steps; 20 do not (7 mm). The car: from 30
+# on, the servo turns scrubbing tyres at its own rate; with 10 one side lags.
 WORLDS = {
     PREFIX + entry.id: entry
     for entry in (
@@ -46,7 +47,7 @@ WORLDS = {
             "RacecarTrack-v0",
             ".robots.racecar:Racecar",
             ".tasks.track:Track",
-            Timing(timestep=1 / 100, substeps=5, solver_iterations=10),
+            Timing(timestep=1 / 100, substeps=5, solver_iterations=30),
             "an MIT racecar drives laps on random walled tracks by LiDAR",
         ),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import HeadstartError, nearest
@@ -49,6 +51,33 @@ SHIFTS: dict[str, dict[str, Shift]] = {
         ),
     },
 }
+
+
+MEASURED = Path(__file__).with_name("shifts.json")
+"""What `headstart bench shifts` measured: see `measurements`."""
+
+
+def measurements(world: str) -> dict[str, Any] | None:
+    """Return how nominal policies fared, zero-shot, on the world's shifts; None if not measured.
+
+    `shifts` maps each shift (and "nominal") to the `random` policy's return there and the
+    `returns` of the policies, one per seed.
+    """
+    found: dict[str, Any] | None = json.loads(MEASURED.read_text(encoding="utf-8")).get(world)
+    return found
+
+
+def zero_shot_score(measured: Mapping[str, Any], shift: str) -> float:
+    """Return the nominal policies' mean score on a shift.
+
+    0 is what random actions get on that shift, 1 what the policies get in the nominal world.
+    """
+    rows = measured["shifts"]
+    best, here = (
+        sum(row["returns"]) / len(row["returns"]) for row in (rows["nominal"], rows[shift])
+    )
+    random = rows[shift]["random"]
+    return float((here - random) / (best - random))
 
 
 def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, Any]:

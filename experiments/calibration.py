@@ -1,11 +1,10 @@
 """How much harm each named shift does: nominal policies evaluated, as they are, on every shift.
 
-The measured table is checked in as `results/shifts.json`; `headstart bench shifts` makes it anew.
+The measured table is checked in as `envs/shifts.json`; `headstart bench shifts` makes it anew.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,12 +21,11 @@ from ..agents.learner import Learner, create
 from ..agents.training import train
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
-from ..envs.shifts import SHIFTS
+from ..envs.shifts import SHIFTS, zero_shot_score
 from .measuring.statistics import mean_interval
 from .running.facts import versions
 from .running.store import read_json, write_json
 
-RESULTS = Path(__file__).parent / "results" / "shifts.json"
 FIRST_SEED = 1_000_000
 
 
@@ -127,12 +125,6 @@ def measure_all(
         yield shifts_table(world_id, measured)
 
 
-def read_shifts() -> dict[str, Any]:
-    """Return the checked-in measurements by world id."""
-    data: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return data
-
-
 def shifts_table(world_id: str, measured: Mapping[str, Any]) -> Table:
     """Return the table of a world's shifts: zero-shot returns of nominal policies.
 
@@ -142,11 +134,9 @@ def shifts_table(world_id: str, measured: Mapping[str, Any]) -> Table:
     seeds, episodes = len(measured["seeds"]), measured["episodes"]
     title = f"{world_id}: nominal policies, zero-shot ({seeds} seeds, {episodes} episodes)"
     table = Table("shift", "changes", "return", "95 %", "score", "success", title=title)
-    best = float(np.mean(rows["nominal"]["returns"]))
     for name, row in rows.items():
         returns = np.array(row["returns"])
         interval = mean_interval(returns)
-        score = (returns.mean() - row["random"]) / (best - row["random"])
         successes = [value for value in row["success"] if value is not None]
         ends = (interval.low, interval.high) if interval else (None, None)
         bounds = "" if None in ends else f"[{ends[0]:.1f}, {ends[1]:.1f}]"
@@ -155,7 +145,7 @@ def shifts_table(world_id: str, measured: Mapping[str, Any]) -> Table:
             ", ".join(f"{key} {change}" for key, change in row["changes"].items()),
             f"{returns.mean():.1f}",
             bounds,
-            f"{score:.2f}",
+            f"{zero_shot_score(measured, name):.2f}",
             f"{100 * float(np.mean(successes)):.0f} %" if successes else "",
         )
     return table

@@ -18,7 +18,7 @@ from rich.text import Text
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
-from ..envs.shifts import SHIFTS
+from ..envs.shifts import SHIFTS, measurements, zero_shot_score
 from ..envs.world import World
 
 
@@ -145,11 +145,13 @@ def _parameters(world: Parameterized) -> Sheet:
 
 
 def _shifts(world_id: str) -> Sheet:
-    rows = [
-        (name, ", ".join(f"{key} {value}" for key, value in shift.changes.items()), shift.about)
-        for name, shift in SHIFTS[world_id].items()
-    ]
-    return Sheet(("shift", "changes", "about"), rows)
+    measured = measurements(world_id)
+    rows = []
+    for name, shift in SHIFTS[world_id].items():
+        changes = ", ".join(f"{key} {value}" for key, value in shift.changes.items())
+        score = f"{zero_shot_score(measured, name):.2f}" if measured else "not measured"
+        rows.append((name, changes, shift.about, score))
+    return Sheet(("shift", "changes", "about", "nominal policy's score"), rows)
 
 
 def _bound(end: float | tuple[float, ...]) -> str:

@@ -198,8 +198,9 @@ class _Worker:
 
 
 def _python_path() -> str:
-    """Let workers import what a script beside the user's experiment can: the working directory."""
-    return os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
+    """Let workers import what this process can: beside the script, and in the working directory."""
+    places = [os.getcwd(), sys.path[0], os.environ.get("PYTHONPATH")]
+    return os.pathsep.join(dict.fromkeys(place for place in places if place))
 
 
 class _Pool:

@@ -324,3 +324,13 @@ def test_a_method_of_ones_own_by_its_path(here):
     assert not result.failed
     assert Path("runs/toy/trials/pushed/bold/seed-0/bundle").is_dir()
     assert set(result.summary["targets"]["pushed"]["methods"]) == {"scratch", "bold"}
+
+
+def test_a_world_beside_the_script_is_found_from_any_directory(here):
+    Path("elsewhere").mkdir()
+    small = with_(methods=["scratch"], seeds=[0])
+    Path("script.py").write_text(
+        f"import headstart\nresult = headstart.run({small!r})\nassert not result.failed\n"
+    )
+    subprocess.run([sys.executable, "../script.py"], cwd="elsewhere", check=True)
+    assert Path("elsewhere/runs/toy/report.html").is_file()
