@@ -30,10 +30,13 @@ class Sheet:
     rows: Sequence[Sequence[str]]
 
     def table(self) -> Table:
-        """Return it for a rich console; a cell that is too long is broken, never cut."""
+        """Return it for a rich console; a cell that is too long is broken, never cut.
+
+        Names, in the first column, stay whole: they are what one copies.
+        """
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in self.columns:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(self.columns):
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in self.rows:
             table.add_row(*(Text(cell) for cell in row))
         return table

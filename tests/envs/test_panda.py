@@ -46,13 +46,13 @@ def test_masses_and_inertias_are_read_back_as_set(world):
 
 def test_motor_lag_is_first_order(world):
     # With a time constant of 0.1 s and a command held from rest, velocity targets follow
-    # 1 - exp(-t / 0.1): after three physics steps of 1/120 s, 0.2212 of the command.
+    # 1 - exp(-t / 0.1): after three physics steps of 0.01 s, 0.2592 of the command.
     world.set_parameters({"motor_lag": 0.1})
     world.reset(seed=0)
     for _ in range(3):
         world.robot.act([1.0] + [0.0] * 6)
-    assert world.robot._velocity[0] == pytest.approx(1 - np.exp(-0.25))
-    assert world.robot._velocity[0] == pytest.approx(0.2212, abs=1e-4)
+    assert world.robot._velocity[0] == pytest.approx(1 - np.exp(-0.3))
+    assert world.robot._velocity[0] == pytest.approx(0.2592, abs=1e-4)
 
 
 def test_weak_motors_sag_under_a_payload(world):
@@ -69,15 +69,15 @@ def test_weak_motors_sag_under_a_payload(world):
 
 
 def test_an_action_delay_is_exact_to_a_physics_step(world):
-    # 0.02 s are 2.4 physics steps: the velocity command arrives as 0, 0, 0.6, 1, 1.
-    world.set_parameters({"action_delay": 0.02})
+    # 0.014 s are 1.4 physics steps: the velocity command arrives as 0, 0.6, 1, 1.
+    world.set_parameters({"action_delay": 0.014})
     world.reset(seed=0)
     applied = []
     inner = world.robot.act
     world.robot.act = lambda command: (applied.append(command[0]), inner(command))
     world.step(np.array([1.0] + [0.0] * 6))
     top = world.robot.commands[0].high
-    assert applied == pytest.approx([0.0, 0.0, 0.6 * top, top, top])
+    assert applied == pytest.approx([0.0, 0.6 * top, top, top])
 
 
 def test_the_believed_tip_uses_reported_joints_and_the_nominal_tool(world):

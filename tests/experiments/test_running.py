@@ -141,15 +141,20 @@ def assert_tensorboard(directory):
     assert curves["scratch"] == list(range(0, 513, 64))
 
 
+def lines_of(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     whole = run(EXPERIMENT, out="whole", jobs=2, console=quiet())
     assert not whole.failed
     Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "cut", "--jobs", "2")
-    moments = ["source/nominal/seed-0/checkpoint", "trials/pushed/scratch/seed-0/checkpoint"]
-    for moment in moments:
+    # Beyond a checkpoint (192 steps) in a source, then in a trial, with more left to do.
+    for moment in ("source/nominal/seed-0", "trials/pushed/scratch/seed-0"):
         process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL)
-        while not (Path("cut") / moment).exists() and process.poll() is None:
+        while lines_of(Path("cut") / moment / "evaluations.jsonl") < 5:
+            assert process.poll() is None
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -171,6 +176,8 @@ def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
+            # A shell lets its background jobs ignore interrupts, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         curve = Path(f"run-{number}/source/nominal/seed-0/evaluations.jsonl")
         while not curve.exists() and process.poll() is None:
