@@ -90,7 +90,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         if experiment.source.randomization:
             UniformRandomization(world, experiment.source.randomization)
     parameters[experiment.source.world] = describe(world)
-    spaces = world.observation_space, world.action_space
+    spaces = _spaces(world)
     world.close()
     for name, target in experiment.targets.items():
         spec = target.spec(experiment.source)
@@ -131,7 +131,7 @@ def describe(world: Any) -> dict[str, dict[str, Any]]:
 
 
 def known_anchors(experiment: Experiment) -> dict[str, Any]:
-    """Return the anchors that are given by the experiment or stored with a named shift."""
+    """Return the anchors that are given by the experiment."""
     return {
         name: {
             key: {"return": value, "origin": "given in the experiment"}

@@ -21,8 +21,7 @@ from ...envs.errors import HeadstartError
 from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization import UniformRandomization
-from ..config import Experiment, build
-from ..config import _parse as parse_yaml
+from ..config import Experiment, load
 from . import plan
 from .store import Records, read_json, write_json
 
@@ -64,7 +63,7 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
 
     try:
         write_json(folder / "status.json", status)
-        experiment = read_experiment(run)
+        experiment = load(run / "experiment.yaml")
         kind, *rest = unit.split("/")
         if kind == "source":
             _Work(run, folder, experiment, report).source(seed=_seed(rest[-1]))
@@ -87,12 +86,6 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
     except HeadstartError as error:
         return "failed", str(error)
     return status["state"], status["error"]
-
-
-def read_experiment(run: Path) -> Experiment:
-    """Read the resolved experiment of a run directory."""
-    path = run / "experiment.yaml"
-    return build(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
 
 
 def stream(seed: int, label: str) -> int:
