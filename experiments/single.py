@@ -21,7 +21,7 @@ from ..agents.learner import create
 from ..agents.training import evaluation_steps, train
 from ..envs.errors import HeadstartError
 from ..envs.making import WorldSpec
-from ..transfer.randomization import UniformRandomization
+from ..transfer.randomization import randomized
 
 EPISODES = 20
 FIRST_SEED = 1_000_000
@@ -48,7 +48,7 @@ def pretrain(
     spec, changes = WorldSpec(world_id), dict(randomization or {})
 
     def make() -> gymnasium.Env[Any, Any]:
-        return UniformRandomization(spec.make(), changes) if changes else spec.make()
+        return randomized(spec.make(), changes)
 
     make().close()
     learner = create(resolve(algorithm, world_id), make, seed, device)

@@ -20,7 +20,7 @@ from ...agents.training import evaluation_steps, log_evaluation, tensorboard_log
 from ...envs.errors import HeadstartError
 from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
-from ...transfer.randomization import UniformRandomization
+from ...transfer.randomization import randomized
 from ..config import Experiment, load
 from . import plan
 from .store import Records, read_json, write_json
@@ -111,10 +111,7 @@ class _Work:
         source = self.experiment.source
 
         def make() -> gymnasium.Env[Any, Any]:
-            world = source.spec().make()
-            if not source.randomization:
-                return world
-            return UniformRandomization(world, source.randomization)
+            return randomized(source.spec().make(), source.randomization)
 
         seed = stream(seed, "source")
         learner = create(self.algorithm, make, seed, self.experiment.device)

@@ -50,3 +50,10 @@ class UniformRandomization(gymnasium.Wrapper[Any, Any, Any, Any]):
             {name: change.resolve(space[name], self._rng) for name, change in self.changes.items()}
         )
         return super().reset(seed=seed, options=options)
+
+
+def randomized(
+    env: gymnasium.Env[Any, Any], changes: Mapping[str, str | Change]
+) -> gymnasium.Env[Any, Any]:
+    """Return `env` under uniform randomization, or as it is where there is nothing to randomize."""
+    return UniformRandomization(env, changes) if changes else env
