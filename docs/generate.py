@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.agents.algorithms import ALGORITHMS, OWN, PRESETS, Algorithm, setting_types
+from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
+from headstart.agents.presets import PRESETS
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
 from headstart.experiments import config

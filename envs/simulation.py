@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -113,6 +116,34 @@ class Simulation:
         except bullet.error:
             places = f"{os.getcwd()} and {pybullet_data.getDataPath()}"
             raise SimulationError(f"cannot load '{urdf}': looked in {places}") from None
+
+    def load_model(
+        self,
+        model: ElementTree.Element,
+        position: Vector = (0.0, 0.0, 0.0),
+        *,
+        fixed: bool = False,
+        flags: int = 0,
+    ) -> int:
+        """Load a URDF or MJCF given as XML (see `read_model`), as `load` does, and return its body.
+
+        An MJCF's first body is returned, and stands where the file says.
+
+        Raises:
+            SimulationError: PyBullet cannot read it.
+        """
+        is_urdf = model.tag == "robot"
+        with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
+            path = Path(folder) / ("model.urdf" if is_urdf else "model.xml")
+            path.write_bytes(ElementTree.tostring(model))
+            if is_urdf:
+                return self.load(str(path), position, fixed=fixed, flags=flags)
+            try:
+                bodies = bullet.loadMJCF(str(path), flags=flags, physicsClientId=self.client)
+            except bullet.error:
+                name = model.get("model", "MJCF")
+                raise SimulationError(f"PyBullet cannot read the model '{name}'") from None
+        return int(bodies[0])
 
     def load_ground(self) -> int:
         """Load an infinite plane at z = 0 with friction 1.
@@ -258,3 +289,26 @@ class Simulation:
         if self.client >= 0:
             bullet.disconnect(physicsClientId=self.client)
             self.client = -1
+
+
+def read_model(name: str) -> ElementTree.Element:
+    """Return the XML of a URDF or MJCF (a path, or a name inside `pybullet_data`) to be changed.
+
+    Meshes are named by their full paths, so that the changed model can be loaded from anywhere.
+
+    Raises:
+        SimulationError: the file cannot be found or is no XML; says where was looked.
+    """
+    places = [Path.cwd(), Path(pybullet_data.getDataPath())]
+    path = next((place / name for place in places if (place / name).is_file()), None)
+    if path is None:
+        raise SimulationError(f"cannot load '{name}': looked in {places[0]} and {places[1]}")
+    try:
+        model = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise SimulationError(f"cannot read '{path}': {error}") from None
+    for mesh in model.iter("mesh"):
+        file = mesh.get("filename", "").removeprefix("package://")
+        if file:
+            mesh.set("filename", str(path.parent / file))
+    return model

@@ -63,8 +63,13 @@ class Part:
 
 
 class Robot(Part):
-    """What acts and senses."""
+    """What acts and senses.
 
+    A robot with a `morphology` takes those parameters as keyword arguments when it is built.
+    """
+
+    morphology: ClassVar[tuple[Parameter, ...]] = ()
+    """Lengths and shapes: PyBullet cannot change them, so another value builds the world anew."""
     commands: ClassVar[tuple[Command, ...]]
     action_delay: ClassVar[Parameter]
     sent: list[float]
@@ -131,22 +136,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self.render_mode = render_mode
         self.timing = timing
         self._image_size = image_size
-        self.simulation = Simulation(
-            timing.timestep,
-            timing.solver_iterations,
-            visual=render_mode is not None,
-            gui=render_mode == "human",
-        )
-        try:
-            self.robot = robot(self.simulation)
-            self.task = task(self.simulation, self.robot)  # type: ignore[call-arg]
-        except BaseException:
-            self.simulation.close()
-            raise
-        self.simulation.snapshot()
+        self._kinds = robot, task
+        self._build({p.name: p.nominal for p in robot.morphology})
         self._sensing = Sensing((*robot.channels, *task.channels), timing.period)
         self._actuation = Actuation(robot.commands, timing.substeps)
-        self._appliers = [*appliers(self.robot), *appliers(self.task)]
         self.parameters = ParameterSpace(self._declared())
         self._values = self.parameters.nominal()
         self.observation_space = gymnasium.spaces.Box(*self._sensing.bounds(), dtype=np.float32)
@@ -156,11 +149,37 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self._steps_left = 0
         self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence())
 
+    def _build(self, morphology: dict[str, float]) -> None:
+        """Start a simulation and put a robot of these lengths and shapes, and its task, in it."""
+        robot, task = self._kinds
+        self.simulation = Simulation(
+            self.timing.timestep,
+            self.timing.solver_iterations,
+            visual=self.render_mode is not None,
+            gui=self.render_mode == "human",
+        )
+        try:
+            self.robot = robot(self.simulation, **morphology)
+            self.task = task(self.simulation, self.robot)  # type: ignore[call-arg]
+        except BaseException:
+            self.simulation.close()
+            raise
+        self.simulation.snapshot()
+        self._morphology = morphology
+        self._appliers = [*appliers(self.robot), *appliers(self.task)]
+
     def _declared(self) -> list[Parameter]:
         """Collect all parameters, each once: channels may share one (a common delay)."""
         own = [p for _, parameters in self._appliers for p in parameters]
         channels = [p for channel in self._sensing.channels for p in channel.parameters()]
-        return [*own, self.robot.action_delay, *dict.fromkeys(channels)]
+        return [
+            *self.robot.morphology, *own, self.robot.action_delay, *dict.fromkeys(channels)
+        ]  # fmt: skip
+
+    @property
+    def morphology(self) -> tuple[Parameter, ...]:
+        """The parameters of which a new value builds the simulation anew (some milliseconds)."""
+        return self.robot.morphology
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -186,6 +205,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         if seed is not None:
             self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence(seed))
+        morphology = {p.name: self._values[p.name] for p in self.morphology}
+        if morphology != self._morphology:
+            self.simulation.close()
+            self._build(morphology)
         self.simulation.restore()
         for apply, parameters in self._appliers:
             apply(**{p.name: self._values[p.name] for p in parameters})

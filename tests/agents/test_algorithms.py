@@ -1,8 +1,9 @@
 import json
 
 import pytest
-from headstart.agents.algorithms import PRESETS, Algorithm, resolve
+from headstart.agents.algorithms import Algorithm, resolve
 from headstart.agents.learner import create
+from headstart.agents.presets import PRESETS
 from headstart.envs.errors import HeadstartError
 
 
