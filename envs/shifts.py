@@ -1,94 +1,147 @@
-"""Named target shifts: fixed changes that turn a world of the catalog into a target."""
+"""Named target shifts: families of fixed changes, each at three measured levels of severity.
+
+A family leads from the nominal world (severity 0) to an extreme (severity 1). A shift is a place on
+that way: `worn-tyres/moderate`, or `worn-tyres/0.3` for a severity of one's own choosing. Where the
+levels lie follows from how a policy trained in the nominal world fares there, zero-shot; `headstart
+bench shifts` finds and measures them, and `shifts.json` holds what it found.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from .changes import Change, ChangeError, parse
 from .errors import HeadstartError, nearest
 
+Kind = Literal["dynamics", "actuation", "sensing", "kinematic", "task"]
 
-@dataclass(frozen=True)
-class Shift:
-    """Constant changes by parameter, in the text form of `changes.py`, and what they stand for."""
-
-    changes: Mapping[str, str]
-    about: str
-
-
-SHIFTS: dict[str, dict[str, Shift]] = {
-    "headstart/PandaReach-v0": {
-        "weak-motors": Shift({"motor_strength": "* 0.25"}, "drives with a quarter of the torque"),
-        "heavy-payload": Shift(
-            {"payload_mass": "= 4.5", "motor_strength": "* 0.6"}, "a load near the arm's limit"
-        ),
-        "long-tool": Shift({"tool_length": "+ 0.08"}, "a tool that the controller was not told of"),
-        "slow-loop": Shift(
-            {"action_delay": "= 0.08", "observation_delay": "= 0.04"}, "an overloaded controller"
-        ),
-        "sluggish-drives": Shift({"motor_lag": "= 0.25"}, "motors that follow late"),
-        "miscalibrated": Shift({"encoder_offset": "= 0.06"}, "encoders off by 3.4 degrees"),
-        "noisy-encoders": Shift(
-            {"position_noise": "= 0.06", "velocity_noise": "= 0.3"}, "worn joint sensors"
-        ),
-    },
-    "headstart/RacecarTrack-v0": {
-        "worn-tyres": Shift({"tyre_friction": "* 0.4"}, "smooth tyres on a dusty floor"),
-        "heavy-load": Shift(
-            {"chassis_mass": "* 3", "load_offset": "= -0.1", "tyre_friction": "* 0.7"},
-            "three times the mass, over the rear axle",
-        ),
-        "slow-steering": Shift({"steering_rate": "= 0.7"}, "a tired servo"),
-        "misaligned": Shift({"steering_offset": "= 0.18"}, "front wheels 10 degrees askew"),
-        "noisy-lidar": Shift(
-            {"lidar_noise": "= 0.4", "lidar_dropout": "= 0.4"}, "a cheap sensor in sunlight"
-        ),
-        "slow-loop": Shift(
-            {"action_delay": "= 0.12", "observation_delay": "= 0.06"}, "an overloaded computer"
-        ),
-    },
+LEVELS: dict[str, tuple[float, float]] = {
+    "mild": (0.8, 0.95),
+    "moderate": (0.4, 0.8),
+    "severe": (-math.inf, 0.4),
 }
+"""The score that a nominal policy keeps, zero-shot, at each level: at least, and less than."""
 
+UNMODELLED = "unmodelled"
+"""The shift whose parameters no recommended randomization holds, each off by 20 %."""
 
 MEASURED = Path(__file__).with_name("shifts.json")
 """What `headstart bench shifts` measured: see `measurements`."""
 
 
-def measurements(world: str) -> dict[str, Any] | None:
-    """Return how nominal policies fared, zero-shot, on the world's shifts; None if not measured.
+@dataclass(frozen=True)
+class Family:
+    """Changes at severity 1, in the text form of `changes.py`, and what they stand for.
 
-    `shifts` maps each shift (and "nominal") to the `random` policy's return there and the
-    `returns` of the policies, one per seed.
+    A change scales (`*`) or adds (`+`), so that every severity in between has a meaning.
     """
-    found: dict[str, Any] | None = json.loads(MEASURED.read_text(encoding="utf-8")).get(world)
+
+    kind: Kind
+    about: str
+    extreme: Mapping[str, str]
+
+    def at(self, severity: float) -> dict[str, str]:
+        """Return the changes at a severity in [0, 1]: sums linear in it, factors geometric.
+
+        Numbers are rounded to 3 significant digits, as they are shown.
+
+        Raises:
+            ChangeError: a change at the extreme neither scales nor adds a number.
+        """
+        changes = {}
+        for name, text in self.extreme.items():
+            change = parse(text)
+            if change.random or change.operation == "=":
+                raise ChangeError(
+                    f"{name}: '{text}': a family's change is '* number' or '+ number'"
+                )
+            value = float(change.value)  # type: ignore[arg-type]
+            part = value**severity if change.operation == "*" else value * severity
+            changes[name] = str(Change(change.operation, float(f"{part:.3g}")))
+        return changes
+
+
+def families(world: str) -> Mapping[str, Family]:
+    """Return the families of a world of the catalog by name; empty for other worlds."""
+    from .families import FAMILIES
+
+    return FAMILIES.get(world, {})
+
+
+def unmodelled(world: str) -> Mapping[str, str]:
+    """Return the changes of a world's shift `unmodelled`; empty where it has none."""
+    from .families import UNMODELLED_CHANGES
+
+    return UNMODELLED_CHANGES.get(world, {})
+
+
+@cache
+def _measured() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     return found
 
 
-def zero_shot_score(measured: Mapping[str, Any], shift: str) -> float:
-    """Return the nominal policies' mean score on a shift.
+def measurements(world: str) -> dict[str, Any] | None:
+    """Return how nominal policies fared, zero-shot, on a world's shifts; None if not measured.
 
-    0 is what random actions get on that shift, 1 what the policies get in the nominal world.
+    `policies` says what was evaluated and how; `nominal` and each entry of `shifts` (by name, such
+    as "worn-tyres/mild") hold the `changes`, the `random` policy's return there, the policies'
+    `returns`, the `score` (1 is the policies' return in the nominal world, 0 random actions on
+    that very shift) with its 95 % `interval`, and the `success` rate.
     """
-    rows = measured["shifts"]
-    best, here = (
-        sum(row["returns"]) / len(row["returns"]) for row in (rows["nominal"], rows[shift])
-    )
-    random = rows[shift]["random"]
-    return float((here - random) / (best - random))
+    return _measured().get(world)
+
+
+def shift_names(world: str) -> list[str]:
+    """Return the names of a world's shifts: each family at each level, and `unmodelled`."""
+    names = [f"{family}/{level}" for family in families(world) for level in LEVELS]
+    return [*names, UNMODELLED] if unmodelled(world) else names
 
 
 def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the changes of a named shift of `world`, or `shift` itself if it is a mapping.
 
+    A name is `family/level`, `family/severity` with a number in [0, 1], or `unmodelled`.
+
     Raises:
-        HeadstartError: the world has no shift of this name; names the nearest.
+        HeadstartError: the world has no such family, level or severity; names the nearest.
     """
     if not isinstance(shift, str):
         return shift
-    known = SHIFTS.get(world, {})
-    if shift not in known:
-        raise HeadstartError(f"world '{world}' has no shift '{shift}'{nearest(shift, known)}")
-    return known[shift].changes
+    if shift == UNMODELLED and unmodelled(world):
+        return unmodelled(world)
+    name, _, level = shift.partition("/")
+    known = families(world)
+    if name not in known:
+        others = [*known, UNMODELLED] if unmodelled(world) else known
+        raise HeadstartError(f"world '{world}' has no shift '{name}'{nearest(name, others)}")
+    return known[name].at(_severity(world, name, level))
+
+
+def _severity(world: str, family: str, level: str) -> float:
+    """Return the severity of a level, or of a number in [0, 1] written out."""
+    choices = f"{', '.join(f'{family}/{known}' for known in LEVELS)}, or {family}/0.5"
+    if not level:
+        raise HeadstartError(f"shift '{family}' needs a level: {choices}")
+    if level not in LEVELS:
+        try:
+            severity = float(level)
+        except ValueError:
+            hint = nearest(level, LEVELS)
+            raise HeadstartError(f"shift '{family}' has no level '{level}'{hint}") from None
+        if not 0.0 <= severity <= 1.0:
+            raise HeadstartError(f"shift '{family}/{level}': a severity lies between 0 and 1")
+        return severity
+    row = ((measurements(world) or {}).get("shifts") or {}).get(f"{family}/{level}")
+    if row is None:
+        raise HeadstartError(
+            f"shift '{family}/{level}' of '{world}' is not calibrated; "
+            f"give a severity, as in {family}/0.5"
+        )
+    return float(row["severity"])

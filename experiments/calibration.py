@@ -1,4 +1,4 @@
-"""How much harm each named shift does: nominal policies evaluated, as they are, on every shift.
+"""How severe each named shift is: nominal policies evaluated, as they are, along every family.
 
 The measured table is checked in as `envs/shifts.json`; `headstart bench shifts` makes it anew.
 """
@@ -6,146 +6,218 @@ The measured table is checked in as `envs/shifts.json`; `headstart bench shifts`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 from rich.table import Table
 
-from ..agents.algorithms import resolve
-from ..agents.evaluation import Act, evaluate
-from ..agents.learner import Learner, create
-from ..agents.training import train
+from ..agents import bundle as bundles
+from ..agents.evaluation import Act, Evaluator
+from ..envs.catalog import WORLDS
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
-from ..envs.shifts import SHIFTS, zero_shot_score
+from ..envs.shifts import LEVELS, UNMODELLED, Family, families, unmodelled
 from .measuring.statistics import mean_interval
 from .running.facts import versions
 from .running.store import read_json, write_json
 
 FIRST_SEED = 1_000_000
+GRID = (0.25, 0.5, 0.75, 1.0)
+AIMS = {"mild": 0.875, "moderate": 0.6, "severe": 0.25}
+"""The score looked for at each level: the middle of its band, or well below it."""
+CLOSE = {"mild": 0.04, "moderate": 0.1, "severe": 0.1}
+HALVINGS = 6
 
 
-def measure_shifts(
-    world_id: str, *, steps: int, seeds: Sequence[int], episodes: int, progress: Progress
-) -> dict[str, Any]:
-    """Train one policy per seed in the nominal world and evaluate each on every shift.
+class Calibration:
+    """Nominal policies of one world, and what they get at any severity of any family."""
 
-    Returns what was done and, per shift (and for "nominal"), the return of random actions and each
-    policy's return and success rate.
-    """
-    algorithm = resolve("ppo", world_id)
-    nominal = WorldSpec(world_id)
-    bar = progress.add_task(f"{world_id}: training", total=len(seeds) * steps)
-    policies: list[Learner] = []
-    for number, seed in enumerate(seeds):
-        learner = create(algorithm, nominal.make, seed)
-        train(
-            learner,
-            steps=steps,
-            seed=seed,
-            grid=[],
-            evaluate=lambda learner: evaluate(learner.act, nominal.make, [FIRST_SEED]),
-            on_evaluation=lambda step, evaluation: None,
-            on_rollout=partial(_advance, progress, bar, number * steps),
-        )
-        learner.close()
-        policies.append(learner)
-    shifts: dict[str, Mapping[str, str]] = {"nominal": {}}
-    shifts |= {name: shift.changes for name, shift in SHIFTS[world_id].items()}
-    bar = progress.add_task(f"{world_id}: evaluating", total=len(shifts))
-    rows = {}
-    for name, changes in shifts.items():
-        spec = WorldSpec(world_id, shift=changes)
-        test = partial(
-            evaluate,
-            make_world=spec.make,
-            seeds=range(FIRST_SEED, FIRST_SEED + episodes),
-            worlds=4,
-        )
-        outcomes = [test(policy.act) for policy in policies]
-        rows[name] = {
-            "changes": dict(changes),
-            "random": float(test(_random_actions(learner)).returns.mean()),
+    def __init__(self, world_id: str, policies: Sequence[Path], episodes: int) -> None:
+        """Load the bundles `policies`; each is evaluated over `episodes` fixed episodes.
+
+        Raises:
+            HeadstartError: a bundle is missing, damaged or of another world.
+        """
+        self.world_id = world_id
+        self.episodes = episodes
+        self.bundles = [bundles.load(path) for path in policies]
+        for bundle in self.bundles:
+            if bundle.world_id != world_id or bundle.randomization:
+                raise HeadstartError(f"'{bundle.directory}' was not trained in nominal {world_id}")
+        self._policies = [bundle.policy() for bundle in self.bundles]
+        self.nominal = self._measure({})
+
+    def measure(self, changes: Mapping[str, str]) -> dict[str, Any]:
+        """Return the random policy's and the policies' returns under a shift, and their score."""
+        row = self._measure(changes)
+        best = np.mean(self.nominal["returns"])
+        scale = best - row["random"]
+        scores = (np.array(row.pop("episode_returns")) - row["random"]) / scale
+        # Each policy is one draw; of a single one the episodes are all that varies.
+        units = scores.mean(axis=1) if len(scores) > 1 else scores[0]
+        interval = mean_interval(units)
+        assert interval is not None
+        ends = [interval.low, interval.high]
+        return {**row, "score": float(scores.mean()), "interval": [float(end) for end in ends]}
+
+    def levels(self, family: Family) -> dict[str, dict[str, Any]]:
+        """Find the severity of each level of a family, and measure it there.
+
+        A coarse grid of severities is measured first; each level then lies between the last grid
+        point above its aim and the first one below, found by halving.
+        """
+        known: dict[float, dict[str, Any]] = {0.0: {"score": 1.0}}
+
+        def score(severity: float) -> float:
+            if severity not in known:
+                known[severity] = self.measure(family.at(severity))
+            return float(known[severity]["score"])
+
+        for severity in GRID:
+            if score(severity) < AIMS["severe"]:
+                break
+        found = {}
+        for level, aim in AIMS.items():
+            severity = _where(score, sorted(known), aim, CLOSE[level])
+            if severity > 0.0:
+                row = known[severity]
+                found[level] = {"severity": severity, "changes": family.at(severity), **row}
+        return found
+
+    def _measure(self, changes: Mapping[str, str]) -> dict[str, Any]:
+        spec = WorldSpec(self.world_id, shift=dict(changes))
+        seeds = range(FIRST_SEED, FIRST_SEED + self.episodes)
+        evaluator = Evaluator(spec.make, seeds, worlds=4)
+        try:
+            outcomes = [evaluator.evaluate(policy.act) for policy in self._policies]
+            random = evaluator.evaluate(self._random())
+        finally:
+            evaluator.close()
+        successes = [o.successes.mean() for o in outcomes if o.successes is not None]
+        return {
+            "random": float(random.returns.mean()),
             "returns": [float(outcome.returns.mean()) for outcome in outcomes],
-            "success": [
-                None if outcome.successes is None else float(outcome.successes.mean())
-                for outcome in outcomes
-            ],
+            "success": float(np.mean(successes)) if successes else None,
+            "episode_returns": [outcome.returns.tolist() for outcome in outcomes],
         }
+
+    def _random(self) -> Act:
+        """Return a policy of uniformly random actions, anew from the same seed."""
+        rng = np.random.default_rng(FIRST_SEED)
+        shape = self.bundles[0].action_space.shape or ()
+        return lambda observations: rng.uniform(-1, 1, (len(observations), *shape))
+
+
+def _where(score: Any, known: Sequence[float], aim: float, close: float) -> float:
+    """Return the severity at which `score` is about `aim`; the greatest one if it stays above."""
+    crossing = next((severity for severity in known if score(severity) < aim), None)
+    if crossing is None:
+        return known[-1]
+    low = max((severity for severity in known if severity < crossing), default=0.0)
+    high = crossing
+    for _ in range(HALVINGS):
+        if abs(score(high) - aim) <= close:
+            break
+        middle = round(0.5 * (low + high), 3)
+        if middle in (low, high):
+            break
+        if score(middle) >= aim:
+            low = middle
+        else:
+            high = middle
+    return min((s for s in (low, high) if s > 0.0), key=lambda s: abs(score(s) - aim))
+
+
+def calibrate(
+    world_id: str, policies: Sequence[Path], episodes: int, progress: Progress
+) -> dict[str, Any]:
+    """Return a world's entry of `envs/shifts.json`: see `headstart.envs.shifts.measurements`."""
+    found = families(world_id)
+    bar = progress.add_task(world_id, total=len(found) + 1)
+    calibration = Calibration(world_id, policies, episodes)
+    rows = {}
+    for name, family in found.items():
+        levels = calibration.levels(family)
+        rows |= {f"{name}/{level}": row for level, row in levels.items()}
         progress.advance(bar)
+    if unmodelled(world_id):
+        changes = dict(unmodelled(world_id))
+        rows[UNMODELLED] = {"changes": changes, **calibration.measure(changes)}
+    nominal = {k: v for k, v in calibration.nominal.items() if k != "episode_returns"}
     return {
-        "algorithm": {algorithm.name: dict(algorithm.settings)},
-        "steps": steps,
-        "seeds": list(seeds),
+        "policies": [
+            {"algorithm": {b.algorithm.name: dict(b.algorithm.settings)}, "steps": b.steps}
+            for b in calibration.bundles
+        ],
         "episodes": episodes,
+        "first_seed": FIRST_SEED,
         "versions": versions(),
+        "nominal": nominal,
         "shifts": rows,
     }
 
 
-def _advance(progress: Progress, bar: TaskID, before: int, step: int) -> None:
-    progress.update(bar, completed=before + step)
-
-
-def _random_actions(learner: Learner) -> Act:
-    """Return a policy of uniformly random actions, anew from the same seed."""
-    rng = np.random.default_rng(FIRST_SEED)
-    shape = learner.worlds.action_space.shape or ()
-    return lambda observations: rng.uniform(-1, 1, (len(observations), *shape))
-
-
-def measure_all(
+def calibrate_all(
     world_ids: Sequence[str] | None,
-    steps: int,
-    seeds: Sequence[int],
+    policies: Sequence[Path],
     episodes: int,
     out: Path | None,
     console: Console,
 ) -> Iterator[Table]:
-    """Measure several worlds (all with shifts by default), yielding a table each.
+    """Calibrate several worlds (all with a policy by default), yielding a table each.
 
-    What is measured is merged into the JSON file `out`, if one is given.
+    `policies` are bundles trained in the (one) nominal world; by default the shipped one. What is
+    measured is merged into the JSON file `out`, if one is given.
 
     Raises:
-        HeadstartError: an unknown world.
+        HeadstartError: an unknown world, or one without policy or families.
     """
-    for world_id in world_ids or SHIFTS:
-        if world_id not in SHIFTS:
-            raise HeadstartError(f"no shifts of '{world_id}'{nearest(world_id, SHIFTS)}")
+    from ..agents import shipped
+
+    for world_id in world_ids or [w for w in WORLDS if families(w)]:
+        if not families(world_id):
+            known = [world for world in WORLDS if families(world)]
+            raise HeadstartError(f"no shifts of '{world_id}'{nearest(world_id, known)}")
+        chosen = list(policies) or [shipped.find("pretrained/nominal", world_id)]
         with Progress(console=console, transient=True) as progress:
-            measured = measure_shifts(
-                world_id, steps=steps, seeds=seeds, episodes=episodes, progress=progress
-            )
+            measured = calibrate(world_id, chosen, episodes, progress)
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})
         yield shifts_table(world_id, measured)
 
 
+def in_band(name: str, score: float) -> bool:
+    """Say whether a shift's score is what its level promises; `unmodelled` promises nothing."""
+    low, high = LEVELS.get(name.partition("/")[2], (-np.inf, np.inf))
+    return low <= score < high
+
+
 def shifts_table(world_id: str, measured: Mapping[str, Any]) -> Table:
-    """Return the table of a world's shifts: zero-shot returns of nominal policies.
+    """Return the table of a world's shifts: zero-shot scores of nominal policies.
 
     A score of 0 is random actions on that shift, 1 what the policies get in the nominal world.
     """
-    rows = measured["shifts"]
-    seeds, episodes = len(measured["seeds"]), measured["episodes"]
-    title = f"{world_id}: nominal policies, zero-shot ({seeds} seeds, {episodes} episodes)"
-    table = Table("shift", "changes", "return", "95 %", "score", "success", title=title)
+    count, episodes = len(measured["policies"]), measured["episodes"]
+    who = "policy" if count == 1 else "policies"
+    title = f"{world_id}: {count} nominal {who}, zero-shot, {episodes} episodes"
+    table = Table("shift", "changes", "return", "score", "95 %", "success", "in band", title=title)
+    rows = {"nominal": {**measured["nominal"], "changes": {}, "score": 1.0}, **measured["shifts"]}
     for name, row in rows.items():
-        returns = np.array(row["returns"])
-        interval = mean_interval(returns)
-        successes = [value for value in row["success"] if value is not None]
-        ends = (interval.low, interval.high) if interval else (None, None)
-        bounds = "" if None in ends else f"[{ends[0]:.1f}, {ends[1]:.1f}]"
+        ends = row.get("interval")
         table.add_row(
             name,
             ", ".join(f"{key} {change}" for key, change in row["changes"].items()),
-            f"{returns.mean():.1f}",
-            bounds,
-            f"{zero_shot_score(measured, name):.2f}",
-            f"{100 * float(np.mean(successes)):.0f} %" if successes else "",
+            f"{np.mean(row['returns']):.1f}",
+            f"{row['score']:.2f}",
+            f"[{ends[0]:.2f}, {ends[1]:.2f}]" if ends else "",
+            "" if row["success"] is None else f"{100 * row['success']:.0f} %",
+            ""
+            if name in ("nominal", UNMODELLED)
+            else "yes"
+            if in_band(name, row["score"])
+            else "no",
         )
     return table

@@ -18,7 +18,7 @@ from rich.text import Text
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
-from ..envs.shifts import SHIFTS, measurements, zero_shot_score
+from ..envs.shifts import families, measurements, shift_names, unmodelled
 from ..envs.world import World
 
 
@@ -66,7 +66,7 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
                 "It declares no parameters, so a shift is made of kwargs or wrappers; "
                 "docs/custom-environment.md shows how to give it some."
             )
-        if SHIFTS.get(world_id):
+        if shift_names(world_id):
             yield _shifts(world_id)
     finally:
         env.close()
@@ -75,10 +75,9 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
 def worlds() -> Sheet:
     """Return the worlds of headstart."""
     rows = [
-        (world_id, entry.about, ", ".join(SHIFTS.get(world_id, {})))
-        for world_id, entry in WORLDS.items()
+        (world_id, entry.about, ", ".join(families(world_id))) for world_id, entry in WORLDS.items()
     ]
-    return Sheet(("world", "about", "named shifts"), rows)
+    return Sheet(("world", "about", "families of shifts"), rows)
 
 
 def methods() -> Sheet:
@@ -148,13 +147,21 @@ def _parameters(world: Parameterized) -> Sheet:
 
 
 def _shifts(world_id: str) -> Sheet:
-    measured = measurements(world_id)
+    """Return each family at its levels, and what a nominal policy keeps there, zero-shot."""
+    measured = (measurements(world_id) or {}).get("shifts", {})
     rows = []
-    for name, shift in SHIFTS[world_id].items():
-        changes = ", ".join(f"{key} {value}" for key, value in shift.changes.items())
-        score = f"{zero_shot_score(measured, name):.2f}" if measured else "not measured"
-        rows.append((name, changes, shift.about, score))
-    return Sheet(("shift", "changes", "about", "nominal policy's score"), rows)
+    for name in shift_names(world_id):
+        family = families(world_id).get(name.partition("/")[0])
+        row = measured.get(name)
+        extreme = family.extreme if family else unmodelled(world_id)
+        changes = ", ".join(
+            f"{key} {value}" for key, value in (row["changes"] if row else extreme).items()
+        )
+        score = f"{row['score']:.2f}" if row else "not measured"
+        interval = f"{row['interval'][0]:.2f} .. {row['interval'][1]:.2f}" if row else ""
+        about = f"{family.about} ({family.kind})" if family else "what no randomization holds"
+        rows.append((name, changes, about, score, interval))
+    return Sheet(("shift", "changes", "about", "nominal policy's score", "95 %"), rows)
 
 
 def _bound(end: float | tuple[float, ...]) -> str:

@@ -1,0 +1,154 @@
+"""The families of shifts of every world, at their extremes; `shifts.py` says what they are."""
+
+from __future__ import annotations
+
+from .shifts import Family
+
+FAMILIES: dict[str, dict[str, Family]] = {
+    "headstart/CartPoleSwingUp-v0": {
+        "heavy-pole": Family("dynamics", "a pole of five times the mass", {"pole_mass": "* 5"}),
+        "sticky-rail": Family(
+            "dynamics", "a dirty rail", {"rail_friction": "+ 6", "rail_damping": "+ 6"}
+        ),
+        "weak-motor": Family("actuation", "a motor that gives less", {"motor_strength": "* 0.2"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded controller",
+            {"action_delay": "+ 0.16", "observation_delay": "+ 0.08"},
+        ),
+        "miscalibrated": Family("sensing", "an encoder that is off", {"angle_offset": "+ 0.5"}),
+        "noisy-sensors": Family(
+            "sensing", "worn sensors", {"angle_noise": "+ 0.5", "gyro_noise": "+ 4"}
+        ),
+        "short-pole": Family("kinematic", "half the length", {"pole_length": "* 0.5"}),
+    },
+    "headstart/PandaReach-v0": {
+        "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.2"}),
+        "heavy-payload": Family(
+            "dynamics",
+            "a load near the arm's limit",
+            {"payload_mass": "+ 5", "motor_strength": "* 0.4"},
+        ),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded controller",
+            {"action_delay": "+ 0.15", "observation_delay": "+ 0.08"},
+        ),
+        "sluggish-drives": Family("actuation", "motors that follow late", {"motor_lag": "+ 0.3"}),
+        "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.12"}),
+        "noisy-encoders": Family(
+            "sensing", "worn joint sensors", {"position_noise": "+ 0.1", "velocity_noise": "+ 0.5"}
+        ),
+        "long-tool": Family(
+            "kinematic", "a tool the controller was not told of", {"tool_length": "+ 0.2"}
+        ),
+    },
+    "headstart/Hopper-v0": {
+        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.2"}),
+        "heavy-load": Family("dynamics", "a load on the torso", {"payload": "+ 1.5"}),
+        "headwind": Family("dynamics", "wind against running", {"head_wind": "+ 80"}),
+        "weak-motors": Family("actuation", "motors with less torque", {"motor_strength": "* 0.3"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded controller",
+            {"action_delay": "+ 0.08", "observation_delay": "+ 0.04"},
+        ),
+        "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.4"}),
+        "noisy-sensors": Family(
+            "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 4"}
+        ),
+        "long-leg": Family("kinematic", "a longer leg", {"leg_length": "+ 0.15"}),
+    },
+    "headstart/HalfCheetah-v0": {
+        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.2"}),
+        "heavy-load": Family("dynamics", "a load on the torso", {"payload": "+ 1.5"}),
+        "weak-motors": Family("actuation", "motors with less torque", {"motor_strength": "* 0.3"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded controller",
+            {"action_delay": "+ 0.08", "observation_delay": "+ 0.04"},
+        ),
+        "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.5"}),
+        "noisy-sensors": Family(
+            "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 5"}
+        ),
+        "long-shins": Family("kinematic", "longer shins", {"shin_scale": "* 1.3"}),
+    },
+    "headstart/Ant-v0": {
+        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.1"}),
+        "heavy-load": Family("dynamics", "a load on the torso", {"payload": "+ 1.5"}),
+        "weak-motors": Family("actuation", "motors with less torque", {"motor_strength": "* 0.2"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded controller",
+            {"action_delay": "+ 0.1", "observation_delay": "+ 0.06"},
+        ),
+        "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.5"}),
+        "noisy-sensors": Family(
+            "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 5"}
+        ),
+        "short-shins": Family("kinematic", "shorter lower legs", {"shin_scale": "* 0.6"}),
+    },
+    "headstart/RacecarTrack-v0": {
+        "worn-tyres": Family(
+            "dynamics", "smooth tyres on a dusty floor", {"tyre_friction": "* 0.2"}
+        ),
+        "heavy-load": Family(
+            "dynamics",
+            "a load over the rear axle",
+            {"chassis_mass": "* 3", "load_offset": "+ -0.1", "tyre_friction": "* 0.4"},
+        ),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded computer",
+            {"action_delay": "+ 0.25", "observation_delay": "+ 0.15"},
+        ),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "noisy-lidar": Family(
+            "sensing",
+            "a cheap sensor in sunlight",
+            {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
+        ),
+    },
+}
+"""By world and name."""
+
+UNMODELLED_CHANGES: dict[str, dict[str, str]] = {
+    "headstart/CartPoleSwingUp-v0": {
+        "pole_length": "* 0.8",
+        "gravity": "* 1.2",
+        "slope": "+ 0.04",
+        "angle_offset": "+ 0.1",
+    },
+    "headstart/PandaReach-v0": {
+        "tool_length": "* 1.2",
+        "encoder_offset": "+ 0.04",
+        "gravity": "* 1.2",
+    },
+    "headstart/Hopper-v0": {
+        "leg_length": "* 1.2",
+        "gravity": "* 1.2",
+        "imu_tilt": "+ 0.1",
+        "encoder_offset": "+ 0.1",
+    },
+    "headstart/HalfCheetah-v0": {
+        "shin_scale": "* 1.2",
+        "gravity": "* 1.2",
+        "imu_tilt": "+ 0.1",
+        "encoder_offset": "+ 0.1",
+    },
+    "headstart/Ant-v0": {
+        "shin_scale": "* 0.8",
+        "gravity": "* 1.2",
+        "imu_tilt": "+ 0.1",
+        "encoder_offset": "+ 0.1",
+    },
+    "headstart/RacecarTrack-v0": {
+        "track_width": "* 0.8",
+        "gravity": "* 0.8",
+        "load_offset": "+ -0.02",
+    },
+}
+"""Parameters that the recommended randomization (`ranges.py`) leaves out, off by 20 % of their
+nominals, or of their upper bound where that is 0."""
