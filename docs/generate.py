@@ -9,17 +9,23 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import json
 import re
 import typing
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from headstart import envs
 from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
 from headstart.agents.presets import PRESETS
+from headstart.envs import shifts
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
-from headstart.experiments import config
+from headstart.envs.ranges import RANGES
+from headstart.envs.shifts import LEVELS, families
+from headstart.experiments import bench_timing, config
 from headstart.experiments.describing import Sheet, defaults, describe_world, in_yaml
 from headstart.transfer.methods import METHODS, normalizer
 from pydantic import TypeAdapter
@@ -70,29 +76,94 @@ def experiment_file() -> str:
 
 
 def worlds() -> str:
-    """Return the page on the worlds: channels, actions, reward terms, parameters, shifts."""
-    sections = [
-        "# The worlds",
-        "Observations are float32, the channels below one after the other; actions are float32 in "
-        "[-1, 1], mapped linearly onto the range given. Parameters stand with their hard bounds; "
-        "randomizations and shifts change them as [the experiment file](experiment-file.md) "
-        "says. `headstart describe WORLD` prints the same.",
+    """Return the page that lists the worlds, and says what holds for all of them."""
+    rows = [
+        (f"[`{world_id}`]({_world_page(world_id)})", entry.about, ", ".join(families(world_id)))
+        for world_id, entry in WORLDS.items()
     ]
-    for world_id, entry in WORLDS.items():
-        robot, task = entry.parts()
-        sections += [f"## {world_id}", _about(robot), _about(task), _prose(task)]
-        # What comes first is the line of the catalog, which those two say better.
-        for part in itertools.islice(describe_world(world_id), 1, None):
-            sections.append(_sheet(part) if isinstance(part, Sheet) else part)
+    return _page(
+        "# The worlds",
+        "Observations are float32, channels one after the other; actions are float32 in [-1, 1], "
+        "mapped linearly onto the range given. Parameters stand with their hard bounds; "
+        "randomizations and shifts change them as [the experiment file](experiment-file.md) says. "
+        "`headstart describe WORLD` prints what a world's page holds.",
+        _table(("world", "about", "families of shifts"), rows),
+        "## Named shifts",
+        _joined(inspect.getdoc(shifts) or ""),
+        "A level's name promises a score, of a policy trained in the nominal world and evaluated "
+        "as it is: "
+        + "; ".join(
+            f"`{level}` {f'{low:g} to {high:g}' if low > 0 else f'below {high:g}'}"
+            for level, (low, high) in LEVELS.items()
+        )
+        + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
+        "nominal world. `unmodelled` changes what the world's recommended randomization "
+        "(`randomization: recommended`) leaves out, by 20 % of the nominal values, or of the upper "
+        "bounds where those are 0.",
+        "## How finely time is divided",
+        _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
+        + " `error` is in standard deviations of the observations, after "
+        f"{bench_timing.HORIZON} control steps of random actions; bodies sink into each other by "
+        "the depth given, at most, on average over the steps.",
+    )
+
+
+def world(world_id: str) -> str:
+    """Return a world's page: channels, actions, rewards, parameters, shifts, time."""
+    robot, task = WORLDS[world_id].parts()
+    name = world_id.partition("/")[2]
+    sections = [
+        f"# {world_id}",
+        f"![{WORLDS[world_id].about}](../images/worlds/{name}.png)",
+        _about(robot),
+        _about(task),
+        _prose(task),
+    ]
+    # What comes first is the line of the catalog, which those say better.
+    for part in itertools.islice(describe_world(world_id), 1, None):
+        sections.append(_sheet(part) if isinstance(part, Sheet) else part)
+    rows = [(f"`{key}`", f"`{change}`") for key, change in RANGES[world_id].items()]
+    sections += ["## Recommended randomization", _table(("parameter", "change"), rows)]
+    studied = json.loads((Path(envs.__file__).parent / "timing.json").read_text()).get(world_id)
+    if studied:
+        sections += ["## How finely time is divided", _timing(studied["rows"])]
     return _page(*sections)
 
 
-PAGES = {"experiment-file.md": experiment_file, "worlds.md": worlds}
+def _timing(rows: Iterable[dict[str, Any]]) -> str:
+    columns = ("physics steps", "solver iterations", "error", "depth (mm)", "relative cost", "")
+    chosen = next(row for row in rows if row["chosen"])
+    return _table(
+        columns,
+        [
+            (
+                str(row["substeps"]),
+                str(row["solver_iterations"]),
+                f"{row['error']:.3f}",
+                f"{1e3 * row['penetration']:.2f}",
+                f"{row['microseconds'] / chosen['microseconds']:.2f}",
+                "chosen" if row["chosen"] else "",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _world_page(world_id: str) -> str:
+    return f"worlds/{world_id.partition('/')[2]}.md"
+
+
+PAGES = {
+    **{_world_page(world_id): partial(world, world_id) for world_id in WORLDS},
+    "experiment-file.md": experiment_file,
+    "worlds.md": worlds,
+}
 
 
 def main() -> None:
     """Write all pages."""
     for name, page in PAGES.items():
+        (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_text(page(), encoding="utf-8")
 
 
