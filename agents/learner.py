@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from torch import nn
 
 from ..envs.errors import HeadstartError
+from ..envs.vector import ParallelVecEnv
 from .algorithms import Algorithm
 from .spaces import Space
 
@@ -151,15 +152,18 @@ def create(
     device: str = "cpu",
     *,
     check_spaces: Callable[[Space, Space], None] | None = None,
+    workers: int = 0,
 ) -> Learner:
     """Make an untrained learner; `seed` decides its initial weights.
 
     `make_world` is called once for each of the `algorithm.worlds`; `check_spaces` may refuse
-    their observation and action space. Raises HeadstartError when the settings and the world's
-    spaces do not go together.
+    their observation and action space. The worlds are stepped by so many `workers` (processes),
+    or by this process if there are none; what is learned is the same bit for bit. Raises
+    HeadstartError when the settings and the world's spaces do not go together.
     """
     _check_device(device)
-    vector: VecEnv = DummyVecEnv([lambda: Monitor(make_world())] * algorithm.worlds)
+    makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
+    vector: VecEnv = ParallelVecEnv(makes, workers) if workers else DummyVecEnv(makes)
     try:
         if check_spaces is not None:
             check_spaces(vector.observation_space, vector.action_space)

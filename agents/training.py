@@ -14,6 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
+from ..envs.errors import HeadstartError
 from .evaluation import Evaluation, EvaluationError, is_finite
 from .learner import Learner, reset_worlds
 
@@ -104,8 +105,8 @@ def train(
             callback=[*learner.callbacks, loop],
             reset_num_timesteps=False,
         )
-    except ValueError as error:
-        # Torch's distributions refuse NaN before any loss is known.
+    except (ValueError, HeadstartError) as error:
+        # Torch's distributions, or the worlds, refuse NaN before any loss is known.
         bad = _not_finite(learner)
         if bad is None:
             raise

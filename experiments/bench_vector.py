@@ -1,0 +1,111 @@
+"""How fast many worlds are stepped: our vector environment beside those of SB3, in one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import gymnasium
+import numpy as np
+from rich.table import Table
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+from ..envs.catalog import WORLDS
+from ..envs.vector import ParallelVecEnv
+
+WARM_UP = 20
+# From heavy to light; only those that there are.
+DEFAULT = (
+    "headstart/A1Walk-v0",
+    "headstart/RacecarTrack-v0",
+    "headstart/CartPoleSwingUp-v0",
+    "headstart/Hopper-v0",
+)
+OURS, DUMMY, SUBPROC = "ParallelVecEnv", "DummyVecEnv", "SubprocVecEnv"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """World steps per second of each vector environment in `world`: medians of repetitions."""
+
+    world: str
+    per_second: Mapping[str, float]
+
+    def ratio(self, other: str) -> float:
+        """How many times as fast as `other` ours is."""
+        return self.per_second[OURS] / self.per_second[other]
+
+
+def vector_speed(
+    world_id: str, worlds: int = 16, workers: int = 2, steps: int = 200, repetitions: int = 5
+) -> Speed:
+    """Time `steps` steps of all worlds with random actions, resets included.
+
+    The three take turns in every repetition, all with the same actions, so that whatever else the
+    machine does meanwhile falls on all of them.
+    """
+
+    def make() -> gymnasium.Env[Any, Any]:
+        return Monitor(gymnasium.make(world_id))
+
+    makes = [make] * worlds
+    kinds: dict[str, Callable[[], VecEnv]] = {
+        OURS: lambda: ParallelVecEnv(makes, workers),
+        DUMMY: lambda: DummyVecEnv(makes),
+        SUBPROC: lambda: SubprocVecEnv(makes),
+    }
+    # SB3's processes then do not each import all of this; they step no faster or slower for it.
+    multiprocessing.set_forkserver_preload([__name__])
+    with ExitStack() as stack:
+        vectors = {}
+        for name, kind in kinds.items():
+            vectors[name] = kind()
+            stack.callback(vectors[name].close)
+        space = vectors[OURS].action_space
+        space.seed(0)
+        actions = [np.array([space.sample() for _ in range(worlds)]) for _ in range(steps)]
+        for vector in vectors.values():
+            vector.seed(0)
+            vector.reset()
+            _seconds(vector, actions[:WARM_UP])
+        seconds: dict[str, list[float]] = {name: [] for name in vectors}
+        for _ in range(repetitions):
+            for name, vector in vectors.items():
+                seconds[name].append(_seconds(vector, actions))
+    return Speed(world_id, {k: worlds * steps / median(taken) for k, taken in seconds.items()})
+
+
+def vector_table(
+    world_ids: Sequence[str] | None = None,
+    worlds: int = 16,
+    workers: int = 2,
+    steps: int = 200,
+    repetitions: int = 5,
+) -> Table:
+    """Return the table of `headstart bench vector`."""
+    title = f"Steps per second, {worlds} worlds, {workers} workers (medians of {repetitions})"
+    table = Table(title=title)
+    table.add_column("world")
+    for name in (OURS, DUMMY, SUBPROC, f"to {DUMMY}", f"to {SUBPROC}"):
+        table.add_column(name, justify="right")
+    for world_id in world_ids or [name for name in DEFAULT if name in WORLDS]:
+        speed = vector_speed(world_id, worlds, workers, steps, repetitions)
+        table.add_row(
+            world_id,
+            *(f"{speed.per_second[name]:,.0f}" for name in (OURS, DUMMY, SUBPROC)),
+            *(f"{speed.ratio(other):.2f} x" for other in (DUMMY, SUBPROC)),
+        )
+    return table
+
+
+def _seconds(vector: VecEnv, actions: Sequence[np.ndarray[Any, Any]]) -> float:
+    begun = time.perf_counter()
+    for action in actions:
+        vector.step(action)
+    return time.perf_counter() - begun

@@ -1,0 +1,17 @@
+"""The benchmark of the vector environments, small."""
+
+from headstart.experiments.bench_vector import DUMMY, OURS, SUBPROC, Speed, vector_table
+
+
+def test_ratios_by_hand():
+    speed = Speed("some-world", {OURS: 300.0, DUMMY: 200.0, SUBPROC: 100.0})
+    assert speed.ratio(DUMMY) == 1.5
+    assert speed.ratio(SUBPROC) == 3.0
+
+
+def test_all_three_are_measured():
+    table = vector_table(["Pendulum-v1"], worlds=2, workers=1, steps=10, repetitions=1)
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0] == ["Pendulum-v1"]
+    assert all(int(cell.replace(",", "")) > 0 for [cell] in cells[1:4])
+    assert all(cell.endswith(" x") and float(cell[:-2]) > 0 for [cell] in cells[4:])
