@@ -8,7 +8,7 @@ from typing import Any
 from ..measuring.loading import load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
-from . import report
+from . import filming, report
 from .figures import draw
 
 __all__ = ["write"]
@@ -26,10 +26,11 @@ def write(directory: str | Path) -> dict[str, Any]:
     run = load(directory)
     summary = summarize(run)
     figures = draw(run, summary)
+    videos = filming.videos(run.directory)
     # pandas writes floats by their shortest text that reads back exactly.
     write_text(run.directory / "results.csv", run.results.to_csv(index=False, lineterminator="\n"))
     write_json(run.directory / "summary.json", summary)
     for name, png in figures.items():
         write_bytes(run.directory / "figures" / name, png)
-    write_text(run.directory / "report.html", report.build(run, summary, figures))
+    write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
     return summary

@@ -20,10 +20,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 NONE = "–"
 
 
-def build(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
-    """Return the report as HTML; `figures` are PNG by file name, as `figures.draw` makes them.
+def build(
+    run: Run,
+    summary: Mapping[str, Any],
+    figures: Mapping[str, bytes],
+    videos: Mapping[str, tuple[bytes, Mapping[str, Any]]] | None = None,
+) -> str:
+    """Return the report as HTML.
 
-    Everything that comes from the run is escaped.
+    `figures` are PNG by file name, as `figures.draw` makes them; `videos` are mp4 by target with
+    what they show, as `filming.videos` returns them. Everything that comes from the run is escaped.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -47,6 +53,10 @@ def build(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes]) ->
         summary=summary,
         facts=run.facts,
         images={name: base64.b64encode(png).decode() for name, png in figures.items()},
+        videos={
+            name: (base64.b64encode(mp4).decode(), about)
+            for name, (mp4, about) in (videos or {}).items()
+        },
         compared={target: comparison(run, target) for target in summary["targets"]},
         gain_names=GAINS,
         seconds=sum(trial.seconds or 0.0 for trial in (*run.sources, *run.trials)),

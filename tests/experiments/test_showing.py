@@ -10,7 +10,8 @@ import re
 import matplotlib as mpl
 import pytest
 from headstart.envs.errors import HeadstartError
-from headstart.envs.shifts import SHIFTS, Shift
+from headstart.envs.families import FAMILIES
+from headstart.envs.shifts import Family
 from headstart.experiments.measuring import load, summarize
 from headstart.experiments.showing import figures, report, tables, write
 from rich.console import Console
@@ -218,12 +219,12 @@ def test_a_target_without_a_scale_shows_returns_and_says_why(make_run):
 
 
 def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
-    made = Shift({"tool_length": "+ 0.08"}, "a longer tool")
-    monkeypatch.setitem(SHIFTS["headstart/PandaReach-v0"], "long-tool", made)
+    made = Family("kinematic", "a longer tool", {"tool_length": "+ 0.16"})
+    monkeypatch.setitem(FAMILIES["headstart/PandaReach-v0"], "long-tool", made)
     run = load(make_run())
-    run.experiment["targets"][TARGET]["shift"] = "long-tool"
+    run.experiment["targets"][TARGET]["shift"] = "long-tool/0.5"
     compared = report.comparison(run, TARGET)
-    assert compared["shift"] == "long-tool"
+    assert compared["shift"] == "long-tool/0.5"
     assert {row["name"]: row["value"] for row in compared["parameters"]}["tool_length"] == "0.18"
     run.experiment["targets"][TARGET]["shift"] = "of-another-version"
     assert "of-another-version" in report.build(run, summarize(run), {})
