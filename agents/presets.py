@@ -29,11 +29,65 @@ PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
     },
     # A short horizon: what a joint does is seen in the distance within a few steps.
     ("ppo", "headstart/PandaReach-v0"): {"gamma": 0.92, "policy_kwargs": {"log_std_init": -0.3}},
+    ("ppo", "headstart/KukaReach-v0"): {"gamma": 0.92, "policy_kwargs": {"log_std_init": -0.3}},
+    # Going around the puck pays only when it is then pushed.
+    ("ppo", "headstart/PandaPush-v0"): {
+        "n_steps": 128,
+        "batch_size": 512,
+        "learning_rate": 7e-4,
+        "gamma": 0.97,
+        "target_kl": 0.03,
+        "policy_kwargs": {"log_std_init": -0.5},
+    },
     # Laps are won by looking ahead, and progress in metres is of the right size as it is.
     ("ppo", "headstart/RacecarTrack-v0"): {
         "gamma": 0.99,
         "learning_rate": 5e-4,
         "normalize_reward": False,
     },
+    # Between obstacles and in a bay there is little room to explore in: small movements at first.
+    ("ppo", "headstart/RacecarAvoid-v0"): {
+        "gamma": 0.99,
+        "normalize_reward": False,
+        "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.7},
+    },
+    ("ppo", "headstart/RacecarPark-v0"): {
+        "normalize_reward": False,
+        "policy_kwargs": {"log_std_init": -0.7},
+    },
+    # Gaits need a long horizon and large, steady updates.
+    **{
+        ("ppo", f"headstart/{name}-v0"): {
+            "n_steps": 256,
+            "batch_size": 512,
+            "gamma": 0.99,
+            "learning_rate": 4e-4,
+            "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.5},
+        }
+        for name in ("Hopper", "HalfCheetah", "Ant")
+    },
+    ("ppo", "headstart/A1Walk-v0"): {
+        "n_steps": 128,
+        "batch_size": 512,
+        "n_epochs": 8,
+        "gamma": 0.98,
+        "learning_rate": 7e-4,
+        "policy_kwargs": {"net_arch": [128, 64], "log_std_init": -1.0},
+    },
 }
 """Tuned settings; what is not named here is Stable-Baselines3's default."""
+
+STEPS: dict[str, int] = {
+    "headstart/CartPoleSwingUp-v0": 250_000,
+    "headstart/PandaReach-v0": 150_000,
+    "headstart/KukaReach-v0": 150_000,
+    "headstart/PandaPush-v0": 500_000,
+    "headstart/RacecarTrack-v0": 150_000,
+    "headstart/RacecarAvoid-v0": 500_000,
+    "headstart/RacecarPark-v0": 200_000,
+    "headstart/Hopper-v0": 600_000,
+    "headstart/HalfCheetah-v0": 600_000,
+    "headstart/Ant-v0": 1_200_000,
+    "headstart/A1Walk-v0": 600_000,
+}
+"""Environment steps in which PPO with these presets learns each world."""

@@ -7,7 +7,6 @@ Exit status: 0 done, 1 some trials failed or an error that is not the user's, 2 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import traceback
@@ -21,6 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..envs.errors import HeadstartError, nearest
+from . import agent_commands as agents
+from .bench_pretrained import pretrained
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
 PIPE_WIDTH = 110
@@ -45,7 +46,6 @@ console = _console()
 errors = _console(stderr=True)
 
 Steps = Annotated[int, typer.Option(min=1, help="Environment steps to train for.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 
 
 def _version(wanted: bool) -> None:
@@ -172,6 +172,32 @@ def describe(
 
 
 @app.command()
+def check(
+    env: Annotated[str, typer.Argument(help="A Gymnasium id, as my_package.envs:MyEnv-v0.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds instead of minutes: fewer resets and steps.")
+    ] = False,
+) -> None:
+    """Check that an environment holds what a fair comparison needs, and say how to mend it.
+
+    Seeds, parameters, episodes, what is returned: every property is tried on the environment, and
+    where one does not hold it says what was seen. Exit status 1 if any does not.
+
+    Examples:
+
+        headstart check my_package.envs:MyEnv-v0
+        headstart check headstart/PandaReach-v0 --quick
+    """
+    from .checking import check_world, findings
+
+    outcomes = check_world(env, quick=quick, console=errors)
+    for part in findings(outcomes):
+        console.print(part, highlight=False)
+    if any(outcome.verdict == "does not hold" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
 def methods() -> None:
     """List the transfer methods and their settings.
 
@@ -182,64 +208,10 @@ def methods() -> None:
     console.print(known().table())
 
 
-@app.command()
-def pretrain(
-    env: Annotated[str, typer.Argument(help="The source world's id.")],
-    out: Annotated[Path, typer.Option(help="Where the bundle goes; not there yet.")],
-    steps: Steps = 100_000,
-    algorithm: Annotated[str, typer.Option(help="ppo, sac, or package.module:Class.")] = "ppo",
-    randomize: Annotated[
-        list[str] | None,
-        typer.Option(help="A parameter drawn anew at every episode; may be repeated."),
-    ] = None,
-    seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
-) -> None:
-    r"""Train one agent in a source world and save it as a bundle.
-
-    Example:
-
-        headstart pretrain headstart/PandaReach-v0 --out reach --steps 50000 \
-            --randomize "motor_strength * loguniform(0.5, 1.3)" \
-            --randomize "action_delay = uniform(0, 0.08)"
-
-    What can be randomized: `headstart describe headstart/PandaReach-v0`.
-    """
-    from .single import pretrain as pretrain_one
-
-    pretrain_one(env, out, steps, algorithm, _changes(randomize), seed, device, console)
-    console.print(f"bundle: {out}", highlight=False)
-
-
-@app.command()
-def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or the folder of a source or trial.")],
-    world: Annotated[
-        str | None, typer.Option(help="World to evaluate in.", show_default="the bundle's")
-    ] = None,
-    shift: Annotated[
-        list[str] | None,
-        typer.Option(help="A named shift, or one changed parameter; may be repeated."),
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
-    seed: Seed = 1_000_000,
-) -> None:
-    """Evaluate a bundle: return, success and length over fixed episodes.
-
-    Examples:
-
-        headstart evaluate reach --shift weak-motors
-        headstart evaluate reach --shift "payload_mass = 2"
-        headstart evaluate runs/quickstart/source/randomized/seed-0
-
-    The same `--seed` and `--episodes` are the same episodes for every bundle.
-    """
-    from .single import evaluation_table
-
-    texts = shift or []
-    named = len(texts) == 1 and re.fullmatch(r"[\w.-]+", texts[0])
-    change: Any = texts[0] if named else _changes(texts)
-    console.print(evaluation_table(bundle, world, change, episodes, seed))
+app.command()(agents.pretrain)
+app.command()(agents.evaluate)
+app.command()(agents.export)
+app.command()(agents.watch)
 
 
 @bench_app.command()
@@ -257,38 +229,91 @@ def shifts(
     world: Annotated[
         list[str] | None, typer.Argument(help="Worlds to measure.", show_default="all")
     ] = None,
-    steps: Steps = 60_000,
-    seeds: Annotated[int, typer.Option(min=1, help="Policies per world.")] = 3,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes per policy and shift.")] = 50,
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A bundle trained in the nominal world; may be repeated.",
+            show_default="the shipped one",
+        ),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 40,
     out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
 ) -> None:
-    """How much harm each named shift does to policies trained in the nominal world."""
-    from .calibration import measure_all
+    """Calibrate the named shifts: find and measure their levels for nominal policies."""
+    from .calibration import calibrate_all
 
-    for table in measure_all(world, steps, range(seeds), episodes, out, console):
+    for table in calibrate_all(world, policy or [], episodes, out, console):
         console.print(table)
+
+
+@bench_app.command()
+def timing(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to study.", show_default="all")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per choice.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """Error, contact depth and cost of physics steps and solver iterations, per world."""
+    from .bench_timing import study_all
+
+    for table in study_all(world, episodes, out, console):
+        console.print(table)
+
+
+@bench_app.command()
+def peers(
+    steps: Annotated[int, typer.Option(min=10, help="Steps of a repetition.")] = 2_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
+) -> None:
+    """Steps per second beside panda-gym and pybullet_envs_gymnasium: same robot, same timing."""
+    from .bench_peers import peers_table
+
+    console.print(peers_table(steps, repetitions))
+
+
+@bench_app.command()
+def training(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to learn.", show_default="all published")
+    ] = None,
+    steps: Steps = 400_000,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings per world and setting.")] = 5,
+    factor: Annotated[
+        float, typer.Option(min=1, help="How many times our time RL Zoo's settings may take.")
+    ] = 2.5,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """Core seconds to a fixed return: our presets beside RL Zoo's published settings."""
+    from .bench_training import compare_all
+
+    for table in compare_all(world, range(seeds), steps, factor, out, console):
+        console.print(table)
+
+
+@bench_app.command()
+def vector(
+    world: Annotated[
+        list[str] | None,
+        typer.Option(help="A world to measure; may be repeated.", show_default="light to heavy"),
+    ] = None,
+    worlds: Annotated[int, typer.Option(min=1, help="Worlds side by side.")] = 16,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of ours.")] = 2,
+    steps: Annotated[int, typer.Option(min=10, help="Steps of all worlds a repetition.")] = 200,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
+) -> None:
+    """Steps per second of our vector environment beside SB3's two."""
+    from .bench_vector import vector_table
+
+    console.print(vector_table(world, worlds, workers, steps, repetitions))
+
+
+bench_app.command()(pretrained)
 
 
 @bench_app.callback()
 def _bench() -> None:
     """Measure speed."""
-
-
-def _changes(texts: Sequence[str] | None) -> dict[str, str]:
-    """Read 'parameter change' texts, as in 'payload_mass = 2' or 'motor_strength * 0.7'."""
-    changes = {}
-    for text in texts or []:
-        match = re.fullmatch(r"\s*(\w+)\s*([=*+].*)", text)
-        if match is None:
-            raise HeadstartError(
-                f"'{text}': expected a parameter and its change, as in 'payload_mass = 2' or "
-                "'motor_strength * uniform(0.5, 1)'"
-            )
-        name, change = match.groups()
-        if name in changes:
-            raise HeadstartError(f"'{text}': '{name}' is changed twice")
-        changes[name] = change
-    return changes
 
 
 # The class of all that is wrong with a command line; whether click is a package of its own or a

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..envs.changes import Change
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
+from . import sources
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
@@ -49,13 +50,26 @@ class Source(Section):
     wrappers: list[str | dict[str, dict[str, Any]]] = []
     """Wrappers in the order they are put on: `package.module:Class`, or
     `{"package.module:Class": {argument: value}}`."""
+    bundle: Text | None = None
+    """A ready-made source policy that all seeds share, in place of training: a bundle's directory,
+    or one that comes along, `pretrained/nominal` or `pretrained/randomized`. Randomization,
+    algorithm and steps are then the bundle's. Short, where every target names the same `world`:
+    `source: pretrained/randomized`."""
+    bundle_sha256: str | None = None
+    """The sha256 of the bundle's `manifest.json`; a run writes it down, and another is refused."""
     randomization: dict[str, str] = {}
     """Parameters drawn anew at every training episode, by their changes; evaluation in the source
-    is not randomized."""
+    is not randomized. `recommended`: the ranges that headstart recommends for the world."""
     algorithm: str | dict[str, dict[str, Any] | None] = "ppo"
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     steps: Steps
-    """Environment steps that each seed's source policy is trained for."""
+    """Environment steps that each seed's source policy is trained for; needed without a bundle."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, data: Any) -> Any:
+        """Put in what a bundle says of itself, and the recommended randomization."""
+        return sources.spelled_out(data) if isinstance(data, Mapping) else data
 
     _text = field_validator("randomization", mode="before")(_as_text)
 
@@ -163,6 +177,18 @@ class Experiment(Section):
     Results depend on it, since learners and worlds are reseeded there."""
     device: str = "cpu"
     """Torch device of the learners."""
+    video: bool = False
+    """Whether the report shows, per target, a short video of the source policy in the source and
+    of each method's final policy in the target. Needs the extra `video`; may be changed between
+    runs of the same directory."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _source_by_name(cls, data: Any) -> Any:
+        """Read `source: pretrained/randomized`: the world is then the targets'."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("source"), str):
+            return data
+        return {**data, "source": sources.of_the_targets(data["source"], data.get("targets"))}
 
     @field_validator("name")
     @classmethod

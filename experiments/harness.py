@@ -11,7 +11,8 @@ from rich.console import Console
 
 from .config import Experiment, build, load
 from .running.runner import run_units
-from .showing import tables, write
+from .running.store import lock
+from .showing import filming, tables, write
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,12 @@ def run(
     elif not isinstance(experiment, Experiment):
         experiment = build(experiment)
     directory = Path(out) if out is not None else Path("runs") / experiment.name
+    console = console or Console()
+    if experiment.video:
+        # Not only after the trials, which may take hours.
+        filming.check(experiment, where)
     failed = run_units(experiment, directory, jobs=jobs, console=console, where=where)
+    if experiment.video:
+        with lock(directory):
+            filming.record_all(experiment, directory, console)
     return Result(directory, write(directory), failed)

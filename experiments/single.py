@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..agents import bundle as bundles
+from ..agents import shipped
 from ..agents.algorithms import resolve
 from ..agents.evaluation import Evaluation, Evaluator, evaluate
 from ..agents.learner import create
@@ -36,8 +37,11 @@ def pretrain(
     seed: int = 0,
     device: str = "cpu",
     console: Console | None = None,
+    workers: int = 0,
 ) -> None:
     """Train an agent in a world, evaluated where it is not randomized, and save its bundle.
+
+    The training worlds are stepped by `workers` processes, or by this one if there are none.
 
     Raises:
         HeadstartError: an unknown world, parameter or algorithm, or `out` exists already.
@@ -51,7 +55,7 @@ def pretrain(
         return randomized(spec.make(), changes)
 
     make().close()
-    learner = create(resolve(algorithm, world_id), make, seed, device)
+    learner = create(resolve(algorithm, world_id), make, seed, device, workers=workers)
     evaluator = Evaluator(spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(world_id, total=steps)
@@ -79,7 +83,7 @@ def pretrain(
 
 
 def evaluation_table(
-    directory: Path,
+    name: str | Path,
     world_id: str | None,
     shift: str | Mapping[str, str],
     episodes: int,
@@ -87,14 +91,13 @@ def evaluation_table(
 ) -> Table:
     """Evaluate a bundle's policy and return a table of what it got.
 
-    `directory` is a bundle or the folder of a source or trial that holds one. `shift` is a named
-    shift or maps parameters to constant changes; empty: the world as it is.
+    `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`.
+    `shift` is a named shift or maps parameters to constant changes; empty: the world as it is.
 
     Raises:
         HeadstartError: a damaged bundle, or a world that it does not fit.
     """
-    inner = directory / "bundle"
-    bundle = bundles.load(inner if bundles.exists(inner) else directory)
+    bundle = bundles.load(shipped.locate(name, world_id))
     spec = WorldSpec(world_id or bundle.world_id, shift=shift)
     world = spec.make()
     try:

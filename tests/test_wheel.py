@@ -74,7 +74,8 @@ def test_what_is_in_the_wheel(wheel):
         f"headstart/{path.relative_to(ROOT).as_posix()}"
         for folder in folders
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".j2", ".css") and "results" not in path.parts
+        if path.suffix in (".py", ".yaml", ".j2", ".css", ".json", ".npz", ".safetensors")
+        and "results" not in path.parts
     }
     assert there <= set(names)
     assert {"headstart/__init__.py", "headstart/py.typed"} <= set(names)

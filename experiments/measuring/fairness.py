@@ -49,6 +49,13 @@ def _evaluations(run: Run) -> dict[str, Any]:
 
 
 def _sources(run: Run) -> dict[str, Any]:
+    bundle = run.experiment["source"].get("bundle")
+    if bundle:
+        return _fact(
+            False,
+            f"All seeds share one ready-made source policy ({bundle}), so the intervals hold the "
+            "variation of learning in the target, not that between source policies.",
+        )
     done = [trial for trial in run.sources if trial.state == "done"]
     enough = {t.seed for t in done} >= set(run.experiment["seeds"])
     each = "Each seed has a source policy of its own, so the seeds are independent"

@@ -51,6 +51,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "source": {
             "world": run.experiment["source"].get("world"),
             "steps": run.experiment["source"].get("steps"),
+            "bundle": run.experiment["source"].get("bundle"),
             "anchors": dict(zip(("random", "reference", "origin"), scale, strict=True))
             if scale
             else None,
@@ -60,7 +61,7 @@ def summarize(run: Run) -> dict[str, Any]:
                 "source": trial.target,
                 "seed": trial.seed,
                 "state": trial.state,
-                "start_return": trial.returns[0] if trial.state == "done" else None,
+                "start_return": trial.returns[0] if 0 in trial.steps else None,
                 "end_return": source_return(trial),
                 "seconds": trial.seconds,
             }

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...agents import bundle as bundles
+from ...agents import shipped
 from ...agents.algorithms import Algorithm, resolve
 from ...agents.spaces import difference
 from ...envs.changes import ChangeError
@@ -29,7 +31,8 @@ class Unit:
 def units(experiment: Experiment) -> list[Unit]:
     """Return all units, each after those it needs; the longest chains begin first."""
     source = experiment.source
-    sources = [Unit(source_path(experiment, seed), source.steps) for seed in experiment.seeds]
+    steps = source.steps if source.bundle is None else 0
+    sources = [Unit(source_path(experiment, seed), steps) for seed in experiment.seeds]
     anchors = [
         Unit(f"anchors/{name}", 0)
         for name in ("source", *experiment.targets)
@@ -67,8 +70,12 @@ def methods(experiment: Experiment) -> dict[str, Method]:
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
-    """Return the source's algorithm with all its settings."""
-    return resolve(experiment.source.algorithm, experiment.source.world)
+    """Return the source's algorithm with all its settings: a bundle's are all there."""
+    source = experiment.source
+    if source.bundle is not None and isinstance(source.algorithm, Mapping):
+        [(name, settings)] = source.algorithm.items()
+        return Algorithm(name, {}).replace(**(settings or {}))
+    return resolve(source.algorithm, source.world)
 
 
 def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
@@ -89,6 +96,9 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     with _at(where, "source.randomization", world):
         if experiment.source.randomization:
             UniformRandomization(world, experiment.source.randomization)
+    if experiment.source.bundle is not None:
+        with _at(where, "source.bundle", world):
+            _check_bundle(experiment, world)
     parameters[experiment.source.world] = describe(world)
     spaces = _spaces(world)
     world.close()
@@ -111,6 +121,23 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
                 f"{', '.join(carrying)}"
             )
     return parameters
+
+
+def _check_bundle(experiment: Experiment, world: Any) -> None:
+    """Raise HeadstartError unless the ready-made policy is whole, as stated, and fits `world`."""
+    source = experiment.source
+    assert source.bundle is not None
+    path = shipped.locate(source.bundle, source.world)
+    facts, bundle = shipped.facts(path), bundles.load(path)
+    stated = (source.bundle_sha256, source.steps, source.randomization)
+    if stated != (facts.sha256, facts.steps, facts.randomization):
+        raise HeadstartError(
+            f"'{source.bundle}' is not the bundle that is stated: sha256 {facts.sha256}, "
+            f"{facts.steps:,} steps, randomization {facts.randomization or 'none'}"
+        )
+    if algorithm(experiment) != bundle.algorithm:
+        raise HeadstartError(f"the algorithm stated is not that of '{source.bundle}'")
+    bundle.check_spaces(world.observation_space, world.action_space)
 
 
 def describe(world: Any) -> dict[str, dict[str, Any]]:

@@ -83,7 +83,8 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     resolved["source"]["algorithm"] = _plain_algorithm(experiment)
     if path.exists():
         there = yaml.safe_load(path.read_text(encoding="utf-8"))
-        differing = _first_difference(there, resolved)
+        # Videos are made of what a run leaves, so they may be wished for later.
+        differing = _first_difference({**there, "video": None}, {**resolved, "video": None})
         if differing:
             raise ConfigError(
                 f"'{directory}' holds another experiment: {differing}; choose another directory "

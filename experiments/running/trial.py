@@ -1,4 +1,4 @@
-"""One unit of work in this process: train a source, measure an anchor, or run a trial."""
+"""One unit of work in this process: train or take a source, measure an anchor, or run a trial."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import gymnasium
 import numpy as np
 
 from ...agents import bundle as bundles
+from ...agents import shipped
 from ...agents.evaluation import Evaluation, Evaluator
 from ...agents.learner import Learner, create
 from ...agents.training import evaluation_steps, log_evaluation, tensorboard_logger, train
@@ -66,7 +67,11 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
         experiment = load(run / "experiment.yaml")
         kind, *rest = unit.split("/")
         if kind == "source":
-            _Work(run, folder, experiment, report).source(seed=_seed(rest[-1]))
+            work = _Work(run, folder, experiment, report)
+            if experiment.source.bundle is None:
+                work.source(seed=_seed(rest[-1]))
+            else:
+                work.ready_made(experiment.source.bundle)
         elif kind == "anchors":
             _Work(run, folder, experiment, report).anchor(rest[0])
         else:
@@ -117,6 +122,22 @@ class _Work:
         learner = create(self.algorithm, make, seed, self.experiment.device)
         every = self.experiment.source_every
         self._train(learner, source.spec(), source.steps, every, seed, source.randomization)
+
+    def ready_made(self, bundle: str) -> None:
+        """Take a bundle as the source policy, and evaluate it in the source as it is."""
+        source = self.experiment.source
+        copied = self.folder / "bundle"
+        place = shipped.locate(bundle, source.world)
+        shipped.copy(place, copied, str(source.bundle_sha256))
+        policy = bundles.load(copied).policy(self.experiment.device)
+        record = self._evaluate_once(policy, source.spec()).record(source.steps)
+        records = Records(self.folder / CURVE)
+        if not records.rows:
+            records.append(record)
+        log = tensorboard_logger(self.folder, 0)
+        log_evaluation(log, source.steps, record)
+        log.close()
+        self.report(source.steps, source.steps, record["return"])
 
     def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, float]:
         """Run a method on a target; returns what is to be known of its retention."""
