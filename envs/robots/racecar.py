@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import pybullet as bullet
 
 from ..parameters import Parameter, applies
+from ..ranging import Rays, Surroundings
 from ..sensing import Channel, Command
 from ..simulation import Simulation
-from ..tasks.circuit import Circuit, Rays
 from ..world import Robot
+from .racecar_plan import WHEELBASE, Plan, inspect, stretched
 
 STEERING = 0.4189  # rad, F1TENTH's limit either way
 TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
@@ -30,11 +31,12 @@ OBSERVATION_DELAY = Parameter(
 
 
 class Racecar(Robot):
-    """The car; it sees and touches the walls of `circuit`, which the task sets.
+    """The car; it sees and touches what is in `circuit`, which the task sets.
 
-    `x`, `y`, `yaw` are the pose of the middle of the rear axle; `touching` says whether a wall
-    crosses the car's outline. The motors' torque falls linearly with speed (direct current
-    motors), and each wheel turns as fast as it must in the curve steered (ideal differentials).
+    `x`, `y`, `yaw` are the pose of the middle of the rear axle; `touching` says whether a wall or
+    a disc crosses the car's outline; `time` is in seconds since reset. The motors' torque falls
+    linearly with speed (direct current motors), and each wheel turns as fast as it must in the
+    curve steered (ideal differentials).
     """
 
     channels: ClassVar[tuple[Channel, ...]] = (
@@ -44,7 +46,7 @@ class Racecar(Robot):
             "m",
             0.0,
             RANGE,
-            "distance to the walls, from 135 degrees right to 135 degrees left",
+            "distance to what is around, from 135 degrees right to 135 degrees left",
             noise=Parameter("lidar_noise", "m", 0.0, 0.0, 0.5, "noise of a beam (std)"),
             dropout=Parameter(
                 "lidar_dropout", "1", 0.0, 0.0, 0.9, "chance that a beam sees nothing"
@@ -60,18 +62,21 @@ class Racecar(Robot):
         Command("steering", "rad", -STEERING, STEERING, "angle of the front wheels, left positive"),
         Command("speed", "m/s", 0.0, TOP_SPEED, "speed of the wheels' rims"),
     )
+    morphology: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("wheelbase", "m", WHEELBASE, 0.25, 0.45, "from the rear axle to the front"),
+    )
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.3, "time from a command to servo and motors"
     )
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, wheelbase: float = WHEELBASE) -> None:
         super().__init__(simulation)
         ground = simulation.load_ground()
-        self.body = simulation.load(
-            "racecar/racecar.urdf",
+        self.body = simulation.load_model(
+            stretched(wheelbase),
             flags=bullet.URDF_USE_INERTIA_FROM_FILE | bullet.URDF_USE_IMPLICIT_CYLINDER,
         )
-        self._plan = _inspect(self.body, simulation.client)
+        self._plan = inspect(self.body, simulation.client)
         wheels, links = self._plan.wheels, self._plan.links
         simulation.ignore_contact(self.body, [-1, *(set(links.values()) - set(wheels))], ground)
         self._rays = _rays(self._plan)
@@ -83,8 +88,10 @@ class Racecar(Robot):
         self._offset = self._angle = self._target = 0.0
         self._command: list[float] = []
         self._renew = True
-        self.circuit: Circuit | None = None
-        self.x = self.y = self.yaw = self.speed = 0.0
+        self._middle = 0.5 * (self.commands[1].low + self.commands[1].high)
+        self._half = 0.5 * (self.commands[1].high - self.commands[1].low)
+        self.circuit: Surroundings | None = None
+        self.time = self.x = self.y = self.yaw = self.speed = 0.0
         self.touching = False
 
     @applies(Parameter("tyre_friction", "1", 0.8, 0.1, 2.0, "friction coefficient, tyre on road"))
@@ -153,7 +160,7 @@ class Racecar(Robot):
         """
         self.simulation.place(self.body, (0.0, 0.0, 100.0))
         self.simulation.refresh_contacts()
-        self._angle = self.speed = 0.0
+        self._angle = self.speed = self.time = 0.0
         self._renew = True
 
     def place(self, x: float, y: float, yaw: float) -> None:
@@ -170,21 +177,11 @@ class Racecar(Robot):
             self._command, self._target, self._renew = command, target, False
         way, most = self._target - self._angle, self._rate * self.simulation.timestep
         self._angle += most if way > most else -most if way < -most else way
+        self.time += self.simulation.timestep
 
-    def _drive(self, speed: float) -> None:
-        """Set the four wheel motors' speeds and greatest torques.
-
-        Rolling resistance (a share of the weight) is taken from the torque while driving and adds
-        to it while braking, which is what the wheels feel of it, without a solver row.
-        """
-        brake = self._strength * FORCE
-        resistance = self._resistance * self._mass * self._gravity
-        if speed >= self.speed:
-            force = brake * max(0.0, 1.0 - self.speed / FREE_SPEED) - resistance
-            if force < 0.0:
-                speed, force = 0.0, -force
-        else:
-            force = brake + resistance
+    def _drive(self, command: float) -> None:
+        """Set the four wheel motors' speeds and greatest torques."""
+        speed, force = self._pull(command, self.speed)
         torque = 0.25 * force * self._plan.radius
         spin = speed / self._plan.radius
         # The rear wheels' ways around the curve, then the front wheels', per way of the middle.
@@ -195,6 +192,19 @@ class Racecar(Robot):
         self.simulation.drive_joints(
             self.body, self._plan.wheels, [spin * turn for turn in turns], [torque] * 4
         )
+
+    def _pull(self, command: float, speed: float) -> tuple[float, float]:
+        """Return the speed (m/s) to turn the wheels at, and the greatest force (N) in doing so.
+
+        Rolling resistance (a share of the weight) is taken from the force while driving and adds
+        to it while braking, which is what the wheels feel of it, without a solver row.
+        """
+        brake = self._strength * FORCE
+        resistance = self._resistance * self._mass * self._gravity
+        if command < speed:
+            return command, brake + resistance
+        force = brake * max(0.0, 1.0 - speed / FREE_SPEED) - resistance
+        return (command, force) if force >= 0.0 else (0.0, -force)
 
     def _steer(self, angle: float) -> None:
         """Send the front wheels to the Ackermann angles of a steering angle (rad)."""
@@ -213,7 +223,7 @@ class Racecar(Robot):
             )
 
     def sense(self, raw: Mapping[str, np.ndarray]) -> None:
-        """Read pose and speeds, look around, and feel for walls."""
+        """Read pose and speeds, look around, and feel for what is there."""
         client = self.simulation.client
         (self.x, self.y, _), turn = bullet.getBasePositionAndOrientation(
             self.body, physicsClientId=client
@@ -224,56 +234,15 @@ class Racecar(Robot):
         self.speed = vx * math.cos(self.yaw) + vy * math.sin(self.yaw)
         raw["speed"][0] = self.speed
         raw["yaw_rate"][0] = yaw_rate
-        raw["last_action"][:] = self.sent[0] / STEERING, 2 * self.sent[1] / TOP_SPEED - 1
+        raw["last_action"][:] = (
+            self.sent[0] / STEERING, (self.sent[1] - self._middle) / self._half
+        )  # fmt: skip
         if self.circuit is not None:
+            self.circuit.move(self.time)
             ranges = self.circuit.cast(self._rays, self.x, self.y, self.yaw)
             raw["lidar"][:] = ranges[:BEAMS]
             self.touching = bool((ranges[BEAMS:] < self._edges).any())
         self._renew = True
-
-
-class Plan(NamedTuple):
-    """What the URDF says of the car; lengths in metres, places in the frame of its rear axle."""
-
-    links: dict[str, int]
-    wheels: list[int]
-    hinges: list[int]
-    wheelbase: float
-    half_track: float
-    radius: float
-    to_nose: float
-    to_tail: float
-    lidar: tuple[float, float]
-    outline: tuple[float, float, float, float]
-
-
-def _inspect(body: int, client: int) -> Plan:
-    """Read the car's plan from the loaded body, which stands at the origin."""
-    links = {
-        bullet.getJointInfo(body, link, physicsClientId=client)[12].decode(): link
-        for link in range(bullet.getNumJoints(body, physicsClientId=client))
-    }
-    centre = {
-        name: bullet.getLinkState(body, link, physicsClientId=client)[0]
-        for name, link in links.items()
-    }
-    wheels = [f"{side}_{end}_wheel" for end in ("rear", "front") for side in ("left", "right")]
-    shape = bullet.getCollisionShapeData(body, links[wheels[0]], physicsClientId=client)[0]
-    felt = [*wheels, "laser", "zed_camera_link"]
-    boxes = np.array([bullet.getAABB(body, links[name], physicsClientId=client) for name in felt])
-    (tail, right), (nose, left) = boxes[:, 0, :2].min(axis=0), boxes[:, 1, :2].max(axis=0)
-    return Plan(
-        links=links,
-        wheels=[links[name] for name in wheels],
-        hinges=[links[f"{side}_steering_hinge"] for side in ("left", "right")],
-        wheelbase=centre[wheels[2]][0] - centre[wheels[0]][0],
-        half_track=centre[wheels[0]][1],
-        radius=shape[3][1],
-        to_nose=centre["zed_camera_link"][0] - centre["chassis_inertia"][0],
-        to_tail=centre["chassis"][0] - centre["chassis_inertia"][0],
-        lidar=centre["laser"][:2],
-        outline=(float(tail), float(nose), float(right), float(left)),
-    )
 
 
 def _rays(plan: Plan) -> Rays:

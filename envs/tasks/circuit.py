@@ -1,4 +1,4 @@
-"""Closed, walled race tracks as plane geometry: a spline centre line, two walls, exact rays.
+"""Closed, walled race tracks as plane geometry: a spline centre line and two walls.
 
 Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
 """
@@ -11,6 +11,8 @@ from functools import cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from ..ranging import Surroundings
+
 LAP = 22.0  # m, length of every generated centre line
 WIDEST = 1.8  # m, the widest track that every centre line has room for
 INSIDE = 0.2  # m, at that width: least radius of the inner wall, least gap between two stretches
@@ -20,7 +22,7 @@ LOBES = np.array((2, 3, 4))  # waves around the lap that the control points' rad
 WILDNESS = np.linspace(1.0, 0.0, 12)  # tried in turn; the last is a circle, which always passes
 
 
-class Circuit:
+class Circuit(Surroundings):
     """A closed track between two walls.
 
     `centre`, `left` and `right` are vertices in driving order, shape `(pieces, 2)` each: vertex k
@@ -33,6 +35,7 @@ class Circuit:
         self.centre = centre
         self.left = centre + 0.5 * width * normals
         self.right = centre - 0.5 * width * normals
+        super().__init__((self.left, self.right[::-1]))
         steps = np.roll(centre, -1, axis=0) - centre
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         self.length = float(lengths.sum())
@@ -41,11 +44,6 @@ class Circuit:
         self._directions: list[list[float]] = (steps / lengths[:, None]).tolist()
         self._lengths: list[float] = lengths.tolist()
         self._starts: list[float] = (np.cumsum(lengths) - lengths).tolist()
-        # Both walls as columns (x, y, 1), each closed, and each with the track on its right.
-        self._seam = len(centre)
-        loops = [np.vstack((w, w[:1])) for w in (self.left, self.right[::-1])]
-        self._vertices = np.ones((3, 2 * len(centre) + 2))
-        self._vertices[:2] = np.concatenate(loops).T
 
     def pose(self, piece: int) -> tuple[float, float, float]:
         """Return x, y (m) and heading (rad) of the centre line where `piece` begins."""
@@ -85,46 +83,6 @@ class Circuit:
         """Return the signed way (m) from one distance to another, the short way round."""
         half = 0.5 * self.length
         return (after - before + half) % self.length - half
-
-    def cast(self, rays: Rays, x: float, y: float, yaw: float) -> np.ndarray:
-        """Return how far each ray of a car at `(x, y, yaw)` gets (m), shape `(rays,)`.
-
-        A ray ends at the first wall it meets coming from the track, or at its reach.
-        """
-        c, s = math.cos(yaw), math.sin(yaw)
-        to_car = np.array(((c, s, -c * x - s * y), (-s, c, s * x - c * y), (0.0, 0.0, 1.0)))
-        # Every vertex's place to the left of each ray, then along it.
-        places = (rays.frame @ to_car) @ self._vertices
-        count, columns = len(rays.reach), places.shape[1]
-        left = places[:count] >= 0.0
-        # Seen from the track, a piece of wall runs from left to right.
-        crossed = left[:, :-1] > left[:, 1:]
-        crossed[:, self._seam] = False  # from one wall's end to the other's start
-        hits = np.flatnonzero(crossed)
-        ray = hits // (columns - 1)
-        start = hits + ray
-        flat = places.ravel()
-        aside, along = flat[start], flat[start + count * columns]
-        start += 1
-        along += (flat[start + count * columns] - along) * (aside / (aside - flat[start]))
-        along[along < 0.0] = math.inf  # behind
-        ranges = rays.reach.copy()
-        np.minimum.at(ranges, ray, along)
-        return ranges
-
-
-class Rays:
-    """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
-
-    def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
-        """Take origins `(rays, 2)` (m), angles (rad) and reach (m) in the frame of the car."""
-        c, s = np.cos(angles), np.sin(angles)
-        x, y = np.asarray(origins, dtype=float).T
-        self.reach = np.asarray(reach, dtype=float)
-        # Rows that take a point (x, y, 1) to its place left of, and along, each ray.
-        self.frame = np.concatenate(
-            (np.stack((-s, c, s * x - c * y), axis=1), np.stack((c, s, -c * x - s * y), axis=1))
-        )
 
 
 def generate(rng: np.random.Generator, width: float) -> Circuit:

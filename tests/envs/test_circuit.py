@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from headstart.envs.tasks.circuit import INSIDE, LAP, WIDEST, Circuit, Rays, generate
+from headstart.envs.ranging import Rays
+from headstart.envs.tasks.circuit import INSIDE, LAP, WIDEST, Circuit, generate
 
 
 def rectangle() -> Circuit:

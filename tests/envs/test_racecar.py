@@ -56,12 +56,51 @@ def test_the_plan_is_the_urdfs(world):
     assert plan.outline == pytest.approx((-0.05, 0.4065, -0.145, 0.145), abs=0.01)
 
 
-def test_goes_around_a_curve_as_its_geometry_says(world):
+@pytest.mark.parametrize("wheelbase", [0.25, 0.4, 0.45])
+def test_another_wheelbase_moves_all_that_is_mounted_in_front(world, wheelbase):
+    open_ground(world, wheelbase=wheelbase)
+    plan, longer = world.robot._plan, wheelbase - 0.325
+    assert plan.wheelbase == pytest.approx(wheelbase)
+    assert plan.lidar == pytest.approx((0.265 + longer, 0.0))
+    assert plan.outline == pytest.approx((-0.05, 0.4065 + longer, -0.145, 0.145), abs=0.01)
+    assert (plan.half_track, plan.radius) == (pytest.approx(0.1225), 0.05)
+    # The chassis stretches: its centre in proportion, the integral of x^2 as the square.
+    ratio = wheelbase / 0.325
+    assert plan.to_tail == pytest.approx(-0.1477 * ratio)
+    assert plan.to_nose == pytest.approx(0.39 + longer - 0.1477 * ratio)
+    chassis = world.simulation.dynamics(world.robot.body, 1)
+    spread = 0.5 * (0.050409 + 0.05865 - 0.010609)
+    growth = spread * (ratio**2 - 1)
+    assert chassis.inertia == pytest.approx((0.010609, 0.050409 + growth, 0.05865 + growth))
     open_ground(world)
+    assert world.robot._plan.wheelbase == pytest.approx(0.325)
+
+
+def test_at_the_nominal_wheelbase_the_car_is_the_files(world):
+    loaded = world.simulation.load("racecar/racecar.urdf", flags=bullet.URDF_USE_INERTIA_FROM_FILE)
+    client = world.simulation.client
+    for link in range(-1, bullet.getNumJoints(loaded, physicsClientId=client)):
+        one, other = (
+            bullet.getDynamicsInfo(body, link, physicsClientId=client)
+            for body in (loaded, world.robot.body)
+        )
+        # Mass, inertia, and where it is about; friction is the world's to set.
+        assert (one[0], *one[2:5]) == (other[0], *other[2:5])
+    for joint in range(bullet.getNumJoints(loaded, physicsClientId=client)):
+        one, other = (
+            bullet.getJointInfo(body, joint, physicsClientId=client)
+            for body in (loaded, world.robot.body)
+        )
+        assert one[1:6] + one[8:] == other[1:6] + other[8:]
+
+
+@pytest.mark.parametrize("wheelbase", [0.25, 0.325, 0.45])
+def test_goes_around_a_curve_as_its_geometry_says(world, wheelbase):
+    open_ground(world, wheelbase=wheelbase)
     speeds, turning = drive(world, 0.2, 1.0, 80)
     assert speeds[-20:].mean() == pytest.approx(1.0, rel=0.02)
     # Kinematic bicycle: yaw rate = v tan(delta) / wheelbase.
-    assert turning[-20:].mean() == pytest.approx(math.tan(0.2) / 0.325, rel=0.04)
+    assert turning[-20:].mean() == pytest.approx(math.tan(0.2) / wheelbase, rel=0.04)
 
 
 @pytest.mark.parametrize("friction", [0.3, 0.6, 0.9])
@@ -103,9 +142,12 @@ def test_mass_and_inertia_read_back(world):
     assert speeds[-1] < 0.75 * drive(world, STRAIGHT, racecar.TOP_SPEED, 6)[0][-1]
 
 
-@pytest.mark.parametrize("offset", [-0.1, -0.05, 0.0, 0.05, 0.1])
-def test_load_offset_moves_weight_to_the_front_wheels(world, offset):
-    open_ground(world, load_offset=offset)
+@pytest.mark.parametrize(
+    ("offset", "wheelbase"),
+    [(-0.1, 0.325), (-0.05, 0.325), (0.0, 0.325), (0.05, 0.325), (0.1, 0.325), (0.05, 0.45)],
+)
+def test_load_offset_moves_weight_to_the_front_wheels(world, offset, wheelbase):
+    open_ground(world, load_offset=offset, wheelbase=wheelbase)
     drive(world, STRAIGHT, 0.0, 40)
     loads = []
     for _ in range(20):
@@ -117,9 +159,11 @@ def test_load_offset_moves_weight_to_the_front_wheels(world, offset):
         loads.append((front, sum(c[9] for c in contacts)))
     front, total = np.mean(loads, axis=0)
     assert total == pytest.approx(5.892 * 9.81, rel=0.02)
-    # Moments about the rear axle: chassis at 0.1477 m, LiDAR at 0.265 m, front wheels and hinges.
-    moment = 4.0 * (0.1477 + offset) + 0.13 * 0.265 + 0.8811 * 0.325
-    assert front == pytest.approx(moment * 9.81 / 0.325, rel=0.03)
+    # Moments about the rear axle: chassis at 0.1477 m (of a wheelbase of 0.325 m), LiDAR 0.06 m
+    # behind the front axle, front wheels and hinges.
+    moment = 4.0 * (0.1477 / 0.325 * wheelbase + offset)
+    moment += 0.13 * (wheelbase - 0.06) + 0.8811 * wheelbase
+    assert front == pytest.approx(moment * 9.81 / wheelbase, rel=0.03)
 
 
 def test_servo_turns_at_its_rate_to_gain_times_command_plus_offset(world):
@@ -208,6 +252,24 @@ def follow(world, seed, speed):
         rewards.append(reward)
         if terminated or truncated:
             return rewards, info, terminated
+
+
+def test_sensing_puts_what_moves_where_it_is_by_then(world):
+    class Clock(Circuit):
+        def move(self, time):
+            times.append(time)
+
+    times = []
+    world.reset(seed=0)
+    circuit = world.task.circuit
+    piece, x, y, yaw = 0, *circuit.pose(0)
+    normals = (circuit.left - circuit.centre) / 0.75
+    world.task.start(Clock(circuit.centre, normals, 1.5), piece, (x, y, yaw))
+    for _ in range(3):
+        world.step(np.array([0.0, -1.0]))
+    assert times == pytest.approx([0.05, 0.1, 0.15])
+    world.reset(seed=0)
+    assert world.robot.time == 0.0
 
 
 def test_a_lap_is_a_success_and_returns_its_metres(world):

@@ -1,0 +1,99 @@
+"""What a car can see and touch, as plane geometry: walls and discs, met by exact rays.
+
+Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class Rays:
+    """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
+
+    def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
+        """Take origins `(rays, 2)` (m), angles (rad) and reach (m) in the frame of the car."""
+        c, s = np.cos(angles), np.sin(angles)
+        x, y = np.asarray(origins, dtype=float).T
+        self.reach = np.asarray(reach, dtype=float)
+        # Rows that take a point (x, y, 1) to its place left of, and along, each ray.
+        self.frame = np.concatenate(
+            (np.stack((-s, c, s * x - c * y), axis=1), np.stack((c, s, -c * x - s * y), axis=1))
+        )
+
+
+class Surroundings:
+    """Walls that stand, and discs that may move, around a car.
+
+    Each wall is a closed line with the free ground on its right: clockwise around a room,
+    counter-clockwise around a block.
+    """
+
+    def __init__(self, walls: Sequence[np.ndarray]) -> None:
+        """Build `walls`, the vertices of each in order, shape `(vertices, 2)` (m)."""
+        loops = [np.vstack((wall, wall[:1])) for wall in walls]
+        # All vertices as columns (x, y, 1).
+        self._vertices = np.ones((3, sum(map(len, loops))))
+        self._vertices[:2] = np.concatenate(loops).T
+        self._seams = np.cumsum([len(loop) for loop in loops])[:-1] - 1
+        self._centres = np.ones((3, 0))
+        self._squares = np.ones(0)
+
+    def put_discs(self, places: Sequence[Sequence[float]], radius: float) -> None:
+        """Put discs of one radius (m) with their centres at `places`, each x, y (m)."""
+        self._centres = np.ones((3, len(places)))
+        self._squares = np.full(len(places), radius * radius)
+        self.move_discs(places)
+
+    def move_discs(self, places: Sequence[Sequence[float]]) -> None:
+        """Move the discs that were put; their centres are now at `places`, each x, y (m)."""
+        for number, (x, y) in enumerate(places):
+            self._centres[0, number], self._centres[1, number] = x, y
+
+    def move(self, time: float) -> None:
+        """Put what moves where it is `time` s after the start; nothing does here."""
+
+    def cast(self, rays: Rays, x: float, y: float, yaw: float) -> np.ndarray:
+        """Return how far each ray of a car at `(x, y, yaw)` gets (m), shape `(rays,)`.
+
+        A ray ends at the first wall it meets coming from free ground, at the first disc (at once,
+        if it starts inside), or at its reach.
+        """
+        c, s = math.cos(yaw), math.sin(yaw)
+        to_car = np.array(((c, s, -c * x - s * y), (-s, c, s * x - c * y), (0.0, 0.0, 1.0)))
+        frame = rays.frame @ to_car
+        ranges = rays.reach.copy()
+        self._meet_walls(frame, ranges)
+        if len(self._squares):
+            self._meet_discs(frame, ranges)
+        return ranges
+
+    def _meet_walls(self, frame: np.ndarray, ranges: np.ndarray) -> None:
+        """Shorten `ranges` to the walls; `frame` takes places to left of, and along, each ray."""
+        places = frame @ self._vertices
+        count, columns = len(ranges), places.shape[1]
+        left = places[:count] >= 0.0
+        # Seen from free ground, a piece of wall runs from left to right.
+        crossed = left[:, :-1] > left[:, 1:]
+        crossed[:, self._seams] = False  # from one wall's end to the next one's start
+        hits = np.flatnonzero(crossed)
+        ray = hits // (columns - 1)
+        start = hits + ray
+        flat = places.ravel()
+        aside, along = flat[start], flat[start + count * columns]
+        start += 1
+        along += (flat[start + count * columns] - along) * (aside / (aside - flat[start]))
+        along[along < 0.0] = math.inf  # behind
+        np.minimum.at(ranges, ray, along)
+
+    def _meet_discs(self, frame: np.ndarray, ranges: np.ndarray) -> None:
+        """Shorten `ranges` to the discs: a ray enters one half a chord before its middle."""
+        places = frame @ self._centres
+        aside, along = places[: len(ranges)], places[len(ranges) :]
+        half = np.sqrt(np.maximum(self._squares - aside * aside, 0.0))
+        enters = np.maximum(along - half, 0.0)
+        enters[(half == 0.0) | (along + half < 0.0)] = math.inf  # beside or behind
+        np.minimum(ranges, enters.min(axis=1), out=ranges)

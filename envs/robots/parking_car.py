@@ -1,0 +1,82 @@
+"""The racecar geared down for manoeuvring: slow, forwards and backwards, told where it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from ..parameters import Parameter
+from ..sensing import Channel, Command
+from .racecar import OBSERVATION_DELAY, STEERING, Racecar
+
+TOP_SPEED = 1.5  # m/s, either way
+
+LOCATING_DELAY = Parameter(
+    "locating_delay", "s", 0.0, 0.0, 0.5, "age of the pose that the car is told"
+)
+
+
+class ParkingCar(Racecar):
+    """A racecar that reverses, and that a localization system tells its pose.
+
+    The pose is that of the middle of the rear axle, in the lot's frame.
+    """
+
+    channels: ClassVar[tuple[Channel, ...]] = (
+        *Racecar.channels,
+        Channel(
+            "steering",
+            1,
+            "rad",
+            -1.5 * STEERING - 0.2,
+            1.5 * STEERING + 0.2,
+            "angle that the servo has reached, left positive",
+            delay=OBSERVATION_DELAY,
+        ),
+        Channel(
+            "position",
+            2,
+            "m",
+            -20.0,
+            20.0,
+            "where the middle of the rear axle is, in the lot",
+            noise=Parameter("position_noise", "m", 0.0, 0.0, 0.3, "noise of the position (std)"),
+            bias=Parameter("position_bias", "m", 0.0, -0.3, 0.3, "error of both coordinates"),
+            delay=LOCATING_DELAY,
+        ),
+        Channel(
+            "heading",
+            1,
+            "rad",
+            -math.pi,
+            math.pi,
+            "where the car heads, in the lot",
+            noise=Parameter("heading_noise", "rad", 0.0, 0.0, 0.3, "noise of the heading (std)"),
+            bias=Parameter("heading_bias", "rad", 0.0, -0.3, 0.3, "error of the heading"),
+            delay=LOCATING_DELAY,
+        ),
+    )
+    commands: ClassVar[tuple[Command, ...]] = (
+        Racecar.commands[0],
+        Command("speed", "m/s", -TOP_SPEED, TOP_SPEED, "speed of the wheels' rims"),
+    )
+
+    def _pull(self, command: float, speed: float) -> tuple[float, float]:
+        """Return the wheels' speed (m/s) and the greatest force (N): mirrored when it reverses.
+
+        As the car rolls, or, standing, as it is commanded to: against that the motors brake.
+        """
+        if speed < 0.0 or (speed == 0.0 and command < 0.0):
+            target, force = super()._pull(-command, -speed)
+            return -target, force
+        return super()._pull(command, speed)
+
+    def sense(self, raw: Mapping[str, np.ndarray]) -> None:
+        """Read where the servo and the car are, besides what every racecar senses."""
+        super().sense(raw)
+        raw["steering"][0] = self._angle
+        raw["position"][:] = self.x, self.y
+        raw["heading"][0] = self.yaw
