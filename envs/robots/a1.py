@@ -1,0 +1,228 @@
+"""The Unitree A1 of `pybullet_data`: a 12 kg quadruped with twelve position-controlled joints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import pybullet as bullet
+
+from ..parameters import Parameter, applies
+from ..sensing import Channel, Command
+from ..simulation import Simulation
+from ..world import Robot
+from .a1_model import LEGS, SEGMENT, model
+from .a1_senses import CHANNELS, COMMANDS, STANCE, SWING, attitude
+
+TORQUE = 33.5  # N m, of every joint (Unitree's data sheet)
+FOOT = 0.02  # m, the radius of the feet
+DROP = 0.04  # m, from the feet to the ground when an episode starts: out of reach of contacts
+HIPS = 0.183  # m, from the trunk's middle to the hips, forwards and backwards
+PUSH_EVERY, PUSH_STEPS = 400, 16  # physics steps: a push of 0.1 s in each 2.5 s
+PUSHES = 8
+
+
+class A1(Robot):
+    """The robot, let fall onto its feet at the origin; it looks along x.
+
+    Each motor turns a position target into a torque, `kp (target - q) - kd dq/dt`, every physics
+    step: PyBullet's own position control solves for a velocity, so that its gains have no units
+    and the joints no compliance. `forward`, `sideways` are speeds in the world's x and y (m/s),
+    `yaw` is measured from x, `up` is the vertical part of the trunk's z axis, `power` is what the
+    joints exert or absorb (W). Of each foot there are its `lifts` (m above ground), its horizontal
+    speed `slides` (m/s), and whether it is in `touch` with the ground.
+    """
+
+    morphology: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("leg_length", "1", 1.0, 0.8, 1.2, "factor on the length of thighs and calves"),
+    )
+    channels: ClassVar[tuple[Channel, ...]] = CHANNELS
+    commands: ClassVar[tuple[Command, ...]] = COMMANDS
+    action_delay: ClassVar[Parameter] = Parameter(
+        "action_delay", "s", 0.0, 0.0, 0.12, "time from a command to the motors"
+    )
+
+    def __init__(self, simulation: Simulation, leg_length: float = 1.0) -> None:
+        super().__init__(simulation)
+        self._ground = simulation.load_ground()
+        height = 2 * SEGMENT * leg_length * math.cos(STANCE[1]) + FOOT + DROP
+        self.body = simulation.load_model(
+            model(leg_length), (0.0, 0.0, height), flags=bullet.URDF_USE_INERTIA_FROM_FILE
+        )
+        client = simulation.client
+        bullet.changeDynamics(self._ground, -1, restitution=1.0, physicsClientId=client)
+        links = {
+            bullet.getJointInfo(self.body, link, physicsClientId=client)[12].decode(): link
+            for link in range(bullet.getNumJoints(self.body, physicsClientId=client))
+        }
+        self.joints = [links[f"{leg}_{part}"] for leg in LEGS for part in ("hip", "upper", "lower")]
+        self.feet = [links[f"{leg}_toe"] for leg in LEGS]
+        # An episode ends before anything but feet and calves can reach the ground.
+        shanks = self.joints[2::3]
+        felt = {*shanks, *self.feet}
+        simulation.ignore_contact(
+            self.body, [link for link in (-1, *links.values()) if link not in felt], self._ground
+        )
+        self._felt = sorted(felt)
+        self._links = (-1, *links.values())
+        for link in self._links:
+            simulation.nominal(self.body, link)
+        # PyBullet speaks of the trunk's principal axes, of which this is the turn.
+        self._axes = bullet.getDynamicsInfo(self.body, -1, physicsClientId=client)[4]
+        self._strength = 1.0
+        self._kp = self._kd = self._offset = self._force = 0.0
+        self._clock = 0
+        self._pushes: list[tuple[int, float, float]] = []
+        self.height = self.forward = self.sideways = self.climb = 0.0
+        self.yaw = self.up = self.power = 0.0
+        self.torques = [0.0] * 12
+        self.place = (0.0, 0.0)
+        self.rates = (0.0, 0.0, 0.0)
+        self.lifts, self.slides, self.touch = [0.0] * 4, [0.0] * 4, [False] * 4
+
+    @applies(
+        Parameter("payload_mass", "kg", 0.0, 0.0, 10.0, "load on the trunk, at its centre of mass"),
+        Parameter("load_offset", "m", 0.0, -0.06, 0.06, "trunk's centre of mass moved forward"),
+        Parameter("inertia_scale", "1", 1.0, 0.5, 2.0, "factor on every link's own inertia"),
+    )
+    def set_masses(self, payload_mass: float, load_offset: float, inertia_scale: float) -> None:
+        """Set masses and inertias.
+
+        PyBullet cannot move a link's centre of mass. But the hips, pivoting about axes through
+        their own centres, are as good as parts of the trunk: what moves its centre is carried by
+        the front ones instead of the rear ones.
+        """
+        trunk, client = self.simulation.nominal(self.body, -1).mass, self.simulation.client
+        shift = trunk * load_offset / (4 * HIPS)
+        loads = dict(zip(self.joints[::3], (shift, shift, -shift, -shift), strict=True))
+        loads[-1] = payload_mass
+        for link in self._links:
+            nominal = self.simulation.nominal(self.body, link)
+            bullet.changeDynamics(
+                self.body,
+                link,
+                mass=nominal.mass + loads.get(link, 0.0),
+                localInertiaDiagonal=[inertia_scale * part for part in nominal.inertia],
+                physicsClientId=client,
+            )
+
+    @applies(
+        Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "torque given per torque asked"),
+        Parameter("kp", "N m/rad", 55.0, 15.0, 120.0, "proportional gain of every joint"),
+        Parameter("kd", "N m s/rad", 0.6, 0.1, 1.0, "derivative gain of every joint"),
+        Parameter("joint_offset", "rad", 0.0, -0.2, 0.2, "offset of every joint's encoder"),
+    )
+    def set_motors(self, motor_strength: float, kp: float, kd: float, joint_offset: float) -> None:
+        """Set the motors' strength (it scales the limit too) and what closes their loop."""
+        self._strength, self._kp, self._kd = motor_strength, kp, kd
+        self._offset = joint_offset
+
+    @applies(
+        Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.3, "viscous friction of every joint"),
+        Parameter("joint_friction", "N m", 0.0, 0.0, 4.0, "dry (Coulomb) friction of every joint"),
+    )
+    def set_joints(self, joint_damping: float, joint_friction: float) -> None:
+        """Set what joints lose; a motor that holds still with little torque is dry friction."""
+        for joint in self.joints:
+            self.simulation.set_joint_damping(self.body, joint, joint_damping)
+        self.simulation.drive_joints(self.body, self.joints, [0.0] * 12, [joint_friction] * 12)
+
+    @applies(
+        Parameter("ground_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, foot on ground"),
+        Parameter("restitution", "1", 0.0, 0.0, 0.9, "speed kept by a foot that bounces"),
+    )
+    def set_ground(self, ground_friction: float, restitution: float) -> None:
+        """Set the contacts of feet and calves; the ground's coefficients are 1."""
+        for link in self._felt:
+            bullet.changeDynamics(
+                self.body,
+                link,
+                lateralFriction=ground_friction,
+                restitution=restitution,
+                physicsClientId=self.simulation.client,
+            )
+
+    @applies(
+        Parameter("push_force", "N", 0.0, 0.0, 300.0, "sideways or lengthwise push, 0.1 s in 2.5 s")
+    )
+    def set_pushes(self, push_force: float) -> None:
+        """Set how hard the trunk is pushed; when and whereto is drawn at reset."""
+        self._force = push_force
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Start above the ground, about in the stance; draw when and whereto pushes come."""
+        start = [
+            angle + offset
+            for angle, offset in zip(STANCE, rng.uniform(-0.1, 0.1, 12).tolist(), strict=True)
+        ]
+        whens = rng.integers(0, PUSH_EVERY - PUSH_STEPS, PUSHES).tolist()
+        angles = rng.uniform(-math.pi, math.pi, PUSHES).tolist()
+        self._pushes = [
+            (when, math.cos(angle), math.sin(angle))
+            for when, angle in zip(whens, angles, strict=True)
+        ]
+        self._clock = 0
+        self.torques = [0.0] * 12
+        self.simulation.place_joints(self.body, self.joints, start)
+        self.simulation.refresh_contacts()
+
+    def act(self, command: list[float]) -> None:
+        """Turn joint targets (rad) into torques, and push if it is time to."""
+        client, body, joints = self.simulation.client, self.body, self.joints
+        kp, kd, offset, limit = self._kp, self._kd, self._offset, TORQUE
+        strength = self._strength
+        states = bullet.getJointStates(body, joints, physicsClientId=client)
+        asked = [
+            kp * (target - state[0] - offset) - kd * state[1]
+            for target, state in zip(command, states, strict=True)
+        ]
+        self.torques = torques = [
+            strength * (limit if t > limit else -limit if t < -limit else t) for t in asked
+        ]
+        bullet.setJointMotorControlArray(
+            body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client
+        )
+        if self._force:
+            self._push()
+
+    def _push(self) -> None:
+        number, phase = divmod(self._clock, PUSH_EVERY)
+        self._clock += 1
+        when, x, y = self._pushes[number % PUSHES]
+        if when <= phase < when + PUSH_STEPS:
+            client = self.simulation.client
+            where, _ = bullet.getBasePositionAndOrientation(self.body, physicsClientId=client)
+            force = (self._force * x, self._force * y, 0.0)
+            bullet.applyExternalForce(
+                self.body, -1, force, where, bullet.WORLD_FRAME, physicsClientId=client
+            )
+
+    def sense(self, raw: Mapping[str, np.ndarray]) -> None:
+        """Read the trunk, the joints and the feet."""
+        client, body = self.simulation.client, self.body
+        place, turn = bullet.getBasePositionAndOrientation(body, physicsClientId=client)
+        velocity, spin = bullet.getBaseVelocity(body, physicsClientId=client)
+        self.place, self.height = place[:2], place[2]
+        self.forward, self.sideways, self.climb = velocity
+        roll, pitch, self.yaw, self.up, self.rates = attitude(turn, self._axes, spin)
+        states = bullet.getJointStates(body, self.joints, physicsClientId=client)
+        speeds = [state[1] for state in states]
+        self.power = sum(abs(t * v) for t, v in zip(self.torques, speeds, strict=True))
+        feet = bullet.getLinkStates(body, self.feet, computeLinkVelocity=1, physicsClientId=client)
+        self.lifts = [foot[0][2] - FOOT for foot in feet]
+        self.slides = [math.hypot(foot[6][0], foot[6][1]) for foot in feet]
+        points = bullet.getContactPoints(body, self._ground, physicsClientId=client)
+        loaded = {point[3] for point in points if point[9] > 0.0}
+        self.touch = [foot in loaded for foot in self.feet]
+        offset = self._offset
+        raw["attitude"][:] = roll, pitch, self.yaw
+        raw["turn_rates"][:] = self.rates
+        raw["joint_positions"][:] = [state[0] + offset for state in states]
+        raw["joint_velocities"][:] = speeds
+        raw["contacts"][:] = self.touch
+        raw["last_action"][:] = [
+            (sent - rest) / swing
+            for sent, rest, swing in zip(self.sent, STANCE, SWING, strict=True)
+        ]
