@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import envs
+from headstart.agents import shipped
 from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
 from headstart.agents.presets import PRESETS
 from headstart.envs import shifts
@@ -62,6 +63,7 @@ def experiment_file() -> str:
         _keys(config.Experiment),
         "## `source`",
         _keys(config.Source),
+        "The policies that come along: [pretrained.md](pretrained.md).",
         "## `targets.<name>`",
         "What is not said is as in the source, but for `kwargs` and `wrappers`.",
         _keys(config.Target),
@@ -153,10 +155,59 @@ def _world_page(world_id: str) -> str:
     return f"worlds/{world_id.partition('/')[2]}.md"
 
 
+def pretrained() -> str:
+    """Return the page on the policies that come along, made from their cards."""
+    scores, recipes = [], []
+    for (world_id, kind), card in shipped.cards().items():
+        nominal, drawn = card["nominal"], card["recommended"]
+        speed = nominal["speed"]
+        scores.append(
+            (
+                f"`{world_id}`",
+                kind,
+                _spread(nominal),
+                _share(nominal),
+                "" if speed is None else f"{speed:.2f}",
+                "" if drawn is None else _spread(drawn),
+                "" if drawn is None else _share(drawn),
+            )
+        )
+        recipes.append((f"`{world_id}`", kind, f"{card['steps']:,}", f"`{card['command']}`"))
+    measured = "return", "success", "speed (m/s)", "return, randomized", "success, randomized"
+    return _page(
+        "# Ready-made policies",
+        "These come along, trained with seed 0: `pretrained/nominal` in the world as it is, "
+        "`pretrained/randomized` under the randomization recommended for it (`randomization: "
+        "recommended`). An experiment takes one in place of training its source, by `source: "
+        "{world: headstart/PandaReach-v0, bundle: pretrained/randomized}`, or by `source: "
+        "pretrained/randomized` where all its targets name the same world. All seeds then share "
+        "the one source policy, so intervals do not hold the variation between source policies; "
+        "the report says so. `headstart evaluate pretrained/nominal --world "
+        "headstart/PandaReach-v0` looks at one.",
+        "Returns are mean ± standard deviation over the episodes of the card, in the nominal "
+        "world and under the recommended randomization.",
+        _table(("world", "policy", *measured), scores),
+        "These commands train them anew, and `headstart bench pretrained` all of them. It writes "
+        "their cards, too: `agents/pretrained/<World>/<kind>/card.json` holds versions, seeds and "
+        "what a policy gets on each calibrated shift. `headstart bench pretrained --evaluate` "
+        "evaluates those that come along.",
+        _table(("world", "policy", "steps", "command"), recipes),
+    )
+
+
+def _spread(row: dict[str, Any]) -> str:
+    return f"{row['return']['mean']:.1f} ± {row['return']['std']:.1f}"
+
+
+def _share(row: dict[str, Any]) -> str:
+    return "" if row["success"] is None else f"{100 * row['success']:.0f} %"
+
+
 PAGES = {
     **{_world_page(world_id): partial(world, world_id) for world_id in WORLDS},
     "experiment-file.md": experiment_file,
     "worlds.md": worlds,
+    "pretrained.md": pretrained,
 }
 
 

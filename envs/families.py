@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from .shifts import Family
 
+_REACH = {
+    "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.2"}),
+    "heavy-payload": Family(
+        "dynamics",
+        "a load near the arm's limit",
+        {"payload_mass": "+ 5", "motor_strength": "* 0.4"},
+    ),
+    "slow-loop": Family(
+        "actuation",
+        "an overloaded controller",
+        {"action_delay": "+ 0.15", "observation_delay": "+ 0.08"},
+    ),
+    "sluggish-drives": Family("actuation", "motors that follow late", {"motor_lag": "+ 0.3"}),
+    "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.12"}),
+    "noisy-encoders": Family(
+        "sensing", "worn joint sensors", {"position_noise": "+ 0.1", "velocity_noise": "+ 0.5"}
+    ),
+    "long-tool": Family(
+        "kinematic", "a tool the controller was not told of", {"tool_length": "+ 0.2"}
+    ),
+}
+
 FAMILIES: dict[str, dict[str, Family]] = {
     "headstart/CartPoleSwingUp-v0": {
         "heavy-pole": Family("dynamics", "a pole of five times the mass", {"pole_mass": "* 5"}),
@@ -22,26 +44,36 @@ FAMILIES: dict[str, dict[str, Family]] = {
         ),
         "short-pole": Family("kinematic", "half the length", {"pole_length": "* 0.5"}),
     },
-    "headstart/PandaReach-v0": {
-        "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.2"}),
-        "heavy-payload": Family(
+    "headstart/PandaReach-v0": _REACH,
+    "headstart/KukaReach-v0": _REACH,
+    "headstart/PandaPush-v0": {
+        "slippery-puck": Family(
+            "dynamics", "an oiled table", {"puck_friction": "* 0.15", "ball_friction": "+ -0.3"}
+        ),
+        "heavy-puck": Family(
             "dynamics",
-            "a load near the arm's limit",
-            {"payload_mass": "+ 5", "motor_strength": "* 0.4"},
+            "a puck of six times the mass that sticks",
+            {"puck_mass": "* 6", "puck_friction": "* 2.5"},
         ),
         "slow-loop": Family(
             "actuation",
             "an overloaded controller",
-            {"action_delay": "+ 0.15", "observation_delay": "+ 0.08"},
+            {"action_delay": "+ 0.2", "observation_delay": "+ 0.2"},
         ),
-        "sluggish-drives": Family("actuation", "motors that follow late", {"motor_lag": "+ 0.3"}),
-        "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.12"}),
-        "noisy-encoders": Family(
-            "sensing", "worn joint sensors", {"position_noise": "+ 0.1", "velocity_noise": "+ 0.5"}
+        "sluggish-drives": Family(
+            "actuation", "motors that follow late", {"motor_lag": "+ 0.3", "velocity_gain": "* 0.5"}
         ),
-        "long-tool": Family(
-            "kinematic", "a tool the controller was not told of", {"tool_length": "+ 0.2"}
+        "askew-camera": Family(
+            "sensing",
+            "a camera that was not calibrated",
+            {"camera_offset": "+ 0.08", "camera_turn": "+ 0.2"},
         ),
+        "poor-camera": Family(
+            "sensing",
+            "a slow and noisy camera",
+            {"puck_noise": "+ 0.05", "puck_delay": "+ 0.4", "puck_dropout": "+ 0.8"},
+        ),
+        "peg-askew": Family("kinematic", "a peg mounted sideways", {"peg_offset": "+ 0.1"}),
     },
     "headstart/Hopper-v0": {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.2"}),
@@ -110,6 +142,75 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a cheap sensor in sunlight",
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+    },
+    "headstart/RacecarAvoid-v0": {
+        "worn-tyres": Family(
+            "dynamics", "smooth tyres on a dusty floor", {"tyre_friction": "* 0.15"}
+        ),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded computer",
+            {"action_delay": "+ 0.3", "observation_delay": "+ 0.2"},
+        ),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "noisy-lidar": Family(
+            "sensing",
+            "a cheap sensor in sunlight",
+            {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
+        ),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+        "traffic": Family(
+            "task", "fast obstacles", {"obstacle_speed": "+ 2.5", "moving_share": "+ 0.5"}
+        ),
+    },
+    "headstart/RacecarPark-v0": {
+        "weak-motor": Family(
+            "dynamics",
+            "a flat battery",
+            {"motor_strength": "* 0.2", "rolling_resistance": "+ 0.27"},
+        ),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-loop": Family(
+            "actuation",
+            "an overloaded computer",
+            {"action_delay": "+ 0.3", "observation_delay": "+ 0.3", "locating_delay": "+ 0.5"},
+        ),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "poor-locating": Family(
+            "sensing",
+            "a locating system that is off",
+            {"position_bias": "+ 0.3", "heading_bias": "+ 0.3"},
+        ),
+        "noisy-sensors": Family(
+            "sensing",
+            "a noisy locating system and LiDAR",
+            {"position_noise": "+ 0.3", "heading_noise": "+ 0.3", "lidar_noise": "+ 0.5"},
+        ),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+    },
+    "headstart/A1Walk-v0": {
+        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.07"}),
+        "heavy-load": Family(
+            "dynamics",
+            "a load towards the front",
+            {"payload_mass": "+ 10", "load_offset": "+ 0.06"},
+        ),
+        "pushes": Family("dynamics", "people in its way", {"push_force": "+ 250"}),
+        "weak-motors": Family("actuation", "motors with less torque", {"motor_strength": "* 0.4"}),
+        "slow-loop": Family("actuation", "an overloaded controller", {"action_delay": "+ 0.08"}),
+        "stale-noisy-sensors": Family(
+            "sensing",
+            "slow and worn sensors",
+            {"observation_delay": "+ 0.08", "gyro_noise": "+ 1.5", "velocity_noise": "+ 3"},
+        ),
+        "miscalibrated": Family(
+            "sensing",
+            "encoders and IMU that are off",
+            {"joint_offset": "+ 0.1", "attitude_bias": "+ 0.1"},
+        ),
+        "short-legs": Family("kinematic", "shorter thighs and calves", {"leg_length": "* 0.8"}),
     },
 }
 """By world and name."""
@@ -144,7 +245,36 @@ UNMODELLED_CHANGES: dict[str, dict[str, str]] = {
         "imu_tilt": "+ 0.1",
         "encoder_offset": "+ 0.1",
     },
+    "headstart/KukaReach-v0": {
+        "tool_length": "* 1.2",
+        "encoder_offset": "+ 0.04",
+        "gravity": "* 1.2",
+    },
+    "headstart/PandaPush-v0": {
+        "ball_radius": "* 0.8",
+        "camera_offset": "+ 0.02",
+        "link_mass_scale": "* 1.2",
+        "gravity": "* 1.2",
+    },
+    "headstart/RacecarAvoid-v0": {
+        "wheelbase": "* 1.2",
+        "load_offset": "+ 0.02",
+        "obstacle_radius": "* 1.2",
+    },
+    "headstart/RacecarPark-v0": {
+        "wheelbase": "* 1.2",
+        "position_bias": "+ 0.06",
+        "heading_bias": "+ 0.06",
+        "bay_width": "* 0.8",
+    },
+    "headstart/A1Walk-v0": {
+        "leg_length": "* 1.2",
+        "gravity": "* 1.2",
+        "restitution": "+ 0.18",
+        "attitude_bias": "+ 0.04",
+    },
     "headstart/RacecarTrack-v0": {
+        "wheelbase": "* 1.2",
         "track_width": "* 0.8",
         "gravity": "* 0.8",
         "load_offset": "+ -0.02",

@@ -49,17 +49,17 @@ def play(world_id: str, timing: Timing, episodes: int) -> tuple[np.ndarray, floa
     """
     entry = WORLDS[world_id]
     world = World(*entry.parts(), timing)
-    size = world.observation_space.shape[0]
+    size, joints = sum(channel.size for channel in world.channels), len(world.robot.commands)
     seen = np.full((episodes, HORIZON, size), np.nan)
     depths: list[float] = []
     seconds: list[float] = []
     for seed in range(episodes):
         rng = np.random.default_rng(seed)
         world.reset(seed=seed)
-        action = world.action_space.low
+        action = np.zeros(joints, np.float32)
         for step in range(HORIZON):
             if step % HELD == 0:
-                action = rng.uniform(-1, 1, action.shape).astype(np.float32)
+                action = rng.uniform(-1, 1, joints).astype(np.float32)
             begun = time.perf_counter()
             observation, _, terminated, _, _ = world.step(action)
             seconds.append(time.perf_counter() - begun)

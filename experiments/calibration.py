@@ -60,8 +60,7 @@ class Calibration:
         units = scores.mean(axis=1) if len(scores) > 1 else scores[0]
         interval = mean_interval(units)
         assert interval is not None
-        ends = [interval.low, interval.high]
-        return {**row, "score": float(scores.mean()), "interval": [float(end) for end in ends]}
+        return {**row, "score": float(scores.mean()), "interval": [interval.low, interval.high]}
 
     def levels(self, family: Family) -> dict[str, dict[str, Any]]:
         """Find the severity of each level of a family, and measure it there.
@@ -138,7 +137,7 @@ def calibrate(
     found = families(world_id)
     bar = progress.add_task(world_id, total=len(found) + 1)
     calibration = Calibration(world_id, policies, episodes)
-    rows = {}
+    rows: dict[str, Any] = {}
     for name, family in found.items():
         levels = calibration.levels(family)
         rows |= {f"{name}/{level}": row for level, row in levels.items()}

@@ -3,167 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from ..parameters import Parameter, applies
-from ..sensing import Channel, Command
-from ..simulation import Simulation
-from ..world import Robot
+from ..sensing import Command
+from .arm import ToolArm, joint_commands
 
-JOINTS = tuple(range(7))
+JOINTS = ToolArm.joints
 FINGERS = (9, 10)
 HAND = 8
+CLEAR = (-1, 0, 1, 2, 3)  # base, shoulder and upper arm
 FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
 HOME = (0.0, 0.0, 0.0, -1.9, 0.0, 1.9, 0.785)  # rad
 SPEEDS = (1.1,) * 4 + (1.3,) * 3  # rad/s, half the data sheet's limits: a cautious setting
 TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, likewise
-
-OBSERVATION_DELAY = Parameter(
-    "observation_delay", "s", 0.0, 0.0, 0.2, "age of what the joint sensors report"
+# The joints' Denavit-Hartenberg frames: m along x, m along z, quarter turns about x.
+FRAMES = (
+    (0.0, 0.333, 0),
+    (0.0, 0.0, -1),
+    (0.0, 0.316, 1),
+    (0.0825, 0.0, 1),
+    (-0.0825, 0.384, -1),
+    (0.0, 0.0, 1),
+    (0.088, 0.0, 1),
 )
 
 
-class Panda(Robot):
+class Panda(ToolArm):
     """The arm, fixed at the origin; what carries the tool's tip is geometry, not mass."""
 
-    channels: ClassVar[tuple[Channel, ...]] = (
-        Channel(
-            "joint_positions",
-            7,
-            "rad",
-            -math.pi * 1.25,
-            math.pi * 1.25,
-            "joint angles as the encoders report them",
-            noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.1, "encoder noise (std)"),
-            bias=Parameter("encoder_offset", "rad", 0.0, -0.2, 0.2, "offset of every encoder"),
-            delay=OBSERVATION_DELAY,
-        ),
-        Channel(
-            "joint_velocities",
-            7,
-            "rad/s",
-            -10.0,
-            10.0,
-            "joint velocities",
-            noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 0.5, "tachometer noise (std)"),
-            delay=OBSERVATION_DELAY,
-        ),
-    )
-    commands: ClassVar[tuple[Command, ...]] = tuple(
-        Command(f"joint_{i + 1}", "rad/s", -speed, speed, f"velocity of joint {i + 1}")
-        for i, speed in enumerate(SPEEDS)
-    )
-    action_delay: ClassVar[Parameter] = Parameter(
-        "action_delay", "s", 0.0, 0.0, 0.2, "time from a command to the motors"
-    )
+    commands: ClassVar[tuple[Command, ...]] = joint_commands(SPEEDS)
+    hand: ClassVar[int] = HAND
+    clear: ClassVar[tuple[int, ...]] = CLEAR
+    torques: ClassVar[tuple[float, ...]] = TORQUES
+    home: ClassVar[tuple[float, ...]] = HOME
 
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation)
-        ground = simulation.load_ground()
-        self.body = simulation.load("franka_panda/panda.urdf", fixed=True)
-        # Base, shoulder and upper arm cannot reach the ground; testing them costs a tenth.
-        simulation.ignore_contact(self.body, (-1, 0, 1, 2, 3), ground)
-        self._links = [
-            link for link in range(HAND + 1) if simulation.nominal(self.body, link).mass > 0
-        ]
-        self._torques = list(TORQUES)
-        self._speed_gain = 1.0
-        self._follow = 1.0
-        self._velocity = [0.0] * 7
-        self._tool_length = 0.0
-        self.tip = (0.0, 0.0, 0.0)
-        self.squared_speed = 0.0
-
-    @applies(
-        Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "factor on every joint's torque limit")
-    )
-    def set_strength(self, motor_strength: float) -> None:
-        """Scale the greatest torques."""
-        self._torques = [motor_strength * torque for torque in TORQUES]
-
-    @applies(
-        Parameter("velocity_gain", "1", 1.0, 0.4, 1.5, "joint speed reached per speed commanded")
-    )
-    def set_gain(self, velocity_gain: float) -> None:
-        """Scale the commanded velocities."""
-        self._speed_gain = velocity_gain
-
-    @applies(Parameter("motor_lag", "s", 0.0, 0.0, 0.3, "time constant of the first-order motors"))
-    def set_lag(self, motor_lag: float) -> None:
-        """Set how far the motors follow within one physics step (exact for a held command)."""
-        lagging = motor_lag > 0
-        self._follow = 1 - math.exp(-self.simulation.timestep / motor_lag) if lagging else 1.0
-
-    @applies(
-        Parameter(
-            "joint_damping",
-            "N m s/rad",
-            1.0,
-            0.0,
-            5.0,
-            "viscous friction of joints 1-4 (wrist: 1/7)",
-        )
-    )
-    def set_damping(self, joint_damping: float) -> None:
-        """Set the joints' damping, in proportion to their torque limits.
-
-        PyBullet integrates damping explicitly: what the upper arm takes would shake the wrist,
-        whose links weigh a tenth, to pieces.
-        """
-        for joint, torque in enumerate(TORQUES):
-            damping = joint_damping * torque / TORQUES[0]
-            self.simulation.set_joint_damping(self.body, joint, damping)
-
-    @applies(
-        Parameter("link_mass_scale", "1", 1.0, 0.5, 2.0, "factor on every link's mass and inertia"),
-        Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "mass carried at the hand"),
-    )
-    def set_masses(self, link_mass_scale: float, payload_mass: float) -> None:
-        """Set the links' masses; the payload adds to the hand's."""
-        for link in self._links:
-            extra = payload_mass if link == HAND else 0.0
-            mass = link_mass_scale * self.simulation.nominal(self.body, link).mass + extra
-            self.simulation.set_mass(self.body, link, mass)
-
-    @applies(Parameter("tool_length", "m", 0.105, 0.0, 0.35, "from the flange to the tool's tip"))
-    def set_tool(self, tool_length: float) -> None:
-        """Set where the tip is (kinematic: the controller is not told)."""
-        self._tool_length = tool_length
+    def load(self) -> int:
+        """Load the arm, fixed at the origin, and return its body."""
+        return self.simulation.load("franka_panda/panda.urdf", fixed=True)
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Stand near the home pose, at rest, motors holding."""
-        start = [
-            home + offset for home, offset in zip(HOME, rng.uniform(-0.1, 0.1, 7), strict=True)
-        ]
-        self.simulation.place_joints(self.body, JOINTS, start)
-        self.simulation.refresh_contacts()
+        """Stand near the home pose, at rest, motors and fingers holding."""
+        super().reset(rng)
         self.simulation.drive_joints(self.body, FINGERS, [0.0, 0.0], [20.0, 20.0])
-        self._velocity = [0.0] * 7
-        self._drive()
 
-    def act(self, command: list[float]) -> None:
-        """Let the motors follow the commanded joint velocities (rad/s)."""
-        gain, follow = self._speed_gain, self._follow
-        following = [
-            v + follow * (gain * c - v) for v, c in zip(self._velocity, command, strict=True)
-        ]
-        if following != self._velocity:
-            self._velocity = following
-            self._drive()
-
-    def _drive(self) -> None:
-        self.simulation.drive_joints(self.body, JOINTS, self._velocity, self._torques)
-
-    def sense(self, raw: Mapping[str, np.ndarray]) -> None:
-        """Read the joints, and know where the tip truly is."""
-        positions, velocities = self.simulation.joint_states(self.body, JOINTS)
-        raw["joint_positions"][:] = positions
-        raw["joint_velocities"][:] = velocities
-        self.squared_speed = sum(v * v for v in velocities)
-        self.tip = tip_position(positions, FLANGE + self._tool_length)
+    def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
+        """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
+        return tip_position(joints, FLANGE + tool)
 
 
 def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
@@ -187,3 +75,45 @@ def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, f
     x, y, z = c * x - s * y, z, -s * x - c * y
     s, c = math.sin(joints[0]), math.cos(joints[0])
     return c * x - s * y, s * x + c * y, z + 0.333
+
+
+def hand_jacobian(
+    joints: Sequence[float], reach: float
+) -> tuple[
+    tuple[float, float, float],
+    tuple[float, float, float],
+    list[tuple[float, float, float, float, float]],
+]:
+    """Return a point on the hand's z axis (m), that axis, and what each joint does to both.
+
+    `reach` is the point's distance (m) from the last joint's frame. A joint moves the point along
+    x, y and z (m/rad) and turns the hand about x and y: five numbers, the Jacobian's columns.
+    """
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
+    px = py = pz = 0.0
+    frames = []
+    for angle, (along_x, along_z, turn) in zip(joints, FRAMES, strict=True):
+        if turn:
+            yx, yy, yz, zx, zy, zz = zx, zy, zz, -yx, -yy, -yz
+            if turn < 0:
+                yx, yy, yz, zx, zy, zz = -yx, -yy, -yz, -zx, -zy, -zz
+        px, py = px + along_x * xx + along_z * zx, py + along_x * xy + along_z * zy
+        pz += along_x * xz + along_z * zz
+        s, c = math.sin(angle), math.cos(angle)
+        xx, xy, xz, yx, yy, yz = (
+            c * xx + s * yx, c * xy + s * yy, c * xz + s * yz,
+            c * yx - s * xx, c * yy - s * xy, c * yz - s * xz,
+        )  # fmt: skip
+        frames.append((px, py, pz, zx, zy, zz))
+    px, py, pz = px + reach * zx, py + reach * zy, pz + reach * zz
+    columns = [
+        (
+            b * (pz - z) - c * (py - y),
+            c * (px - x) - a * (pz - z),
+            a * (py - y) - b * (px - x),
+            a,
+            b,
+        )
+        for x, y, z, a, b, c in frames
+    ]
+    return (px, py, pz), (zx, zy, zz), columns

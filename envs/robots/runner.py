@@ -69,10 +69,10 @@ SPEED_NOISE = Parameter("speed_noise", "m/s", 0.0, 0.0, 2.0, "noise of the veloc
 class Runner(Robot):
     """A robot of torque-controlled joints that runs along x.
 
-    `position` (m) is the torso's centre of mass, `pitch` and `roll` (rad) its attitude, `driven`
-    the mean over the joints of |share of torque x speed| (rad/s), `effort` the mean square share
-    of torque, `stops` how many joints are at a limit, `stumbled` whether a link that must not
-    touch the ground does.
+    `torso` is the link that carries the rest, `position` (m) its centre of mass, `pitch` and
+    `roll` (rad) its attitude; `driven` is the mean over the joints of |share of torque x speed|
+    (rad/s), `effort` the mean square share of torque, `stops` how many joints are at a limit, and
+    `stumbled` says whether a link that must not touch the ground does.
     """
 
     model: ClassVar[str]
@@ -102,6 +102,7 @@ class Runner(Robot):
         self._massive = [
             link for link in range(-1, len(infos)) if simulation.nominal(self.body, link).mass > 0
         ]
+        self.torso: int = self.links.get("torso", -1)
         self._feet = {self.links[name]: foot for foot, name in enumerate(self.feet)}
         self._knees = {self.links[name] for name in self.knees}
         # One side of the nominal range, as PyBullet has it; a joint within 1/200 of it is at rest.
@@ -148,11 +149,6 @@ class Runner(Robot):
             factor = mass_scale * (1 + payload) if link == self.torso else mass_scale
             mass = self.simulation.nominal(self.body, link).mass
             self.simulation.set_mass(self.body, link, factor * mass)
-
-    @property
-    def torso(self) -> int:
-        """The torso's link."""
-        return self.links.get("torso", -1)
 
     @applies(
         Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "factor on every motor's torque"),

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..robots.panda import FLANGE, Panda, tip_position
+from ..robots.arm import ToolArm
 from ..sensing import Channel
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
@@ -41,7 +41,7 @@ class Reach(Task):
     episode_steps: ClassVar[int] = 50
     camera = Camera((0.3, 0.0, 0.35), 1.6, 50.0, -25.0)
 
-    def __init__(self, simulation: Simulation, robot: Panda) -> None:
+    def __init__(self, simulation: Simulation, robot: ToolArm) -> None:
         super().__init__(simulation)
         self.robot = robot
         self.goal = (0.0, 0.0, 0.0)
@@ -61,7 +61,7 @@ class Reach(Task):
 
     def complete(self, report: Mapping[str, np.ndarray]) -> None:
         """Write the goal, and the way to it from where the controller believes the tip is."""
-        believed = tip_position(report["joint_positions"].tolist(), FLANGE + TOOL)
+        believed = self.robot.tip_position(report["joint_positions"].tolist(), TOOL)
         report["goal"][:] = self.goal
         report["goal_minus_tip"][:] = [g - b for g, b in zip(self.goal, believed, strict=True)]
 
