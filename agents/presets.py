@@ -81,7 +81,7 @@ STEPS: dict[str, int] = {
     "headstart/CartPoleSwingUp-v0": 250_000,
     "headstart/PandaReach-v0": 150_000,
     "headstart/KukaReach-v0": 150_000,
-    "headstart/PandaPush-v0": 500_000,
+    "headstart/PandaPush-v0": 400_000,
     "headstart/RacecarTrack-v0": 150_000,
     "headstart/RacecarAvoid-v0": 500_000,
     "headstart/RacecarPark-v0": 200_000,

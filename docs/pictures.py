@@ -1,4 +1,7 @@
-"""Write the picture of every world, with its shipped policy at work: `python docs/pictures.py`."""
+"""Write the picture of every world: `python docs/pictures.py`.
+
+A world's ready-made policy is at work in it; a world without one stands as it starts.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ SEED = 1_000_000
 
 
 def picture(world_id: str) -> None:
-    """Play the nominal policy until the moment, and write what is seen."""
-    policy = bundle.load(shipped.find("pretrained/nominal", world_id)).policy()
+    """Play the nominal policy, if there is one, until the moment, and write what is seen."""
+    has_policy = any(world == world_id for world, _, _ in shipped.listed())
     env = gymnasium.make(world_id, render_mode="rgb_array", image_size=SIZE)
     observation, _ = env.reset(seed=SEED)
-    for _ in range(int(MOMENT * env.unwrapped.task.episode_steps)):
-        observation, _, terminated, truncated, _ = env.step(policy.act(observation[None])[0])
-        if terminated or truncated:
-            break
+    if has_policy:
+        policy = bundle.load(shipped.find("pretrained/nominal", world_id)).policy()
+        for _ in range(int(MOMENT * env.unwrapped.task.episode_steps)):
+            observation, *_ = env.step(policy.act(observation[None])[0])
     FOLDER.mkdir(parents=True, exist_ok=True)
     matplotlib.image.imsave(FOLDER / f"{world_id.partition('/')[2]}.png", env.render())
     env.close()

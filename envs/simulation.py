@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,20 +18,21 @@ from .errors import HeadstartError
 
 
 @contextmanager
-def _stderr_muted() -> Iterator[None]:
-    """Send what C code prints nowhere: PyBullet announces its build time when it is imported."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+def _muted(stream: IO[str], number: int) -> Iterator[None]:
+    """Send what C code prints to a standard stream, of this file descriptor, nowhere."""
+    stream.flush()
+    kept, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(kept, number)
         os.close(kept)
         os.close(nowhere)
 
 
-with _stderr_muted():
+# PyBullet announces its build time when it is imported.
+with _muted(sys.stderr, 2):
     import pybullet as bullet
     import pybullet_data
 
@@ -139,7 +140,9 @@ class Simulation:
             if is_urdf:
                 return self.load(str(path), position, fixed=fixed, flags=flags)
             try:
-                bodies = bullet.loadMJCF(str(path), flags=flags, physicsClientId=self.client)
+                # PyBullet prints of the shapes that it reads there.
+                with _muted(sys.stdout, 1):
+                    bodies = bullet.loadMJCF(str(path), flags=flags, physicsClientId=self.client)
             except bullet.error:
                 name = model.get("model", "MJCF")
                 raise SimulationError(f"PyBullet cannot read the model '{name}'") from None

@@ -18,7 +18,11 @@ from ..world import Robot
 STIFFNESS = 0.9  # share of a contact's penetration undone per step, as in the PyBullet Gym worlds
 PUSH_EVERY = 120  # control steps, about 2 s
 PUSH_STEPS = 12  # control steps, about 0.2 s
-FLAGS = bullet.URDF_USE_SELF_COLLISION | bullet.URDF_USE_SELF_COLLISION_EXCLUDE_ALL_PARENTS
+FLAGS = (
+    bullet.URDF_USE_SELF_COLLISION
+    | bullet.URDF_USE_SELF_COLLISION_EXCLUDE_ALL_PARENTS
+    | bullet.MJCF_COLORS_FROM_FILE
+)
 
 OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.1, "age of what all sensors report"

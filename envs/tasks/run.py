@@ -40,7 +40,7 @@ class Run(Task):
     def __init__(self, simulation: Simulation, robot: Runner) -> None:
         super().__init__(simulation)
         self.robot = robot
-        self.camera = Camera((0.0, 0.0, 0.6), 3.5, 20.0, -15.0)
+        self.camera = Camera((0.0, 0.0, 0.7), 4.0, 20.0, -12.0)
         self._from = self._last = 0.0
         self._steps = 0
 
