@@ -104,7 +104,7 @@ def worlds() -> str:
         "bounds where those are 0.",
         "## How finely time is divided",
         _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
-        + " `error` is in standard deviations of the observations, after "
+        + " `error` is in standard deviations of the observations, over "
         f"{bench_timing.HORIZON} control steps of random actions; bodies sink into each other by "
         "the depth given, at most, on average over the steps.",
     )

@@ -16,10 +16,10 @@ _REACH = {
         "an overloaded controller",
         {"action_delay": "+ 0.15", "observation_delay": "+ 0.08"},
     ),
-    "sluggish-drives": Family("actuation", "motors that follow late", {"motor_lag": "+ 0.3"}),
+    "sluggish-drives": Family("actuation", "motors that follow late", {"motor_lag": "+ 0.8"}),
     "miscalibrated": Family("sensing", "encoders that are off", {"encoder_offset": "+ 0.12"}),
     "noisy-encoders": Family(
-        "sensing", "worn joint sensors", {"position_noise": "+ 0.1", "velocity_noise": "+ 0.5"}
+        "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 1"}
     ),
     "long-tool": Family(
         "kinematic", "a tool the controller was not told of", {"tool_length": "+ 0.2"}
@@ -28,7 +28,7 @@ _REACH = {
 
 FAMILIES: dict[str, dict[str, Family]] = {
     "headstart/CartPoleSwingUp-v0": {
-        "heavy-pole": Family("dynamics", "a pole of five times the mass", {"pole_mass": "* 5"}),
+        "heavy-pole": Family("dynamics", "a heavier pole", {"pole_mass": "* 20"}),
         "sticky-rail": Family(
             "dynamics", "a dirty rail", {"rail_friction": "+ 6", "rail_damping": "+ 6"}
         ),
@@ -38,14 +38,23 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "an overloaded controller",
             {"action_delay": "+ 0.16", "observation_delay": "+ 0.08"},
         ),
-        "miscalibrated": Family("sensing", "an encoder that is off", {"angle_offset": "+ 0.5"}),
+        "miscalibrated": Family("sensing", "an encoder that is off", {"angle_offset": "+ 1.2"}),
         "noisy-sensors": Family(
-            "sensing", "worn sensors", {"angle_noise": "+ 0.5", "gyro_noise": "+ 4"}
+            "sensing", "worn sensors", {"angle_noise": "+ 1", "gyro_noise": "+ 8"}
         ),
-        "short-pole": Family("kinematic", "half the length", {"pole_length": "* 0.5"}),
+        "short-pole": Family("kinematic", "a shorter pole", {"pole_length": "* 0.3"}),
     },
     "headstart/PandaReach-v0": _REACH,
-    "headstart/KukaReach-v0": _REACH,
+    # Its motors are three times the Panda's.
+    "headstart/KukaReach-v0": {
+        **_REACH,
+        "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.05"}),
+        "heavy-payload": Family(
+            "dynamics",
+            "a load near the arm's limit",
+            {"payload_mass": "+ 5", "motor_strength": "* 0.1"},
+        ),
+    },
     "headstart/PandaPush-v0": {
         "slippery-puck": Family(
             "dynamics", "an oiled table", {"puck_friction": "* 0.15", "ball_friction": "+ -0.3"}
@@ -61,7 +70,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
             {"action_delay": "+ 0.2", "observation_delay": "+ 0.2"},
         ),
         "sluggish-drives": Family(
-            "actuation", "motors that follow late", {"motor_lag": "+ 0.3", "velocity_gain": "* 0.5"}
+            "actuation", "motors that follow late", {"motor_lag": "+ 0.8", "velocity_gain": "* 0.5"}
         ),
         "askew-camera": Family(
             "sensing",
@@ -130,37 +139,37 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a load over the rear axle",
             {"chassis_mass": "* 3", "load_offset": "+ -0.1", "tyre_friction": "* 0.4"},
         ),
-        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.04"}),
         "slow-loop": Family(
             "actuation",
             "an overloaded computer",
             {"action_delay": "+ 0.25", "observation_delay": "+ 0.15"},
         ),
-        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.4"}),
         "noisy-lidar": Family(
             "sensing",
             "a cheap sensor in sunlight",
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
     },
     "headstart/RacecarAvoid-v0": {
         "worn-tyres": Family(
             "dynamics", "smooth tyres on a dusty floor", {"tyre_friction": "* 0.15"}
         ),
-        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.04"}),
         "slow-loop": Family(
             "actuation",
             "an overloaded computer",
             {"action_delay": "+ 0.3", "observation_delay": "+ 0.2"},
         ),
-        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.4"}),
         "noisy-lidar": Family(
             "sensing",
             "a cheap sensor in sunlight",
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
         "traffic": Family(
             "task", "fast obstacles", {"obstacle_speed": "+ 2.5", "moving_share": "+ 0.5"}
         ),
@@ -171,13 +180,13 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a flat battery",
             {"motor_strength": "* 0.2", "rolling_resistance": "+ 0.27"},
         ),
-        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.1"}),
+        "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.04"}),
         "slow-loop": Family(
             "actuation",
             "an overloaded computer",
             {"action_delay": "+ 0.3", "observation_delay": "+ 0.3", "locating_delay": "+ 0.5"},
         ),
-        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.2"}),
+        "misaligned": Family("actuation", "front wheels askew", {"steering_offset": "+ 0.4"}),
         "poor-locating": Family(
             "sensing",
             "a locating system that is off",
@@ -188,7 +197,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a noisy locating system and LiDAR",
             {"position_noise": "+ 0.3", "heading_noise": "+ 0.3", "lidar_noise": "+ 0.5"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.125"}),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
     },
     "headstart/A1Walk-v0": {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.07"}),
@@ -220,7 +229,7 @@ UNMODELLED_CHANGES: dict[str, dict[str, str]] = {
         "pole_length": "* 0.8",
         "gravity": "* 1.2",
         "slope": "+ 0.04",
-        "angle_offset": "+ 0.1",
+        "angle_offset": "+ 0.24",
     },
     "headstart/PandaReach-v0": {
         "tool_length": "* 1.2",

@@ -75,8 +75,8 @@ def play(world_id: str, timing: Timing, episodes: int) -> tuple[np.ndarray, floa
 def study(world_id: str, episodes: int, progress: Progress) -> dict[str, Any]:
     """Return a world's entry of `envs/timing.json`.
 
-    `error` is the root mean square, over observation elements, of the difference from the
-    reference at the last step, each in units of its standard deviation over the reference; the
+    `error` is the root mean square, over steps (to the first end) and observation elements, of the
+    difference from the reference, each in units of its standard deviation over the reference; the
     median over the episodes.
     """
     timing = WORLDS[world_id].timing
@@ -90,7 +90,7 @@ def study(world_id: str, episodes: int, progress: Progress) -> dict[str, Any]:
     rows = []
     for option in options:
         seen, depth, cost = play(world_id, option, episodes)
-        errors = np.sqrt(np.mean(((seen - reference) / scale)[:, -1] ** 2, axis=1))
+        errors = np.sqrt(np.nanmean(((seen - reference) / scale) ** 2, axis=(1, 2)))
         rows.append(
             {
                 "substeps": option.substeps,

@@ -32,7 +32,7 @@ class Arm(Robot):
             -math.pi * 1.25,
             math.pi * 1.25,
             "joint angles as the encoders report them",
-            noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.1, "encoder noise (std)"),
+            noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.2, "encoder noise (std)"),
             bias=Parameter("encoder_offset", "rad", 0.0, -0.2, 0.2, "offset of every encoder"),
             delay=OBSERVATION_DELAY,
         ),
@@ -43,7 +43,7 @@ class Arm(Robot):
             -10.0,
             10.0,
             "joint velocities",
-            noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 0.5, "tachometer noise (std)"),
+            noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 1.0, "tachometer noise (std)"),
             delay=OBSERVATION_DELAY,
         ),
     )
@@ -81,7 +81,7 @@ class Arm(Robot):
         raise NotImplementedError
 
     @applies(
-        Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "factor on every joint's torque limit")
+        Parameter("motor_strength", "1", 1.0, 0.05, 1.5, "factor on every joint's torque limit")
     )
     def set_strength(self, motor_strength: float) -> None:
         """Scale the greatest torques."""
@@ -94,7 +94,7 @@ class Arm(Robot):
         """Scale the commanded velocities."""
         self._speed_gain = velocity_gain
 
-    @applies(Parameter("motor_lag", "s", 0.0, 0.0, 0.3, "time constant of the first-order motors"))
+    @applies(Parameter("motor_lag", "s", 0.0, 0.0, 0.8, "time constant of the first-order motors"))
     def set_lag(self, motor_lag: float) -> None:
         """Set how far the motors follow within one physics step (exact for a held command)."""
         lagging = motor_lag > 0

@@ -31,7 +31,7 @@ class CartPole(Robot):
     """
 
     morphology: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("pole_length", "m", 1.0, 0.5, 1.5, "of the uniform pole"),
+        Parameter("pole_length", "m", 1.0, 0.3, 1.5, "of the uniform pole"),
     )
     channels: ClassVar[tuple[Channel, ...]] = (
         Channel(
@@ -53,7 +53,7 @@ class CartPole(Robot):
             -1.0,
             1.0,
             "sine and cosine of the pole's angle, upright 0",
-            noise=Parameter("angle_noise", "1", 0.0, 0.0, 0.5, "noise of sine and cosine (std)"),
+            noise=Parameter("angle_noise", "1", 0.0, 0.0, 1.0, "noise of sine and cosine (std)"),
             delay=OBSERVATION_DELAY,
         ),
         Channel(
@@ -63,7 +63,7 @@ class CartPole(Robot):
             -50.0,
             50.0,
             "turning speed of the pole",
-            noise=Parameter("gyro_noise", "rad/s", 0.0, 0.0, 5.0, "noise of that speed (std)"),
+            noise=Parameter("gyro_noise", "rad/s", 0.0, 0.0, 10.0, "noise of that speed (std)"),
             delay=OBSERVATION_DELAY,
         ),
     )
@@ -84,7 +84,7 @@ class CartPole(Robot):
 
     @applies(
         Parameter("cart_mass", "kg", 1.0, 0.3, 4.0, "of the cart"),
-        Parameter("pole_mass", "kg", 0.1, 0.02, 0.6, "of the pole, evenly along it"),
+        Parameter("pole_mass", "kg", 0.1, 0.02, 2.0, "of the pole, evenly along it"),
     )
     def set_masses(self, cart_mass: float, pole_mass: float) -> None:
         """Set both masses, the pole's inertia in proportion."""
@@ -125,7 +125,7 @@ class CartPole(Robot):
             physicsClientId=self.simulation.client,
         )
 
-    @applies(Parameter("angle_offset", "rad", 0.0, -0.5, 0.5, "of the pole's encoder"))
+    @applies(Parameter("angle_offset", "rad", 0.0, -1.2, 1.2, "of the pole's encoder"))
     def set_encoder(self, angle_offset: float) -> None:
         """Set how much the reported angle is off."""
         self._angle_offset = angle_offset

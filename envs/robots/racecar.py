@@ -31,7 +31,7 @@ OBSERVATION_DELAY = Parameter(
 
 
 class Racecar(Robot):
-    """The car; it sees and touches what is in `circuit`, which the task sets.
+    """The car; it sees and touches its `surroundings`, which the task sets.
 
     `x`, `y`, `yaw` are the pose of the middle of the rear axle; `touching` says whether a wall or
     a disc crosses the car's outline; `time` is in seconds since reset. The motors' torque falls
@@ -63,7 +63,7 @@ class Racecar(Robot):
         Command("speed", "m/s", 0.0, TOP_SPEED, "speed of the wheels' rims"),
     )
     morphology: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("wheelbase", "m", WHEELBASE, 0.25, 0.45, "from the rear axle to the front"),
+        Parameter("wheelbase", "m", WHEELBASE, 0.25, 0.75, "from the rear axle to the front"),
     )
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.3, "time from a command to servo and motors"
@@ -90,7 +90,7 @@ class Racecar(Robot):
         self._renew = True
         self._middle = 0.5 * (self.commands[1].low + self.commands[1].high)
         self._half = 0.5 * (self.commands[1].high - self.commands[1].low)
-        self.circuit: Surroundings | None = None
+        self.surroundings: Surroundings | None = None
         self.time = self.x = self.y = self.yaw = self.speed = 0.0
         self.touching = False
 
@@ -138,8 +138,8 @@ class Racecar(Robot):
 
     @applies(
         Parameter("steering_gain", "1", 1.0, 0.4, 1.5, "angle steered per angle commanded"),
-        Parameter("steering_offset", "rad", 0.0, -0.2, 0.2, "misalignment, left positive"),
-        Parameter("steering_rate", "rad/s", 3.2, 0.3, 10.0, "how fast the servo turns"),
+        Parameter("steering_offset", "rad", 0.0, -0.4, 0.4, "misalignment, left positive"),
+        Parameter("steering_rate", "rad/s", 3.2, 0.1, 10.0, "how fast the servo turns"),
     )
     def set_steering(
         self, steering_gain: float, steering_offset: float, steering_rate: float
@@ -237,9 +237,9 @@ class Racecar(Robot):
         raw["last_action"][:] = (
             self.sent[0] / STEERING, (self.sent[1] - self._middle) / self._half
         )  # fmt: skip
-        if self.circuit is not None:
-            self.circuit.move(self.time)
-            ranges = self.circuit.cast(self._rays, self.x, self.y, self.yaw)
+        if self.surroundings is not None:
+            self.surroundings.move(self.time)
+            ranges = self.surroundings.cast(self._rays, self.x, self.y, self.yaw)
             raw["lidar"][:] = ranges[:BEAMS]
             self.touching = bool((ranges[BEAMS:] < self._edges).any())
         self._renew = True

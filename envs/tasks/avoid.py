@@ -28,7 +28,7 @@ class Avoid(Task):
     means the same on each: 12 s at an average of 2.3 m/s are enough.
     """
 
-    weights: ClassVar[Mapping[str, float]] = {"progress": 1.0, "crash": -5.0}
+    weights: ClassVar[Mapping[str, float]] = {"progress": 1.0, "crash": -10.0}
     episode_steps: ClassVar[int] = 240
 
     def __init__(self, simulation: Simulation, robot: Racecar) -> None:
@@ -52,14 +52,14 @@ class Avoid(Task):
                 for _ in range(OBSTACLES * STAVES)
             ]
 
-    @applies(Parameter("road_width", "m", 2.8, 1.6, 3.6, "from wall to wall"))
+    @applies(Parameter("road_width", "m", 3.0, 1.6, 3.6, "from wall to wall"))
     def set_width(self, road_width: float) -> None:
         """Set how wide the next road is; its centre line does not depend on it."""
         self._width = road_width
 
     @applies(
-        Parameter("obstacle_radius", "m", 0.25, 0.15, 0.4, "of every obstacle"),
-        Parameter("obstacle_speed", "m/s", 0.5, 0.0, 3.0, "of the fastest obstacle"),
+        Parameter("obstacle_radius", "m", 0.2, 0.1, 0.4, "of every obstacle"),
+        Parameter("obstacle_speed", "m/s", 0.3, 0.0, 3.0, "of the fastest obstacle"),
         Parameter("moving_share", "1", 0.5, 0.0, 1.0, "share of the obstacles that move"),
     )
     def set_obstacles(
@@ -77,7 +77,7 @@ class Avoid(Task):
 
     def start(self, road: Road, along: float, aside: float, askew: float) -> None:
         """Put the car on a road: metres along and left of its middle, and radians out of line."""
-        self.robot.circuit = self.road = road
+        self.robot.surroundings = self.road = road
         x, y = road.point(along, aside)
         self.robot.place(x, y, road.heading(along) + askew)
         self._along = along

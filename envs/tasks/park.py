@@ -89,7 +89,7 @@ class Park(Task):
 
     def start(self, lot: Lot, pose: Pose) -> None:
         """Put the car on a lot, the middle of its rear axle at a pose."""
-        self.robot.circuit = self.lot = lot
+        self.robot.surroundings = self.lot = lot
         self.robot.place(*pose)
         self._left = way(*pose.seen_from(*lot.goal))
         self._stayed = 0

@@ -57,7 +57,7 @@ class Track(Task):
 
     def start(self, circuit: Circuit, piece: int, pose: tuple[float, float, float]) -> None:
         """Put the car on a track at x, y (m) and yaw (rad), near `piece` of its centre line."""
-        self.robot.circuit = self.circuit = circuit
+        self.robot.surroundings = self.circuit = circuit
         self.robot.place(*pose)
         self._piece, self._distance = circuit.project(*pose[:2], piece)
         self._driven = 0.0

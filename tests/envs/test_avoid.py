@@ -214,9 +214,9 @@ def test_a_moving_obstacle_comes_to_a_standing_car(world) -> None:
         if terminated:
             break
     assert world.robot.time == pytest.approx(0.84, abs=0.06)
-    assert info["reward_terms"]["crash"] == -5.0
+    assert info["reward_terms"]["crash"] == -10.0
     assert not info["success"]
-    assert reward == pytest.approx(-5.0, abs=0.05)
+    assert reward == pytest.approx(-10.0, abs=0.05)
 
 
 def cruise(world, speed):
