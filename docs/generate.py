@@ -99,9 +99,11 @@ def worlds() -> str:
             for level, (low, high) in LEVELS.items()
         )
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
-        "nominal world. `unmodelled` changes what the world's recommended randomization "
-        "(`randomization: recommended`) leaves out, by 20 % of the nominal values, or of the upper "
-        "bounds where those are 0.",
+        "nominal world. Where not even a family's extreme does the harm that a level stands for, "
+        "the level is that extreme, marked as out of its band: beyond it the parameter means "
+        "nothing any more, or the physics does not hold. `unmodelled` changes what the world's "
+        "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
+        "nominal values, or of the upper bounds where those are 0.",
         "## How finely time is divided",
         _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
         + " `error` is in standard deviations of the observations, over "

@@ -28,7 +28,7 @@ _REACH = {
 
 FAMILIES: dict[str, dict[str, Family]] = {
     "headstart/CartPoleSwingUp-v0": {
-        "heavy-pole": Family("dynamics", "a heavier pole", {"pole_mass": "* 20"}),
+        "heavy-pole": Family("dynamics", "a heavier pole", {"pole_mass": "* 40"}),
         "sticky-rail": Family(
             "dynamics", "a dirty rail", {"rail_friction": "+ 6", "rail_damping": "+ 6"}
         ),

@@ -145,3 +145,9 @@ def _severity(world: str, family: str, level: str) -> float:
             f"give a severity, as in {family}/0.5"
         )
     return float(row["severity"])
+
+
+def in_band(name: str, score: float) -> bool:
+    """Say whether a shift's score is what its level promises; `unmodelled` promises nothing."""
+    low, high = LEVELS.get(name.partition("/")[2], (-math.inf, math.inf))
+    return low <= score < high

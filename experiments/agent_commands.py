@@ -62,7 +62,7 @@ def pretrain(
     What can be randomized: `headstart describe headstart/PandaReach-v0`. Changes that stand beside
     `recommended` are put in its place.
     """
-    from ..agents.presets import STEPS
+    from ..agents.presets import training_steps
     from ..transfer.randomization.recommended import RECOMMENDED, recommended
     from . import cli
     from .single import pretrain as pretrain_one
@@ -70,7 +70,7 @@ def pretrain(
     texts = randomize or []
     changes = recommended(env) if RECOMMENDED in texts else {}
     changes |= _changes([text for text in texts if text != RECOMMENDED])
-    steps = steps or STEPS.get(env, 100_000)
+    steps = steps or training_steps(env, bool(changes))
     pretrain_one(env, out, steps, algorithm, changes, seed, device, cli.console, workers)
     cli.console.print(f"bundle: {out}", highlight=False)
 

@@ -19,7 +19,7 @@ from ..agents.evaluation import Act, Evaluator
 from ..envs.catalog import WORLDS
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
-from ..envs.shifts import LEVELS, UNMODELLED, Family, families, unmodelled
+from ..envs.shifts import UNMODELLED, Family, families, in_band, unmodelled
 from .measuring.statistics import mean_interval
 from .running.facts import versions
 from .running.store import read_json, write_json
@@ -186,12 +186,6 @@ def calibrate_all(
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})
         yield shifts_table(world_id, measured)
-
-
-def in_band(name: str, score: float) -> bool:
-    """Say whether a shift's score is what its level promises; `unmodelled` promises nothing."""
-    low, high = LEVELS.get(name.partition("/")[2], (-np.inf, np.inf))
-    return low <= score < high
 
 
 def shifts_table(world_id: str, measured: Mapping[str, Any]) -> Table:

@@ -16,7 +16,7 @@ from ..agents import shipped
 from ..agents.bundle import Bundle
 from ..agents.evaluation import Evaluation
 from ..agents.evaluation import evaluate as evaluate_policy
-from ..agents.presets import STEPS
+from ..agents.presets import STEPS, training_steps
 from ..envs.catalog import WORLDS
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
@@ -50,7 +50,7 @@ def train_bundles(
             ranges = recommended(world_id) if kind == "randomized" else {}
             path = shipped.folder(out, world_id, kind)
             console.print(f"{world_id} {kind}", highlight=False)
-            steps = STEPS[world_id]
+            steps = training_steps(world_id, bool(ranges))
             pretrain(world_id, path, steps, "ppo", ranges, SEED, console=console)
 
 
@@ -147,7 +147,8 @@ def check(bundle: Bundle, seeds: Sequence[int]) -> Evaluation:
 def command(bundle: Bundle, kind: str) -> str:
     """Return the command that trains a bundle anew."""
     world_id = bundle.world_id
-    steps, rollout = STEPS.get(world_id, bundle.steps), bundle.algorithm.rollout
+    steps = training_steps(world_id, bool(bundle.randomization))
+    rollout = bundle.algorithm.rollout
     if -(-steps // rollout) * rollout != bundle.steps:
         steps = bundle.steps
     words = [f"headstart pretrain {world_id}"]

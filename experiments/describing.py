@@ -18,7 +18,7 @@ from rich.text import Text
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
-from ..envs.shifts import families, measurements, shift_names, unmodelled
+from ..envs.shifts import families, in_band, measurements, shift_names, unmodelled
 from ..envs.world import World
 
 
@@ -67,6 +67,7 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
                 "docs/custom-environment.md shows how to give it some."
             )
         if shift_names(world_id):
+            yield _anchors(world_id)
             yield _shifts(world_id)
     finally:
         env.close()
@@ -146,6 +147,22 @@ def _parameters(world: Parameterized) -> Sheet:
     return Sheet(("parameter", "unit", "nominal", "low", "high", "about"), rows)
 
 
+def _anchors(world_id: str) -> str:
+    """Say where the scores of a world's shifts come from."""
+    measured = measurements(world_id)
+    if measured is None:
+        return "Its shifts are not measured yet: headstart bench shifts does."
+    nominal, count, first = (measured[key] for key in ("nominal", "episodes", "first_seed"))
+    reference = sum(nominal["returns"]) / len(nominal["returns"])
+    trained = ", ".join(f"{policy['steps']:,} steps" for policy in measured["policies"])
+    return (
+        f"Scores: 1 is the return of the nominal policy ({trained}) in the nominal world, "
+        f"{reference:.1f}; 0 is that of random actions under the very shift (in the nominal world "
+        f"{nominal['random']:.1f}). All over {count} episodes, seeds {first:,} on; the interval is "
+        f"over {'episodes' if len(nominal['returns']) == 1 else 'policies'}."
+    )
+
+
 def _shifts(world_id: str) -> Sheet:
     """Return each family at its levels, and what a nominal policy keeps there, zero-shot."""
     measured = (measurements(world_id) or {}).get("shifts", {})
@@ -157,11 +174,21 @@ def _shifts(world_id: str) -> Sheet:
         changes = ", ".join(
             f"{key} {value}" for key, value in (row["changes"] if row else extreme).items()
         )
-        score = f"{row['score']:.2f}" if row else "not measured"
-        interval = f"{row['interval'][0]:.2f} .. {row['interval'][1]:.2f}" if row else ""
         about = f"{family.about} ({family.kind})" if family else "what no randomization holds"
-        rows.append((name, changes, about, score, interval))
-    return Sheet(("shift", "changes", "about", "nominal policy's score", "95 %"), rows)
+        found = ("", "", "not measured", "")
+        if row:
+            outside = "" if in_band(name, row["score"]) else ", out of its band"
+            mean = sum(row["returns"]) / len(row["returns"])
+            interval = f"{row['interval'][0]:.2f} .. {row['interval'][1]:.2f}"
+            found = (
+                f"{row['random']:.1f}",
+                f"{mean:.1f}",
+                f"{row['score']:.2f}{outside}",
+                interval,
+            )
+        rows.append((name, changes, about, *found))
+    columns = ("shift", "changes", "about", "random return", "policy's return", "score", "95 %")
+    return Sheet(columns, rows)
 
 
 def _bound(end: float | tuple[float, ...]) -> str:

@@ -84,7 +84,7 @@ class CartPole(Robot):
 
     @applies(
         Parameter("cart_mass", "kg", 1.0, 0.3, 4.0, "of the cart"),
-        Parameter("pole_mass", "kg", 0.1, 0.02, 2.0, "of the pole, evenly along it"),
+        Parameter("pole_mass", "kg", 0.1, 0.02, 4.0, "of the pole, evenly along it"),
     )
     def set_masses(self, cart_mass: float, pole_mass: float) -> None:
         """Set both masses, the pole's inertia in proportion."""

@@ -28,7 +28,7 @@ class Avoid(Task):
     means the same on each: 12 s at an average of 2.3 m/s are enough.
     """
 
-    weights: ClassVar[Mapping[str, float]] = {"progress": 1.0, "crash": -10.0}
+    weights: ClassVar[Mapping[str, float]] = {"progress": 1.0, "crash": -20.0}
     episode_steps: ClassVar[int] = 240
 
     def __init__(self, simulation: Simulation, robot: Racecar) -> None:

@@ -214,9 +214,9 @@ def test_a_moving_obstacle_comes_to_a_standing_car(world) -> None:
         if terminated:
             break
     assert world.robot.time == pytest.approx(0.84, abs=0.06)
-    assert info["reward_terms"]["crash"] == -10.0
+    assert info["reward_terms"]["crash"] == -20.0
     assert not info["success"]
-    assert reward == pytest.approx(-10.0, abs=0.05)
+    assert reward == pytest.approx(-20.0, abs=0.05)
 
 
 def cruise(world, speed):
@@ -248,7 +248,7 @@ def test_the_end_of_the_road_is_a_success_and_returns_its_metres(world) -> None:
     total, terminated, info = cruise(world, 4.0)
     assert terminated
     assert not info["success"]
-    assert total == pytest.approx(12 - 0.4065 - 0.25 - START - 5, abs=0.25)
+    assert total == pytest.approx(12 - 0.4065 - 0.25 - START - 20, abs=0.25)
 
 
 def test_a_reset_puts_obstacles_on_the_road_free_of_its_walls_and_the_car(world) -> None:

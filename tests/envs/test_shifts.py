@@ -11,12 +11,12 @@ from headstart.envs.shifts import (
     LEVELS,
     Family,
     families,
+    in_band,
     measurements,
     shift_changes,
     shift_names,
     unmodelled,
 )
-from headstart.experiments.calibration import in_band
 
 HOPPER = "headstart/Hopper-v0"
 

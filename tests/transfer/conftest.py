@@ -20,7 +20,8 @@ SETTINGS = {
     "ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 3},
     "sac": OFF_POLICY,
 }
-SOURCE_STEPS = {"ppo": 256, "sac": 100}
+SETTINGS["ppo with gSDE"] = {**SETTINGS["ppo"], "use_sde": True}
+SOURCE_STEPS = {"ppo": 256, "sac": 100, "ppo with gSDE": 256}
 
 
 def pendulum(gravity):
@@ -31,11 +32,11 @@ def pendulum(gravity):
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory):
-    """A source bundle per algorithm."""
+    """A source bundle per entry of `SETTINGS`."""
     found = {}
     for name, settings in SETTINGS.items():
         net = {"policy_kwargs": {"net_arch": [16, 16]}}
-        algorithm = resolve({name: {**settings, **net}}, "Pendulum-v1")
+        algorithm = resolve({name.split()[0]: {**settings, **net}}, "Pendulum-v1")
         learner = create(algorithm, pendulum(10.0), seed=0)
         steps = SOURCE_STEPS[name]
         train(learner, steps=steps, seed=0, grid=[], evaluate=print, on_evaluation=print)

@@ -38,7 +38,8 @@ class FineTune:
     `critic_steps`: target steps in which only the critic learns.
 
     On-policy (PPO): `learning_rate_factor` times the source's learning rate, early stopping of an
-    update at `target_kl`, and a floor under the policy's log standard deviation (null: none).
+    update at `target_kl`, and a floor under the policy's log standard deviation (null: none;
+    under gSDE there is none, since what its noise amounts to depends on the observation).
 
     Off-policy (SAC): `fill_steps` of the frozen source policy fill the buffer before any update;
     then separate learning rates for actor (and temperature) and critic; `entropy`: SAC's
@@ -104,7 +105,7 @@ class FineTune:
         limit = int(problem.steps * PHASE_SHARE)
         critic_until = min(self.critic_steps, limit)
         if learner.algorithm.on_policy:
-            if self.min_log_std is not None:
+            if self.min_log_std is not None and not getattr(learner.model, "use_sde", False):
                 learner.callbacks.append(LogStdFloor(learner, self.min_log_std))
         else:
             fill_until = min(self.fill_steps, limit)
