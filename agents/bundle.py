@@ -4,7 +4,8 @@ A bundle is a directory:
 
 =====================  =========================================================================
 manifest.json          format, and the size and sha256 of every other file
-bundle.json            algorithm and settings, world, spaces, randomization, counters, versions
+bundle.json            algorithm and settings, world, spaces, randomization, counters, versions;
+                       the bundle that training began with, where there was one
 policy.safetensors     all that is learned, by parameter name
 optimizer.safetensors  the optimizers' moments as `optimizer/parameter/moment`
 normalizer.npz         running mean, variance and count of observations and returns
@@ -53,7 +54,11 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "explora
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle in memory; `load` makes one."""
+    """A verified bundle in memory; `load` makes one.
+
+    `steps` are all environment steps that it was trained for, those of `start` included: the
+    randomization, steps and checksum of the bundle that training began with, or None.
+    """
 
     directory: Path
     algorithm: Algorithm
@@ -63,15 +68,25 @@ class Bundle:
     action_space: spaces.Space
     steps: int
     versions: dict[str, str]
+    start: dict[str, Any] | None
     _counters: dict[str, Any] = field(repr=False)
     _contents: dict[str, bytes] = field(repr=False)
 
-    def learner(self, make_world: MakeWorld, seed: int, device: str = "cpu") -> Learner:
+    def learner(
+        self, make_world: MakeWorld, seed: int, device: str = "cpu", *, workers: int = 0
+    ) -> Learner:
         """Return a learner in these worlds that goes on from where the bundle was saved.
 
         Raises BundleError when the world's spaces are not the bundle's.
         """
-        learner = create(self.algorithm, make_world, seed, device, check_spaces=self.check_spaces)
+        learner = create(
+            self.algorithm,
+            make_world,
+            seed,
+            device,
+            check_spaces=self.check_spaces,
+            workers=workers,
+        )
         try:
             self.restore(learner)
         except BaseException:
@@ -207,6 +222,7 @@ def save(
     *,
     world_id: str,
     randomization: Mapping[str, str] | None = None,
+    start: Mapping[str, Any] | None = None,
     replay_buffer: bool = False,
 ) -> None:
     """Save a learner to `directory`, replacing a bundle that is there only once this one is whole.
@@ -222,6 +238,7 @@ def save(
         "action_space": spaces.to_json(learner.worlds.action_space),
         "counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)},
         "versions": _versions(),
+        **({"start": dict(start)} if start else {}),
     }
 
     def fill(path: Path) -> None:
@@ -263,6 +280,7 @@ def load(directory: str | Path) -> Bundle:
             action_space=spaces.from_json(about["action_space"]),
             steps=int(counters["num_timesteps"]),
             versions={str(k): str(v) for k, v in about["versions"].items()},
+            start=dict(about["start"]) if "start" in about else None,
             _counters={name: counters[name] for name in _COUNTERS if name in counters},
             _contents=contents,
         )

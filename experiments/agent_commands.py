@@ -32,11 +32,14 @@ def pretrain(
         int | None,
         typer.Option(
             min=1,
-            help="Environment steps to train for.",
+            help="Environment steps to train for, those of --start included.",
             show_default="what PPO needs there, 100000 in worlds of your own",
         ),
     ] = None,
-    algorithm: Annotated[str, typer.Option(help="ppo, sac, or package.module:Class.")] = "ppo",
+    algorithm: Annotated[
+        str | None,
+        typer.Option(help="ppo, sac, or package.module:Class.", show_default="ppo"),
+    ] = None,
     randomize: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,6 +52,13 @@ def pretrain(
         int,
         typer.Option(min=0, help="Processes that step the worlds; 0: none but this one."),
     ] = 0,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundle to go on from, as in evaluate; its algorithm is kept.",
+            show_default="fresh weights",
+        ),
+    ] = None,
 ) -> None:
     r"""Train one agent in a source world and save it as a bundle.
 
@@ -58,6 +68,8 @@ def pretrain(
         headstart pretrain headstart/PandaReach-v0 --out reach --steps 50000 \
             --randomize "motor_strength * loguniform(0.5, 1.3)" \
             --randomize "action_delay = uniform(0, 0.08)"
+        headstart pretrain headstart/A1Walk-v0 --out walk --randomize recommended \
+            --start pretrained/nominal --steps 1000000
 
     What can be randomized: `headstart describe headstart/PandaReach-v0`. Changes that stand beside
     `recommended` are put in its place.
@@ -71,7 +83,7 @@ def pretrain(
     changes = recommended(env) if RECOMMENDED in texts else {}
     changes |= _changes([text for text in texts if text != RECOMMENDED])
     steps = steps or training_steps(env, bool(changes))
-    pretrain_one(env, out, steps, algorithm, changes, seed, device, cli.console, workers)
+    pretrain_one(env, out, steps, algorithm, changes, seed, device, cli.console, workers, start)
     cli.console.print(f"bundle: {out}", highlight=False)
 
 

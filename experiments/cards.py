@@ -51,7 +51,12 @@ def train_bundles(
             path = shipped.folder(out, world_id, kind)
             console.print(f"{world_id} {kind}", highlight=False)
             steps = training_steps(world_id, bool(ranges))
-            pretrain(world_id, path, steps, "ppo", ranges, SEED, console=console)
+            start = None
+            if kind == "randomized" and STEPS[world_id].goes_on:
+                start = shipped.folder(out, world_id, "nominal")
+                if not bundles.exists(start):
+                    raise HeadstartError(f"'{path}' goes on from '{start}': train that first")
+            pretrain(world_id, path, steps, None, ranges, SEED, console=console, start=start)
 
 
 def make_cards(
@@ -154,6 +159,8 @@ def command(bundle: Bundle, kind: str) -> str:
     words = [f"headstart pretrain {world_id}"]
     words.append(f"--out {shipped.folder(Path('pretrained'), world_id, kind)}")
     words.append(f"--steps {steps} --seed {SEED}")
+    if bundle.start:
+        words.append("--start pretrained/nominal")
     if bundle.randomization == RANGES.get(world_id):
         words.append(f"--randomize {RECOMMENDED}")
     else:

@@ -32,30 +32,46 @@ def pretrain(
     world_id: str,
     out: Path,
     steps: int,
-    algorithm: str | Mapping[str, Mapping[str, Any]] = "ppo",
+    algorithm: str | Mapping[str, Mapping[str, Any]] | None = None,
     randomization: Mapping[str, str] | None = None,
     seed: int = 0,
     device: str = "cpu",
     console: Console | None = None,
     workers: int = 0,
+    start: str | Path | None = None,
 ) -> None:
     """Train an agent in a world, evaluated where it is not randomized, and save its bundle.
 
     The training worlds are stepped by `workers` processes, or by this one if there are none.
+    The algorithm is PPO unless told otherwise. With `start` (a name or folder as in
+    `evaluation_table`) training goes on from that bundle, with its algorithm, and its steps count
+    among `steps`.
 
     Raises:
-        HeadstartError: an unknown world, parameter or algorithm, or `out` exists already.
+        HeadstartError: an unknown world, parameter or algorithm, `out` exists already, or a
+            bundle to start with that does not fit, or that leaves no steps to train for.
     """
     if out.exists():
         raise HeadstartError(f"'{out}' exists already; choose another --out")
     console = console or Console()
     spec, changes = WorldSpec(world_id), dict(randomization or {})
+    begun = None if start is None else bundles.load(shipped.locate(start, world_id))
+    if begun and algorithm is not None:
+        raise HeadstartError("a start goes on with its own algorithm; name none beside it")
+    if begun and steps <= begun.steps:
+        raise HeadstartError(
+            f"{steps:,} steps are none to train for: '{start}' has had {begun.steps:,} of them"
+        )
 
     def make() -> gymnasium.Env[Any, Any]:
         return randomized(spec.make(), changes)
 
     make().close()
-    learner = create(resolve(algorithm, world_id), make, seed, device, workers=workers)
+    if begun:
+        learner = begun.learner(make, seed, device, workers=workers)
+    else:
+        recipe = resolve(algorithm or "ppo", world_id)
+        learner = create(recipe, make, seed, device, workers=workers)
     evaluator = Evaluator(spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(world_id, total=steps)
@@ -76,10 +92,24 @@ def pretrain(
                 on_evaluation=announce,
                 on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
             )
-            bundles.save(learner, out, world_id=world_id, randomization=changes)
+            bundles.save(
+                learner,
+                out,
+                world_id=world_id,
+                randomization=changes,
+                start=None if begun is None else _provenance(begun),
+            )
         finally:
             evaluator.close()
             learner.close()
+
+
+def _provenance(bundle: bundles.Bundle) -> dict[str, Any]:
+    return {
+        "randomization": bundle.randomization,
+        "steps": bundle.steps,
+        "sha256": shipped.checksum(bundle.directory),
+    }
 
 
 def evaluation_table(

@@ -45,6 +45,11 @@ def test_it_is_small_whole_and_of_todays_recipe(world_id, kind, path):
     assert bundle.algorithm == resolve("ppo", world_id), f"algorithm {anew}"
     ranges = RANGES[world_id] if kind == "randomized" else {}
     assert bundle.randomization == ranges, f"randomization {anew}"
+    goes_on = kind == "randomized" and STEPS[world_id].goes_on
+    begun = path.parent / "nominal"
+    assert (bundle.start or {}).get("sha256") == (shipped.checksum(begun) if goes_on else None), (
+        f"start {anew}"
+    )
     assert card["sha256"] == shipped.checksum(path), "card of another bundle: write it anew"
     assert card["steps"] == bundle.steps
     assert card["command"] == cards.command(bundle, kind)

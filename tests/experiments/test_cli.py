@@ -3,11 +3,16 @@
 import hashlib
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 
 import gymnasium
 import pytest
+from headstart.agents import bundle as bundles
+from headstart.agents.evaluation import evaluate
+from headstart.agents.shipped import checksum
+from headstart.envs.making import WorldSpec
 from headstart.experiments import cli
 
 TINY_PPO = "{ppo: {worlds: 2, n_steps: 32, batch_size: 32, n_epochs: 1}}"
@@ -95,6 +100,29 @@ def fails(outcome, status, *parts):
     assert "Traceback" not in err
     for part in parts:
         assert part in err
+
+
+def test_pretraining_goes_on_from_a_bundle(call, bundle, here):
+    words = ["pretrain", "headstart/PandaReach-v0", "--start", str(bundle), "--out", "more"]
+    fails(call(*words, "--steps", "1024"), 2, "has had 1,024 of them")
+    fails(call(*words, "--steps", "2000", "--algorithm", "ppo"), 2, "its own algorithm")
+    code, out, _ = call(*words, "--steps", "1030", "--randomize", "gravity = uniform(9, 10)")
+    assert code == 0
+    before, after = bundles.load(bundle), bundles.load(here / "more")
+    assert (before.steps, after.steps) == (1024, 2048)
+    assert after.start == {
+        "randomization": before.randomization,
+        "steps": 1024,
+        "sha256": checksum(bundle),
+    }
+    assert before.start is None
+    assert after.randomization == {"gravity": "= uniform(9, 10)"}
+    # It began as it was left: the first line printed is what the bundle's policy gets.
+    first = re.search(r"1,024 steps  return +(-?[0-9.]+)", out)
+    make = WorldSpec(before.world_id).make
+    returns = evaluate(before.policy().act, make, range(1_000_000, 1_000_020)).returns
+    assert first is not None
+    assert float(first[1]) == pytest.approx(returns.mean(), abs=2e-3)
 
 
 def test_help_teaches(call):
