@@ -21,6 +21,7 @@ from rich.markup import escape
 
 from ..envs.errors import HeadstartError, nearest
 from . import agent_commands as agents
+from .bench_coverage import coverage
 from .bench_pretrained import pretrained
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
@@ -309,6 +310,7 @@ def vector(
 
 
 bench_app.command()(pretrained)
+bench_app.command()(coverage)
 
 
 @bench_app.callback()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import metrics
+from .across import summarize_across
 from .comparing import (
     BASELINE,
     add_gains,
@@ -68,6 +69,7 @@ def summarize(run: Run) -> dict[str, Any]:
             for trial in run.sources
         ],
         "targets": targets,
+        "across": summarize_across(targets, BASELINE),
         "failures": [
             {
                 "target": trial.target,

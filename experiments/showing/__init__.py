@@ -15,7 +15,7 @@ __all__ = ["write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
-    """Write a run's results.csv, summary.json, figures/*.png and report.html; return the summary.
+    """Write results.csv, summary.json, figures (PNG, SVG) and report.html; return the summary.
 
     Each file is replaced as a whole or not at all. Equal runs give equal files.
 
@@ -30,7 +30,7 @@ def write(directory: str | Path) -> dict[str, Any]:
     # pandas writes floats by their shortest text that reads back exactly.
     write_text(run.directory / "results.csv", run.results.to_csv(index=False, lineterminator="\n"))
     write_json(run.directory / "summary.json", summary)
-    for name, png in figures.items():
-        write_bytes(run.directory / "figures" / name, png)
+    for name, drawn in figures.items():
+        write_bytes(run.directory / "figures" / name, drawn)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
     return summary

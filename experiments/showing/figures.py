@@ -46,31 +46,39 @@ STYLE: dict[Any, Any] = {
     "xtick.color": "#444444",
     "ytick.color": "#444444",
     "legend.frameon": False,
+    # Names of an SVG's parts are random otherwise.
+    "svg.hashsalt": "headstart",
 }
 
 
 def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the figures of a run as PNG by file name: `curves-T`, `gains-T`, `times-T`.
+    """Return the figures of a run by file name, each as PNG and as SVG.
 
-    A target whose trials have not finished has no figures; one without a score has curves only.
+    Per target `curves-T`, `gains-T` and `times-T`; over all of them `across` and `profiles`. A
+    target whose trials have not finished has no figures; one without a score has curves only.
     """
+    from . import figures_across
+
     drawn: dict[str, bytes] = {}
-    for target, entry in summary["targets"].items():
-        if not entry["evaluations"]:
-            continue
-        with mpl.rc_context(STYLE):
-            drawn[f"curves-{target}.png"] = _png(learning_curves(run, summary, target))
+    with mpl.rc_context(STYLE):
+        for target, entry in summary["targets"].items():
+            if not entry["evaluations"]:
+                continue
+            drawn |= _encoded(f"curves-{target}", learning_curves(run, summary, target))
             if any(method["gains"] for method in entry["methods"].values()):
-                drawn[f"gains-{target}.png"] = _png(gains(summary, target))
+                drawn |= _encoded(f"gains-{target}", gains(summary, target))
             if entry["scored"]:
-                drawn[f"times-{target}.png"] = _png(times(summary, target))
+                drawn |= _encoded(f"times-{target}", times(summary, target))
+        if summary["across"]:
+            drawn |= _encoded("across", figures_across.aggregates(summary))
+            drawn |= _encoded("profiles", figures_across.profiles(summary))
     return drawn
 
 
 def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure:
     """Draw score (or return) against target steps: mean, 95 % t interval over seeds, each seed."""
     entry = summary["targets"][target]
-    figure, axes = _figure(4.3)
+    figure, axes = new_figure(4.3)
     axis = axes[0]
     for i, method in enumerate(run.methods):
         curves = curves_of(run.done(target, method))
@@ -79,7 +87,7 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
         if entry["scored"]:
             curves = score_curves(curves, entry["anchors"])
         values = curves.returns if curves.scores is None else curves.scores
-        colour, line, marker = _look(i)
+        colour, line, marker = look(i)
         n = len(values)
         axis.plot(curves.steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
         intervals = [mean_interval(column) for column in values.T]
@@ -119,7 +127,7 @@ def gains(summary: Mapping[str, Any], target: str) -> Figure:
     methods = summary["targets"][target]["methods"]
     shown = [name for name, method in methods.items() if method["gains"]]
     titles = {"jump_start": "jump-start", "asymptotic": "asymptotic gain", "area": "area gain"}
-    figure, axes = _figure(1.8 + 0.48 * len(shown), columns=3)
+    figure, axes = new_figure(1.8 + 0.48 * len(shown), columns=3)
     for axis, (gain, title) in zip(axes, titles.items(), strict=True):
         for row, name in enumerate(shown):
             found = methods[name]["gains"][gain]
@@ -128,7 +136,7 @@ def gains(summary: Mapping[str, Any], target: str) -> Figure:
         axis.set_title(title)
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.grid(visible=False, axis="y")
-    _rows(axes[0], shown)
+    name_rows(axes[0], shown)
     figure.suptitle(f"{target}: gains over scratch", x=0.01, ha="left", fontsize=10.5)
     figure.supxlabel(
         "score above scratch (bar: mean, line: 95 % interval, dots: seeds)", fontsize=9.5
@@ -140,11 +148,11 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
     """Draw the time to threshold of each seed, with seeds that never got there at the budget."""
     entry = summary["targets"][target]
     shown = [name for name, method in entry["methods"].items() if method["time_to_threshold"]]
-    figure, axes = _figure(1.35 + 0.42 * len(shown))
+    figure, axes = new_figure(1.35 + 0.42 * len(shown))
     axis = axes[0]
     for row, name in enumerate(shown):
         time = entry["methods"][name]["time_to_threshold"]
-        colour, _, marker = _look(list(entry["methods"]).index(name))
+        colour, _, marker = look(list(entry["methods"]).index(name))
         seeds = list(time["per_seed"].values())
         for place, value in zip(_spread(len(seeds)), seeds, strict=True):
             there = value is not None
@@ -159,7 +167,7 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
             )
         if time["median"] is not None:
             axis.plot([time["median"]] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
-    _rows(axis, [f"{n} ({_reached(entry['methods'][n])})" for n in shown])
+    name_rows(axis, [f"{n} ({_reached(entry['methods'][n])})" for n in shown])
     axis.set_xlim(0, entry["steps"])
     axis.xaxis.set_major_formatter(FuncFormatter(_steps))
     axis.grid(visible=False, axis="y")
@@ -171,27 +179,32 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
     return figure
 
 
-def _figure(height: float, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+def new_figure(
+    height: float, columns: int = 1, *, sharex: bool = True
+) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure as wide as a page, `height` inches high, and its axes from left to right."""
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns, sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(1, columns, sharex=sharex, sharey=True, squeeze=False)
     return figure, list(axes[0])
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()
+def _encoded(stem: str, figure: Figure) -> dict[str, bytes]:
+    """Return a figure as PNG and SVG by file name; equal figures give equal bytes."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI)
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return {f"{stem}.png": png.getvalue(), f"{stem}.svg": svg.getvalue()}
 
 
-def _look(i: int) -> tuple[str, Any, str]:
+def look(i: int) -> tuple[str, Any, str]:
     """Return colour, line style and marker of the i-th method."""
     # Lengths without a common divisor for markers: methods beyond the seventh still differ.
     return COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)]
 
 
-def _bar(axis: Axes, row: int, found: Mapping[str, Any], look: int) -> None:
-    colour, _, marker = _look(look)
+def _bar(axis: Axes, row: int, found: Mapping[str, Any], number: int) -> None:
+    colour, _, marker = look(number)
     axis.barh(row, found["estimate"], height=0.62, color=colour, alpha=0.28, linewidth=0)
     if found["low"] is not None:
         axis.plot([found["low"], found["high"]], [row, row], color=colour, linewidth=2.4)
@@ -242,7 +255,8 @@ def _limits(axis: Axes) -> None:
     axis.set_ylim(low - margin, high + margin)
 
 
-def _rows(axis: Axes, names: Sequence[str]) -> None:
+def name_rows(axis: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a figure of bars, the first at the top."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.45, -0.55)
     axis.tick_params(axis="y", length=0)

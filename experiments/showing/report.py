@@ -28,7 +28,7 @@ def build(
 ) -> str:
     """Return the report as HTML.
 
-    `figures` are PNG by file name, as `figures.draw` makes them; `videos` are mp4 by target with
+    `figures` are images by file name, as `figures.draw` makes them; `videos` are mp4 by target with
     what they show, as `filming.videos` returns them. Everything that comes from the run is escaped.
     """
     environment = jinja2.Environment(
@@ -52,7 +52,11 @@ def build(
         run=run,
         summary=summary,
         facts=run.facts,
-        images={name: base64.b64encode(png).decode() for name, png in figures.items()},
+        images={
+            name: base64.b64encode(png).decode()
+            for name, png in figures.items()
+            if name.endswith(".png")
+        },
         videos={
             name: (base64.b64encode(mp4).decode(), about)
             for name, (mp4, about) in (videos or {}).items()

@@ -13,7 +13,7 @@ from headstart.envs.errors import HeadstartError
 from headstart.envs.families import FAMILIES
 from headstart.envs.shifts import Family
 from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing import figures, report, tables, write
+from headstart.experiments.showing import figures, figures_across, report, tables, write
 from rich.console import Console
 
 TARGET = "tired-arm"
@@ -33,7 +33,8 @@ def root(make_run):
 def test_write_leaves_the_whole_set_of_files(root):
     summary = write(root)
     names = {path.name for path in (root / "figures").iterdir()}
-    assert names == {f"{kind}-{TARGET}.png" for kind in ("curves", "gains", "times")}
+    kinds = ("curves", "gains", "times")
+    assert names == {f"{kind}-{TARGET}.{form}" for kind in kinds for form in ("png", "svg")}
     assert json.loads((root / "summary.json").read_text()) == summary
     assert not list(root.rglob(".*"))  # no temporary file is left
     assert (root / "report.html").stat().st_mode & 0o777 == 0o644
@@ -107,9 +108,12 @@ def test_figures_are_png_and_leave_no_state(root):
     before = dict(mpl.rcParams)
     drawn = figures.draw(run, summary)
     assert dict(mpl.rcParams) == before
-    for png in drawn.values():
-        assert png.startswith(b"\x89PNG")
-        width = int.from_bytes(png[16:20], "big")
+    for name, image in drawn.items():
+        if name.endswith(".svg"):
+            assert f'width="{72 * figures.WIDTH:g}pt"'.encode() in image
+            continue
+        assert image.startswith(b"\x89PNG")
+        width = int.from_bytes(image[16:20], "big")
         assert width == figures.WIDTH * figures.DPI
 
 
@@ -123,8 +127,29 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
     assert labels[2] == "naive (2 seeds)"
 
 
+def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
+    root = make_run(failed=[("long-tool", "naive", seed) for seed in range(3)])
+    write(root)
+    for stem in ("across", "profiles"):
+        assert (root / "figures" / f"{stem}.png").exists()
+        assert (root / "figures" / f"{stem}.svg").exists()
+    html = (root / "report.html").read_text()
+    assert "Over all targets" in html
+    assert "no seed has a usable curve on every target" in html
+    run = load(root)
+    axes = figures_across.aggregates(summarize(run)).axes
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()] == [
+        "scratch",
+        "zero_shot",
+        "fine_tune",
+        "feature_reuse",
+    ]
+    # Scratch is what P(T > S) compares with: a line and a mark for each of the others, and 0.5.
+    assert len(axes[3].lines) == 2 * 3 + 1
+
+
 def test_methods_look_different_in_colour_and_in_grey():
-    looks = [figures._look(i) for i in range(20)]
+    looks = [figures.look(i) for i in range(20)]
     assert len({str(look) for look in looks}) == 20
     assert len({str(look[1:]) for look in looks[:7]}) == 7
 
@@ -243,4 +268,4 @@ def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
     run, summary = load(root), summarize(load(root))
     summary["threshold"] = 50.0
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
-    assert figures._png(figures.learning_curves(run, summary, TARGET))
+    assert figures._encoded("curves", figures.learning_curves(run, summary, TARGET))

@@ -1,0 +1,209 @@
+"""What the intervals over seeds cover in truth: a simulation.
+
+Every interval that a report shows is made from simulated trials, by the report's own functions, and
+counted where it holds the true value. Scores are normal, or bimodal: seeds that learn, around 0.9,
+and seeds that fail, around 0.2, with a chance of 0.3. The measured table is checked in as
+`experiments/results/coverage.md`; `headstart bench coverage` makes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+from scipy import stats
+
+from .measuring import across, metrics
+from .measuring.statistics import (
+    FEWEST_SEEDS,
+    Interval,
+    bca_interval,
+    mean_interval,
+    welch_interval,
+)
+
+Floats = NDArray[np.float64]
+SEEDS = (3, 5, 10, 20, 30)
+TARGETS = 4
+SHAPES = ("normal", "bimodal")
+FAILS = 0.3
+SHARED = 0.5
+"""The correlation of a seed's trials on different targets, and of a method's with scratch's."""
+LARGE = 200_000
+GOOD = (0.93, 0.98)
+
+
+def sample(shape: str, seeds: int, rng: np.random.Generator, common: Floats) -> Floats:
+    """Return scores `(seeds, targets)`; `common`, `(seeds, 1)`, is what a seed's trials share."""
+    own = rng.standard_normal((seeds, TARGETS))
+    rank = np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * own
+    level = np.linspace(-0.1, 0.1, TARGETS)
+    if shape == "normal":
+        return np.asarray(0.7 + level + 0.15 * rank)
+    fails = stats.norm.cdf(rank) < FAILS
+    spread = 0.05 * rng.standard_normal((seeds, TARGETS))
+    return np.asarray(np.where(fails, 0.2, 0.9) + level + spread)
+
+
+def pair(shape: str, seeds: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return scores of a method and of scratch, 0.1 lower, paired by what their seeds share."""
+    common = rng.standard_normal((seeds, 1))
+    return sample(shape, seeds, rng, common), sample(shape, seeds, rng, common) - 0.1
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """An interval that reports show: how it is made, and what it is an interval of."""
+
+    name: str
+    make: Callable[[Floats, Floats, np.random.Generator], Interval | None]
+    true: Callable[[Floats, Floats], float]
+    shared: bool = True
+    """Whether the method's seeds are scratch's too."""
+
+
+def _bootstrapped(statistic: across.Statistic, *, both: bool = False) -> Estimator:
+    def make(a: Floats, b: Floats, rng: np.random.Generator) -> Interval:
+        scores = (a, b) if both else (a,)
+        found, low, high = (float(x) for x in across.seed_interval(statistic, *scores, rng=rng))
+        return Interval(found, low, high, len(a), "bootstrap se")
+
+    def true(a: Floats, b: Floats) -> float:
+        if not both:
+            return float(statistic(a))
+        # All pairs of so many trials are too many; these two halves are as good.
+        above = np.sort(b, axis=0)
+        ranks = [np.searchsorted(above[:, k], a[:, k]).mean() for k in range(a.shape[1])]
+        return float(np.mean(ranks) / len(b))
+
+    return Estimator(f"{statistic.__name__.replace('_', ' ')}, {TARGETS} targets", make, true)
+
+
+ESTIMATORS = (
+    Estimator(
+        "gain, paired t",
+        lambda a, b, _: mean_interval(a[:, 0] - b[:, 0], kind="paired t"),
+        lambda a, b: float((a - b)[:, 0].mean()),
+    ),
+    Estimator(
+        "gain, BCa",
+        lambda a, b, rng: bca_interval(a[:, 0] - b[:, 0], rng),
+        lambda a, b: float((a - b)[:, 0].mean()),
+    ),
+    Estimator(
+        "gain, Welch (seeds not shared)",
+        lambda a, b, _: welch_interval(a[:, 0], b[:, 0]),
+        lambda a, b: float((a - b)[:, 0].mean()),
+        shared=False,
+    ),
+    Estimator(
+        "forward transfer, Fieller",
+        lambda a, b, _: metrics.forward_transfer(a[:, 0], b[:, 0]),
+        lambda a, b: float((a - b)[:, 0].mean() / (1 - b[:, 0]).mean()),
+    ),
+    _bootstrapped(across.interquartile_mean),
+    _bootstrapped(across.mean),
+    _bootstrapped(across.optimality_gap),
+    _bootstrapped(across.probability_of_improvement, both=True),
+)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often an interval held the truth, of `drawn` samples; `given` had an interval at all."""
+
+    estimator: str
+    shape: str
+    seeds: int
+    held: int
+    given: int
+    drawn: int
+
+    @property
+    def share(self) -> float:
+        """The share of the intervals given that held the truth."""
+        return self.held / self.given
+
+
+def study(repetitions: int, seed: int, progress: Progress) -> Iterator[Coverage]:
+    """Yield the coverage of every interval, for every shape and number of seeds."""
+    bar = progress.add_task("coverage", total=len(ESTIMATORS) * len(SHAPES) * len(SEEDS))
+    for shape in SHAPES:
+        population = pair(shape, LARGE, np.random.default_rng([seed, 0]))
+        for estimator in ESTIMATORS:
+            true = estimator.true(*population)
+            for seeds in SEEDS:
+                found = _coverage(estimator, shape, seeds, true, repetitions, seed)
+                progress.advance(bar)
+                if found.given:
+                    yield found
+
+
+def _coverage(
+    estimator: Estimator, shape: str, seeds: int, true: float, repetitions: int, seed: int
+) -> Coverage:
+    # The same samples for every estimator.
+    rng = np.random.default_rng([seed, 1, SHAPES.index(shape), seeds])
+    held = given = 0
+    for _ in range(repetitions):
+        a, b = pair(shape, seeds, rng)
+        if not estimator.shared:
+            b = pair(shape, seeds, rng)[1]
+        found = estimator.make(a, b, np.random.default_rng(rng.integers(2**32)))
+        if found is None or found.low is None or found.high is None:
+            continue
+        given += 1
+        held += found.low <= true <= found.high
+    return Coverage(estimator.name, shape, seeds, held, given, repetitions)
+
+
+def rows(found: list[Coverage]) -> list[tuple[str, ...]]:
+    """Return the rows of the table: interval, shape of the scores, a cell per number of seeds."""
+    return [row for shape in SHAPES for row in _rows(found, shape)]
+
+
+def columns() -> tuple[str, ...]:
+    """Return the table's header."""
+    return ("interval", "scores", *(f"{seeds} seeds" for seeds in SEEDS))
+
+
+def _rows(found: list[Coverage], shape: str) -> Iterator[tuple[str, ...]]:
+    cells = {(c.estimator, c.seeds): c for c in found if c.shape == shape}
+    for estimator in ESTIMATORS:
+        texts = []
+        for seeds in SEEDS:
+            cell = cells.get((estimator.name, seeds))
+            if cell is None:
+                texts.append("not given")
+                continue
+            mark = "" if GOOD[0] <= cell.share <= GOOD[1] or seeds < FEWEST_SEEDS else " *"
+            lack = "" if cell.given == cell.drawn else f" ({cell.given / cell.drawn:.0%} given)"
+            texts.append(f"{100 * cell.share:.1f} %{mark}{lack}")
+        yield (estimator.name, shape, *texts)
+
+
+def page(found: list[Coverage], command: str, used: Mapping[str, str]) -> str:
+    """Return the table as a page in Markdown."""
+    head, n = columns(), max(cell.drawn for cell in found)
+    table = (head, ("---",) * len(head), *rows(found))
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    error = 100 * (0.95 * 0.05 / n) ** 0.5
+    made = ", ".join(f"{name} {version}" for name, version in used.items())
+    return "\n".join(
+        [
+            "# What the intervals cover",
+            "",
+            f"Share of {n:,} simulated experiments whose nominal 95 % interval holds the true "
+            f"value; its own standard error is {error:.1f} percentage points. `*`: from "
+            f"{FEWEST_SEEDS} seeds on, outside {GOOD[0]:.0%} to {GOOD[1]:.0%}. Scores are "
+            "normal, or bimodal as of seeds that fail (a chance of 30 %, 0.7 lower).",
+            "",
+            *lines,
+            "",
+            f"Made by `{command}` with {made}.",
+            "",
+        ]
+    )

@@ -1,0 +1,113 @@
+"""Aggregates over targets: by hand, and as rliable has them."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from headstart.experiments.measuring import across, load, summarize
+
+REFERENCE = json.loads(
+    (Path(__file__).parent / "reference" / "rliable_reference.json").read_text(encoding="utf-8")
+)
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+def test_by_hand():
+    # Eight trials; the middle four are 0.2, 0.3, 0.5, 0.8. Four fall short of 1 by 0.8, 0.7, 0.5,
+    # 0.2, two by 1 and 2, and two reach it: 5.2 / 8.
+    scores = np.array([[0.0, 0.2], [0.3, 0.5], [0.8, 1.0], [-1.0, 3.0]])
+    assert across.interquartile_mean(scores) == pytest.approx(0.45)
+    assert across.mean(scores) == pytest.approx(4.8 / 8)
+    assert across.optimality_gap(scores) == pytest.approx(5.2 / 8)
+    assert across.performance_profile(scores, [0.0, 0.5, 2.9]).tolist() == [6 / 8, 3 / 8, 1 / 8]
+    # Target 1: of 4 pairs 1 above and 1 tied; target 2: all above.
+    transfer, scratch = [[0.5, 1.0], [0.2, 2.0]], [[0.5, 0.0], [0.4, 0.0]]
+    assert across.probability_of_improvement(transfer, scratch) == pytest.approx((1.5 / 4 + 1) / 2)
+
+
+@pytest.mark.parametrize("case", REFERENCE["cases"], ids=lambda c: str(np.shape(c["transfer"])))
+def test_as_rliable(case):
+    transfer, scratch = case["transfer"], case["scratch"]
+    near = {"rel": 0, "abs": 1e-9}
+    assert across.interquartile_mean(transfer) == pytest.approx(case["iqm"], **near)
+    assert across.mean(transfer) == pytest.approx(case["mean"], **near)
+    assert across.optimality_gap(transfer) == pytest.approx(case["optimality_gap"], **near)
+    found = across.probability_of_improvement(transfer, scratch)
+    assert found == pytest.approx(case["probability"], **near)
+    profile = across.performance_profile(transfer, REFERENCE["levels"])
+    assert profile == pytest.approx(case["profile"], **near)
+
+
+def test_the_interval_of_a_mean_is_about_students():
+    # One target: 1, 2, 3, 4, 5 have a deviation of 1.5811, so that t(4) = 2.776 gives 1.963.
+    found, low, high = across.seed_interval(across.mean, [[1], [2], [3], [4], [5]], rng=rng())
+    assert found == 3
+    assert (found - low, high - found) == (pytest.approx(1.963, rel=0.05),) * 2
+
+
+def test_seeds_are_resampled_whole():
+    # What a seed loses on one target it gains on the other: seeds do not differ at all.
+    scores = [[0.1, 0.9], [0.4, 0.6], [0.8, 0.2]]
+    found, low, high = across.seed_interval(across.mean, scores, rng=rng())
+    assert (found, low, high) == pytest.approx((0.5, 0.5, 0.5))
+    # The same seeds are drawn on both sides.
+    scratch = np.array(scores) - [[0.3], [0.3], [0.3]]
+
+    def difference(a, b):
+        return across.mean(a) - across.mean(b)
+
+    both = across.seed_interval(difference, scores, scratch, rng=rng())
+    assert both == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_what_cannot_be_aggregated():
+    with pytest.raises(ValueError, match="finite"):
+        across.mean([[1.0, math.nan]])
+    with pytest.raises(ValueError, match="seeds, targets"):
+        across.seed_interval(across.mean, [[1.0], [2.0]], [[1.0]], rng=rng())
+    found, low, high = across.seed_interval(across.mean, [[1.0, 2.0]], rng=rng())
+    assert found == 1.5
+    assert np.isnan([low, high]).all()
+
+
+def test_a_summary_over_targets(make_run):
+    lost = [("tired-arm", "fine_tune", 3)]
+    run = load(make_run(seeds=range(5), failed=lost))
+    summary = summarize(run)
+    found = summary["across"]
+    assert found["targets"] == ["tired-arm", "long-tool"]
+    fine = found["methods"]["fine_tune"]
+    assert (fine["seeds"], fine["lost"]) == ([0, 1, 2, 4], [3])
+    assert fine["end"]["iqm"]["n"] == 4
+    each = [
+        [
+            target["methods"]["fine_tune"]["scores"]["end"]["per_seed"][str(seed)]
+            for seed in (0, 1, 2, 4)
+        ]
+        for target in summary["targets"].values()
+    ]
+    assert fine["end"]["iqm"]["estimate"] == pytest.approx(np.sort(np.ravel(each))[2:6].mean())
+    assert fine["end"]["iqm"]["low"] < fine["end"]["iqm"]["estimate"] < fine["end"]["iqm"]["high"]
+    # It starts far above scratch on every seed, and ends above most of them.
+    assert fine["start"]["probability"]["estimate"] == 1
+    assert 0.5 < fine["end"]["probability"]["estimate"] <= 1
+    assert found["methods"]["scratch"]["end"]["probability"] is None
+    shares = fine["profile"]["share"]
+    assert shares == sorted(shares, reverse=True)
+    assert (shares[0], shares[-1]) == (1, 0)
+    assert all(
+        low <= s <= high
+        for low, s, high in zip(
+            *(fine["profile"][k] for k in ("low", "share", "high")), strict=True
+        )
+    )
+    assert summarize(run)["across"] == found
+
+
+def test_one_target_has_nothing_across(make_run):
+    assert summarize(load(make_run(targets=("long-tool",))))["across"] is None
