@@ -21,8 +21,7 @@ from rich.markup import escape
 
 from ..envs.errors import HeadstartError, nearest
 from . import agent_commands as agents
-from .bench_coverage import coverage
-from .bench_pretrained import pretrained
+from .bench_commands import app as bench_app
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
 PIPE_WIDTH = 110
@@ -41,12 +40,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench_app = typer.Typer()
-app.add_typer(bench_app, name="bench", help="Measure speed: `headstart bench worlds`.")
+config_app = typer.Typer()
+app.add_typer(config_app, name="config", help="What an experiment's file may hold.")
+app.add_typer(bench_app, name="bench", help="Measure anew what headstart says of itself.")
 console = _console()
 errors = _console(stderr=True)
-
-Steps = Annotated[int, typer.Option(min=1, help="Environment steps to train for.")]
 
 
 def _version(wanted: bool) -> None:
@@ -146,6 +144,22 @@ def report(
 
 
 @app.command()
+def status(
+    directory: Annotated[Path, typer.Argument(help="A run directory, as runs/quickstart.")],
+    once: Annotated[
+        bool, typer.Option("--once", help="Print it once, though the run goes on.")
+    ] = False,
+) -> None:
+    """Show how far a run is: what is done, at work, failed and waiting, and the time left.
+
+    In a terminal the table renews itself until the run ends; Ctrl-C leaves it, not the run.
+    """
+    from .showing.status import watch
+
+    watch(directory, console, once=once)
+
+
+@app.command()
 def envs() -> None:
     """List the worlds of headstart."""
     from .describing import worlds as known
@@ -209,113 +223,31 @@ def methods() -> None:
     console.print(known().table())
 
 
+@config_app.command()
+def schema() -> None:
+    """Print the JSON schema of experiment files, for completion and checks in an editor.
+
+    Example:
+
+        headstart config schema > experiment.schema.json
+
+    With the YAML extension of VS Code and others, a file that begins with
+    `# yaml-language-server: $schema=experiment.schema.json` is then checked as it is written.
+    """
+    from .config import json_schema
+
+    print(json_schema())
+
+
+@config_app.callback()
+def _config() -> None:
+    """What an experiment's file may hold."""
+
+
 app.command()(agents.pretrain)
 app.command()(agents.evaluate)
 app.command()(agents.export)
 app.command()(agents.watch)
-
-
-@bench_app.command()
-def worlds(
-    steps: Annotated[int, typer.Option(min=100, help="Steps per world.")] = 3_000,
-) -> None:
-    """Microseconds per step of every world: physics, ranging, and the rest."""
-    from .bench import worlds_table
-
-    console.print(worlds_table(steps))
-
-
-@bench_app.command()
-def shifts(
-    world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to measure.", show_default="all")
-    ] = None,
-    policy: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A bundle trained in the nominal world; may be repeated.",
-            show_default="the shipped one",
-        ),
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 40,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
-) -> None:
-    """Calibrate the named shifts: find and measure their levels for nominal policies."""
-    from .calibration import calibrate_all
-
-    for table in calibrate_all(world, policy or [], episodes, out, console):
-        console.print(table)
-
-
-@bench_app.command()
-def timing(
-    world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to study.", show_default="all")
-    ] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Episodes per choice.")] = 20,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
-) -> None:
-    """Error, contact depth and cost of physics steps and solver iterations, per world."""
-    from .bench_timing import study_all
-
-    for table in study_all(world, episodes, out, console):
-        console.print(table)
-
-
-@bench_app.command()
-def peers(
-    steps: Annotated[int, typer.Option(min=10, help="Steps of a repetition.")] = 2_000,
-    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
-) -> None:
-    """Steps per second beside panda-gym and pybullet_envs_gymnasium: same robot, same timing."""
-    from .bench_peers import peers_table
-
-    console.print(peers_table(steps, repetitions))
-
-
-@bench_app.command()
-def training(
-    world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to learn.", show_default="all published")
-    ] = None,
-    steps: Steps = 400_000,
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings per world and setting.")] = 5,
-    factor: Annotated[
-        float, typer.Option(min=1, help="How many times our time RL Zoo's settings may take.")
-    ] = 2.5,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
-) -> None:
-    """Core seconds to a fixed return: our presets beside RL Zoo's published settings."""
-    from .bench_training import compare_all
-
-    for table in compare_all(world, range(seeds), steps, factor, out, console):
-        console.print(table)
-
-
-@bench_app.command()
-def vector(
-    world: Annotated[
-        list[str] | None,
-        typer.Option(help="A world to measure; may be repeated.", show_default="light to heavy"),
-    ] = None,
-    worlds: Annotated[int, typer.Option(min=1, help="Worlds side by side.")] = 16,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes of ours.")] = 2,
-    steps: Annotated[int, typer.Option(min=10, help="Steps of all worlds a repetition.")] = 200,
-    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
-) -> None:
-    """Steps per second of our vector environment beside SB3's two."""
-    from .bench_vector import vector_table
-
-    console.print(vector_table(world, worlds, workers, steps, repetitions))
-
-
-bench_app.command()(pretrained)
-bench_app.command()(coverage)
-
-
-@bench_app.callback()
-def _bench() -> None:
-    """Measure speed."""
 
 
 # The class of all that is wrong with a command line; whether click is a package of its own or a

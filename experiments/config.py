@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -306,6 +307,17 @@ def load(path: str | Path, overrides: Mapping[str, Any] | list[str] | None = Non
     for override in overrides or []:
         _override(data, override)
     return build(data, where=str(path))
+
+
+def json_schema() -> str:
+    """Return the JSON schema of an experiment's file, as text, its short forms among it."""
+    schema = Experiment.model_json_schema()
+    name = {"type": "string"}
+    source = schema["$defs"]["Source"]
+    source["required"].remove("steps")  # a bundle has its own
+    for of, key in ((schema, "source"), (source, "randomization")):
+        of["properties"][key] = {"anyOf": [of["properties"][key], name]}
+    return json.dumps(schema, indent=1)
 
 
 def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:

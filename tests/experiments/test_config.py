@@ -1,10 +1,14 @@
 """Experiments are read exactly, or refused in one line that says where and what."""
 
+import json
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from headstart.envs.changes import parse
+from headstart.experiments import config
 from headstart.experiments.config import ConfigError, Experiment, build, load, method_label
 
 GOOD = """
@@ -131,3 +135,32 @@ def test_method_labels():
     assert method_label("fine_tune") == "fine_tune"
     assert method_label({"fine_tune": {"label": "bold", "critic_steps": 0}}) == "bold"
     assert method_label("my.module:Mine") == "Mine"
+
+
+def test_the_schema_allows_the_studies_and_little_else():
+    schema = json.loads(config.json_schema())
+    check = jsonschema.Draft202012Validator(schema)
+    for path in (Path(config.__file__).parent / "studies").glob("*.yaml"):
+        check.validate(yaml.safe_load(path.read_text()))
+    short = {
+        "name": "short",
+        "source": "pretrained/randomized",
+        "targets": {
+            "slow": {"world": "headstart/PandaReach-v0", "shift": "slow-loop/mild", "steps": 1000}
+        },
+        "evaluation": {"every": 100},
+    }
+    check.validate(short)
+    config.build(short)
+    long = {
+        **short,
+        "source": {
+            "world": "headstart/PandaReach-v0",
+            "randomization": "recommended",
+            "steps": 100,
+        },
+    }
+    check.validate(long)
+    config.build(long)
+    for wrong in ({**short, "sedes": [1]}, {**short, "targets": {}}, {**short, "source": 3}):
+        assert not check.is_valid(wrong)

@@ -13,7 +13,8 @@ from headstart.envs.errors import HeadstartError
 from headstart.envs.families import FAMILIES
 from headstart.envs.shifts import Family
 from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing import figures, figures_across, report, tables, write
+from headstart.experiments.running.store import lock
+from headstart.experiments.showing import figures, figures_across, report, status, tables, write
 from rich.console import Console
 
 TARGET = "tired-arm"
@@ -269,3 +270,34 @@ def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
     summary["threshold"] = 50.0
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
     assert figures._encoded("curves", figures.learning_curves(run, summary, TARGET))
+
+
+def shown(directory):
+    table, more = status.overview(directory)
+    console = Console(width=110, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue(), more
+
+
+def test_status_tells_what_is_done_at_work_and_left(make_run):
+    root = make_run(targets=(TARGET,), failed=[(TARGET, "naive", 1)])
+    text, more = shown(root)
+    assert not more
+    assert "17 of 18 units done, 1 failed." in text
+    assert "tired-arm/naive/seed-1 failed: TrainingError: NaN" in text
+    place = root / "trials" / TARGET
+    at_work = {"state": "running", "step": 15_000, "steps": 60_000, "seconds": 30.0}
+    (place / "scratch" / "seed-2" / "status.json").write_text(json.dumps(at_work))
+    (place / "fine_tune" / "seed-2" / "status.json").unlink()
+    text, more = shown(root)
+    assert not more
+    assert "no process is at work: the same 'headstart run' goes on from here" in text
+    assert re.search(r"scratch +2 +1 +– +– +75% ", text)  # (60,000 * 2 + 15,000) / 180,000
+    assert re.search(r"fine_tune +2 +– +– +1 +67% ", text)
+    with lock(root):
+        text, more = shown(root)
+    assert more
+    assert "tired-arm/scratch/seed-2  step 15,000" in text
+    # Left are 45,000 and 60,000 steps; 1,049,336 took 230 s (3 sources of 100,000, 11 whole trials
+    # of 60,000, 15,000, and the 14,336 of the one that failed; 12.5 s each, and 30 s).
+    assert "about 23 s left" in text

@@ -1,0 +1,197 @@
+"""The commands `headstart bench ...`: what headstart says of itself, measured anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.callback()
+def _bench() -> None:
+    """Measure anew: speed, shifts, ready-made policies, intervals."""
+
+
+@app.command()
+def worlds(
+    steps: Annotated[int, typer.Option(min=100, help="Steps per world.")] = 3_000,
+) -> None:
+    """Microseconds per step of every world: physics, ranging, and the rest."""
+    from . import cli
+    from .bench import worlds_table
+
+    cli.console.print(worlds_table(steps))
+
+
+@app.command()
+def shifts(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to measure.", show_default="all")
+    ] = None,
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A bundle trained in the nominal world; may be repeated.",
+            show_default="the shipped one",
+        ),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 40,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """Calibrate the named shifts: find and measure their levels for nominal policies."""
+    from . import cli
+    from .calibration import calibrate_all
+
+    for table in calibrate_all(world, policy or [], episodes, out, cli.console):
+        cli.console.print(table)
+
+
+@app.command()
+def timing(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to study.", show_default="all")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per choice.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """Error, contact depth and cost of physics steps and solver iterations, per world."""
+    from . import cli
+    from .bench_timing import study_all
+
+    for table in study_all(world, episodes, out, cli.console):
+        cli.console.print(table)
+
+
+@app.command()
+def peers(
+    steps: Annotated[int, typer.Option(min=10, help="Steps of a repetition.")] = 2_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
+) -> None:
+    """Steps per second beside panda-gym and pybullet_envs_gymnasium: same robot, same timing."""
+    from . import cli
+    from .bench_peers import peers_table
+
+    cli.console.print(peers_table(steps, repetitions))
+
+
+@app.command()
+def training(
+    world: Annotated[
+        list[str] | None, typer.Argument(help="Worlds to learn.", show_default="all published")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Environment steps of a training.")] = 400_000,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings per world and setting.")] = 5,
+    factor: Annotated[
+        float, typer.Option(min=1, help="How many times our time RL Zoo's settings may take.")
+    ] = 2.5,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+) -> None:
+    """Core seconds to a fixed return: our presets beside RL Zoo's published settings."""
+    from . import cli
+    from .bench_training import compare_all
+
+    for table in compare_all(world, range(seeds), steps, factor, out, cli.console):
+        cli.console.print(table)
+
+
+@app.command()
+def vector(
+    world: Annotated[
+        list[str] | None,
+        typer.Option(help="A world to measure; may be repeated.", show_default="light to heavy"),
+    ] = None,
+    worlds: Annotated[int, typer.Option(min=1, help="Worlds side by side.")] = 16,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of ours.")] = 2,
+    steps: Annotated[int, typer.Option(min=10, help="Steps of all worlds a repetition.")] = 200,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
+) -> None:
+    """Steps per second of our vector environment beside SB3's two."""
+    from . import cli
+    from .bench_vector import vector_table
+
+    cli.console.print(vector_table(world, worlds, workers, steps, repetitions))
+
+
+@app.command()
+def pretrained(
+    world: Annotated[
+        list[str] | None, typer.Option(help="A world; may be repeated.", show_default="all")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="nominal or randomized; may be repeated.", show_default="both"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the bundles go, or are.",
+            show_default="runs/pretrained; with the flags below, those that come along",
+        ),
+    ] = None,
+    cards_only: Annotated[
+        bool, typer.Option("--cards-only", help="Train nothing: measure bundles, write cards.")
+    ] = False,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Train and write nothing: a table of the bundles.")
+    ] = False,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per world and shift.")] = 20,
+) -> None:
+    """Train the ready-made policies anew, by the recipe they were made with, and measure them.
+
+    Each bundle `<out>/<World>/<kind>` gets a `card.json`: how it was made and what it gets in its
+    world, under the recommended randomization, and on each calibrated shift.
+
+    Examples:
+
+        headstart bench pretrained --evaluate
+        headstart bench pretrained --world headstart/PandaReach-v0 --kind nominal
+    """
+    from . import cli
+    from .cards import evaluation_table, make_cards, train_bundles
+
+    if evaluate:
+        cli.console.print(evaluation_table(world, kind, out, episodes, cli.console))
+        return
+    if not cards_only:
+        out = out or Path("runs/pretrained")
+        train_bundles(world, kind, out, cli.console)
+    for path in make_cards(world, kind, out, episodes, cli.console):
+        cli.console.print(f"card: {path}", highlight=False)
+
+
+@app.command()
+def coverage(
+    repetitions: Annotated[int, typer.Option(min=10, help="Samples per cell.")] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the table is written as Markdown.", show_default="nowhere"),
+    ] = None,
+) -> None:
+    """Simulate what the nominal 95 % intervals of reports cover, for 3 to 30 seeds.
+
+    Example:
+
+        headstart bench coverage --out experiments/results/coverage.md
+    """
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from . import cli
+    from .coverage import columns, page, rows, study
+    from .running.facts import versions
+    from .running.store import write_text
+
+    with Progress(console=cli.console, transient=True) as progress:
+        found = list(study(repetitions, seed, progress))
+    table = Table(*columns())
+    for row in rows(found):
+        table.add_row(*row)
+    cli.console.print(table)
+    if out:
+        command = f"headstart bench coverage --repetitions {repetitions} --seed {seed}"
+        write_text(out, page(found, command, versions()))
+        cli.console.print(f"table: {out}", highlight=False)

@@ -1,0 +1,143 @@
+"""How far a run is: a table of its sources and trials, while it runs or afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..measuring.loading import Trial, load
+from .report import duration
+
+STATES = ("done", "running", "failed", "waiting")
+EVERY = 2.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some units of a run are; steps and seconds are added up over them.
+
+    `left` are the steps of those that are at work or waiting: what failed takes none.
+    """
+
+    counts: dict[str, int]
+    steps: int
+    all_steps: int
+    left: int
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.counts["running"] and not self.counts["waiting"]
+
+
+def progress(trials: Iterable[Trial], budget: int) -> Progress:
+    """Add up the states of units that train for `budget` steps each."""
+    counts, steps, left, seconds = dict.fromkeys(STATES, 0), 0, 0, 0.0
+    for trial in trials:
+        state = {"missing": "waiting", "invalid": "failed"}.get(trial.state, trial.state)
+        counts[state] += 1
+        taken = min(int(trial.status.get("step") or 0), budget)
+        steps += budget if state == "done" else taken
+        left += budget - taken if state in ("running", "waiting") else 0
+        seconds += float(trial.status.get("seconds") or trial.seconds or 0.0)
+    return Progress(counts, steps, sum(counts.values()) * budget, left, seconds)
+
+
+def overview(directory: Path) -> tuple[RenderableType, bool]:
+    """Return what stands in a run directory, and whether more is to come of it now.
+
+    Raises:
+        RunError: it is no run directory.
+    """
+    run = load(directory)
+    busy = in_use(directory)
+    source_steps = (
+        0 if run.experiment["source"].get("bundle") else run.experiment["source"]["steps"]
+    )
+    rows = [("source", "", progress(run.sources, source_steps))]
+    for target, settings in run.experiment["targets"].items():
+        for method in run.methods:
+            trains = run.facts.get("methods", {}).get(method, {}).get("trains", True)
+            found = [t for t in run.trials if (t.target, t.method) == (target, method)]
+            rows.append((target, method, progress(found, settings["steps"] * trains)))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("target", "method", *STATES, "steps", "time spent"):
+        table.add_column(column, justify="left" if column in ("target", "method") else "right")
+    for target, method, row in rows:
+        table.add_row(target, method, *_counts(row), _share(row), duration(row.seconds))
+    parts = [row for _, _, row in rows]
+    now = [t for t in (*run.sources, *run.trials) if t.state == "running"] if busy else []
+    lines: list[RenderableType] = [table, Text(_ending(parts, busy, len(now)))]
+    lines += [
+        Text(f"{t.target}/{t.method}/seed-{t.seed}  step {t.status.get('step', 0):,}") for t in now
+    ]
+    lines += [
+        Text(f"{t.target}/{t.method}/seed-{t.seed} {t.state}: {t.error}", style="red")
+        for t in run.failures
+        if t.state in ("failed", "invalid")
+    ]
+    return Group(*lines), busy and not all(part.finished for part in parts)
+
+
+def in_use(directory: Path) -> bool:
+    """Return whether a headstart process is at work in a run directory."""
+    if not (directory / ".lock").exists():
+        return False
+    try:
+        with FileLock(directory / ".lock", timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def watch(directory: Path, console: Console, *, once: bool) -> None:
+    """Print the overview; in a terminal, unless `once`, renew it until nothing more comes."""
+    shown, more = overview(directory)
+    if once or not console.is_terminal:
+        console.print(shown)
+        return
+    with Live(shown, console=console, auto_refresh=False) as live:
+        while more:
+            time.sleep(EVERY)
+            shown, more = overview(directory)
+            live.update(shown, refresh=True)
+
+
+def _counts(row: Progress) -> list[Text]:
+    styles = {"failed": "bold red", "running": "yellow"}
+    return [
+        Text(str(count) if count else "–", style=styles.get(state, "") if count else "dim")
+        for state, count in row.counts.items()
+    ]
+
+
+def _share(row: Progress) -> str:
+    return f"{row.steps / row.all_steps:.0%}" if row.all_steps else "–"
+
+
+def _ending(parts: Sequence[Progress], busy: bool, workers: int) -> str:
+    """Say in words what is left, and how long it will take at the pace so far."""
+    counts = {state: sum(part.counts[state] for part in parts) for state in STATES}
+    whole = sum(counts.values())
+    said = f"{counts['done']} of {whole} units done"
+    if counts["failed"]:
+        said += f", {counts['failed']} failed"
+    if all(part.finished for part in parts):
+        return f"{said}."
+    if not busy:
+        return f"{said}; no process is at work: the same 'headstart run' goes on from here."
+    left = sum(part.left for part in parts)
+    steps, seconds = sum(part.steps for part in parts), sum(part.seconds for part in parts)
+    if not steps or not workers:
+        return f"{said}; at work."
+    return f"{said}; about {duration(seconds / steps * left / workers)} left."
