@@ -151,11 +151,15 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a cheap sensor in sunlight",
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
+        "long-car": Family(
+            "kinematic",
+            "a longer car of less lock",
+            {"wheelbase": "+ 0.4", "steering_gain": "* 0.5"},
+        ),
     },
     "headstart/RacecarAvoid-v0": {
         "worn-tyres": Family(
-            "dynamics", "smooth tyres on a dusty floor", {"tyre_friction": "* 0.15"}
+            "dynamics", "smooth tyres on a dusty floor", {"tyre_friction": "* 0.07"}
         ),
         "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.04"}),
         "slow-loop": Family(
@@ -169,7 +173,11 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a cheap sensor in sunlight",
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
+        "long-car": Family(
+            "kinematic",
+            "a longer car of less lock",
+            {"wheelbase": "+ 0.4", "steering_gain": "* 0.5"},
+        ),
         "traffic": Family(
             "task", "fast obstacles", {"obstacle_speed": "+ 2.5", "moving_share": "+ 0.5"}
         ),

@@ -91,6 +91,9 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.", show_default="the cores")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
+    ] = False,
 ) -> None:
     """Run an experiment: sources, then trials, then tables and a report.
 
@@ -101,12 +104,19 @@ def run(
         headstart run quickstart
         headstart run my-experiment.yaml --jobs 4
         headstart run my-experiment.yaml --out runs/try --set seeds=[0]
+        headstart run my-experiment.yaml --dry-run
 
     What an experiment's file holds: docs/experiment-file.md. The same from Python:
     `headstart.run("my-experiment.yaml").show()`.
     """
     from .harness import run as run_experiment
 
+    if dry_run:
+        from .harness import preview
+
+        for part in preview(_study(experiment), out=out, jobs=jobs, overrides=set_ or []):
+            console.print(part, highlight=False)
+        return
     result = run_experiment(
         _study(experiment), out=out, jobs=jobs, overrides=set_ or [], console=console
     )

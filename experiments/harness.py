@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from .config import Experiment, build, load
-from .running.runner import run_units
+from .running.preview import preview as preview_run
+from .running.runner import cores, run_units
 from .running.store import lock
 from .showing import filming, tables, write
+
+Given = Experiment | Mapping[str, Any] | str | Path
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Result:
 
 
 def run(
-    experiment: Experiment | Mapping[str, Any] | str | Path,
+    experiment: Given,
     *,
     out: str | Path | None = None,
     jobs: int | None = None,
@@ -49,13 +53,7 @@ def run(
         ConfigError: the experiment cannot run as written, or `out` holds another one.
         StoreError: `out` cannot be written, or another process is at work in it.
     """
-    where = "experiment"
-    if isinstance(experiment, (str, Path)):
-        where = str(experiment)
-        experiment = load(experiment, list(overrides))
-    elif not isinstance(experiment, Experiment):
-        experiment = build(experiment)
-    directory = Path(out) if out is not None else Path("runs") / experiment.name
+    experiment, directory, where = _given(experiment, out, overrides)
     console = console or Console()
     if experiment.video:
         # Not only after the trials, which may take hours.
@@ -65,3 +63,32 @@ def run(
         with lock(directory):
             filming.record_all(experiment, directory, console)
     return Result(directory, write(directory), failed)
+
+
+def preview(
+    experiment: Given,
+    *,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Iterator[Table | str]:
+    """Yield, for a console, what `run` would do with these arguments and how long it would take.
+
+    Raises:
+        ConfigError: the experiment cannot run as written.
+    """
+    experiment, directory, where = _given(experiment, out, overrides)
+    yield from preview_run(experiment, directory, jobs or cores(), where)
+
+
+def _given(
+    experiment: Given, out: str | Path | None, overrides: Sequence[str]
+) -> tuple[Experiment, Path, str]:
+    """Return the experiment, its run directory, and what errors begin with."""
+    where = "experiment"
+    if isinstance(experiment, (str, Path)):
+        where = str(experiment)
+        experiment = load(experiment, list(overrides))
+    elif not isinstance(experiment, Experiment):
+        experiment = build(experiment)
+    return experiment, Path(out) if out is not None else Path("runs") / experiment.name, where

@@ -61,12 +61,12 @@ def run_units(
         if done:
             console.print(f"{len(done)} of {len(units)} units are done already; going on")
         todo = [unit for unit in units if unit.path not in done]
-        failed = _Pool(directory, todo, done, jobs or _cores(), console).run()
+        failed = _Pool(directory, todo, done, jobs or cores(), console).run()
         _collect_anchors(experiment, directory)
     return failed
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -129,7 +129,7 @@ def _ending(parts: Sequence[Progress], busy: bool, workers: int) -> str:
     """Say in words what is left, and how long it will take at the pace so far."""
     counts = {state: sum(part.counts[state] for part in parts) for state in STATES}
     whole = sum(counts.values())
-    said = f"{counts['done']} of {whole} units done"
+    said = f"{counts['done']} of {whole} sources and trials done"
     if counts["failed"]:
         said += f", {counts['failed']} failed"
     if all(part.finished for part in parts):

@@ -14,6 +14,7 @@ from headstart.agents.evaluation import evaluate
 from headstart.agents.shipped import checksum
 from headstart.envs.making import WorldSpec
 from headstart.experiments import cli
+from headstart.experiments.running.preview import Line, Pace
 
 TINY_PPO = "{ppo: {worlds: 2, n_steps: 32, batch_size: 32, n_epochs: 1}}"
 TINY = f"""
@@ -100,6 +101,32 @@ def fails(outcome, status, *parts):
     assert "Traceback" not in err
     for part in parts:
         assert part in err
+
+
+def test_a_dry_run_counts_what_is_left_and_writes_nothing(call, here):
+    code, out, _ = call("run", "tiny.yaml", "--dry-run")
+    assert code == 0
+    assert not (here / "runs").exists()
+    # Two sources of 64 steps, of ten evaluations in between, at 0 and at the end that are one less
+    # for each that shares its rollout of 64; scratch evaluates at 0 and 64; zero_shot once, and
+    # once more in the source.
+    assert re.search(r"source/nominal +2 +2 +64 +2 ", out)
+    assert re.search(r"heavy/scratch +2 +2 +64 +2 ", out)
+    assert re.search(r"heavy/zero_shot +2 +2 +0 +2 ", out)
+    assert re.search(r"anchors +2 +2 +0 +100 ", out)
+    assert "8 of 8 units and 256 training steps" in out
+    assert call("run", "tiny.yaml", "--jobs", "1")[0] == 0
+    assert "0 of 8 units and 0 training steps" in call("run", "tiny.yaml", "--dry-run")[1]
+    assert "6 of 6 sources and trials done." in call("status", "runs/tiny")[1]
+
+
+def test_what_a_line_of_a_dry_run_takes():
+    line = Line("reach/scratch", units=5, left=3, steps=1_000, episodes=40)
+    assert line.seconds(Pace(step=0.002, episode=0.05)) == pytest.approx(3 * (2.0 + 2.0))
+
+
+def test_the_schema_is_printed(call):
+    assert json.loads(call("config", "schema")[1])["title"] == "Experiment"
 
 
 def test_pretraining_goes_on_from_a_bundle(call, bundle, here):

@@ -283,7 +283,7 @@ def test_status_tells_what_is_done_at_work_and_left(make_run):
     root = make_run(targets=(TARGET,), failed=[(TARGET, "naive", 1)])
     text, more = shown(root)
     assert not more
-    assert "17 of 18 units done, 1 failed." in text
+    assert "17 of 18 sources and trials done, 1 failed." in text
     assert "tired-arm/naive/seed-1 failed: TrainingError: NaN" in text
     place = root / "trials" / TARGET
     at_work = {"state": "running", "step": 15_000, "steps": 60_000, "seconds": 30.0}

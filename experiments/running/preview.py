@@ -1,0 +1,162 @@
+"""What a run would do, and how long it would take: `headstart run ... --dry-run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from rich import box
+from rich.table import Table
+
+from ...agents.evaluation import Evaluator
+from ...agents.learner import create
+from ...agents.training import evaluation_steps, train
+from ...transfer.randomization import randomized
+from ..config import Experiment
+from . import plan
+from .plan import Unit
+from .store import read_json
+from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
+
+ROLLOUTS = 2
+OFF_POLICY_STEPS = 400
+EPISODES = 4
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of one core: per training step, updates among it, and per evaluation episode."""
+
+    step: float
+    episode: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """Units that are alike: how many, how many are left, and what one of them takes."""
+
+    name: str
+    units: int
+    left: int
+    steps: int
+    episodes: int
+
+    def seconds(self, pace: Pace) -> float:
+        """Return the seconds that what is left takes one core."""
+        return self.left * (self.steps * pace.step + self.episodes * pace.episode)
+
+
+def lines(experiment: Experiment, done: Mapping[str, str | None]) -> list[Line]:
+    """Return what a run consists of; `done` holds the states of units by path."""
+    groups: dict[str, list[Unit]] = {}
+    for unit in plan.units(experiment):
+        kind, *rest = unit.path.split("/")
+        name = "anchors" if kind == "anchors" else "/".join([kind, *rest][:-1])
+        groups.setdefault(name, []).append(unit)
+    return [
+        Line(
+            name.removeprefix("trials/"),
+            len(units),
+            sum(done.get(unit.path) != "done" for unit in units),
+            units[0].steps,
+            _episodes(experiment, name, units[0]),
+        )
+        for name, units in groups.items()
+    ]
+
+
+def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
+    """Return how many evaluation episodes a unit takes."""
+    if name == "anchors":
+        return ANCHOR_EPISODES
+    each, rollout = experiment.evaluation.episodes, plan.algorithm(experiment).rollout
+    every = experiment.source_every if name.startswith("source") else experiment.evaluation.every
+    count = len(evaluation_steps(unit.steps, every, rollout)) if unit.steps else 1
+    # What comes from the source is evaluated there once more, for its retention.
+    return (count + bool(unit.needs)) * each
+
+
+def measure(experiment: Experiment) -> Pace:
+    """Train and evaluate in the source for some seconds, and return the pace."""
+    source, algorithm = experiment.source, plan.algorithm(experiment)
+    spec = source.spec()
+
+    def make() -> gymnasium.Env[Any, Any]:
+        return randomized(spec.make(), source.randomization)
+
+    steps = (ROLLOUTS + 1) * algorithm.rollout
+    if not algorithm.on_policy:
+        steps = int(algorithm.value("learning_starts")) + OFF_POLICY_STEPS
+    times: list[tuple[int, float]] = []
+    learner = create(algorithm, make, 0, experiment.device)
+    try:
+        train(
+            learner,
+            steps=steps,
+            seed=0,
+            grid=[],
+            evaluate=lambda _: None,  # type: ignore[arg-type, return-value]
+            on_evaluation=lambda *_: None,
+            on_rollout=lambda step: times.append((step, time.perf_counter())),
+        )
+        # From rollout to rollout there is one update; the first rollout warms up.
+        first = next(at for at in times if at[0] > 0)
+        if not algorithm.on_policy:
+            first = next(at for at in times if at[0] > algorithm.value("learning_starts"))
+        last = times[-1]
+        seeds = experiment.evaluation.episode_seeds()[:EPISODES]
+        evaluator = Evaluator(spec.make, seeds, EVALUATION_WORLDS)
+        begun = time.perf_counter()
+        try:
+            evaluator.evaluate(learner.act)
+        finally:
+            evaluator.close()
+        episode = (time.perf_counter() - begun) / len(seeds)
+    finally:
+        learner.close()
+    return Pace((last[1] - first[1]) / (last[0] - first[0]), episode)
+
+
+def preview(
+    experiment: Experiment, directory: Path, jobs: int, where: str = "experiment"
+) -> Iterator[Table | str]:
+    """Yield what a run in `directory` would do and how long it would take, doing none of it.
+
+    Raises:
+        ConfigError: the experiment cannot run.
+    """
+    plan.check(experiment, where)
+    states = {
+        unit.path: (read_json(directory / unit.path / "status.json") or {}).get("state")
+        for unit in plan.units(experiment)
+    }
+    found = lines(experiment, states)
+    pace = measure(experiment)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("what", "units", "left", "steps each", "episodes each", "core minutes left"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for line in found:
+        table.add_row(
+            line.name,
+            str(line.units),
+            str(line.left),
+            f"{line.steps:,}",
+            f"{line.episodes:,}",
+            f"{line.seconds(pace) / 60:.1f}",
+        )
+    yield table
+    seconds = sum(line.seconds(pace) for line in found)
+    steps = sum(line.left * line.steps for line in found)
+    left = sum(line.left for line in found)
+    # The source policies come first, and what is left over at the end has cores to itself.
+    processes = max(1, min(jobs, left))
+    yield (
+        f"{left} of {sum(line.units for line in found)} units and {steps:,} training steps to do "
+        f"in {directory}, {1 / pace.step:,.0f} steps/s: about {seconds / processes / 60:.0f} min "
+        f"on {processes} process{'es' * (processes != 1)}. Longer, where episodes get longer with "
+        "training. Nothing was run or written."
+    )
