@@ -205,7 +205,11 @@ def _python_path() -> str:
 
 
 class _Pool:
-    """Gives units to workers as soon as what they need is done."""
+    """Gives units to workers as soon as what they need is done.
+
+    A unit that fails is tried once more, with the same seed: what was not its own fault (a worker
+    that was killed, a full disk that was cleared) then leaves no gap.
+    """
 
     def __init__(
         self, run: Path, todo: list[Unit], done: set[str], jobs: int, console: Console
@@ -213,6 +217,7 @@ class _Pool:
         self.run_directory, self.todo, self.done = run, list(todo), set(done)
         self.jobs, self.console = max(1, min(jobs, len(todo))), console
         self.failed: list[str] = []
+        self._tried: set[str] = set()
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._started = 0
 
@@ -229,8 +234,11 @@ class _Pool:
                     if worker in workers:
                         self._lost(worker, workers, display)
                 elif "state" in message:
-                    self._finish(worker.unit, message["state"], message["error"], display)
-                    worker.unit = None
+                    unit, worker.unit = worker.unit, None
+                    if message["state"] == "done" or not self._again(
+                        unit, message["error"], display
+                    ):
+                        self._finish(unit, message["state"], message["error"], display)
                     for idle in workers:
                         if idle.unit is None:
                             self._next(idle, display)
@@ -264,12 +272,23 @@ class _Pool:
         if unit is not None:
             error = worker.ending()
             worker.stop()
-            _record_failure(self.run_directory / unit.path, error)
-            self._finish(unit, "failed", error, display)
+            # Not recorded as failed the first time, it goes on from its last checkpoint.
+            if not self._again(unit, error, display):
+                _record_failure(self.run_directory / unit.path, error)
+                self._finish(unit, "failed", error, display)
             workers.append(self._start())
         for idle in workers:
             if idle.unit is None:
                 self._next(idle, display)
+
+    def _again(self, unit: Unit, error: str | None, display: _Display) -> bool:
+        """Put a unit that failed for the first time back into the queue, and say so."""
+        if unit.path in self._tried:
+            return False
+        self._tried.add(unit.path)
+        self.todo.insert(0, unit)
+        display.retry(unit, error)
+        return True
 
     def _finish(self, unit: Unit, state: str, error: str | None, display: _Display) -> None:
         display.end(unit, state, error)
@@ -332,15 +351,29 @@ class _Display:
             note=f"return {message['value']:.4g}",
         )
 
+    def retry(self, unit: Unit, error: str | None) -> None:
+        """Show that a unit failed and is tried once more."""
+        self._remove(unit)
+        self._say("[yellow]again[/]   ", unit, error)
+
     def end(self, unit: Unit, state: str, error: str | None) -> None:
         """Show how a unit ended."""
-        bar = self._bars.pop(unit.path, None)
-        taken = self._progress.tasks[self._progress.task_ids.index(bar)].elapsed if bar else 0.0
-        if bar is not None:
-            self._progress.remove_task(bar)
+        taken = self._remove(unit)
         self._progress.advance(self._whole)
         if state == "done":
-            self._progress.console.print(f"[green]done[/]    {unit.path}  {taken or 0.0:.0f} s")
+            self._progress.console.print(f"[green]done[/]    {unit.path}  {taken:.0f} s")
         else:
-            self._progress.console.print(f"[red]failed[/]  {unit.path}  ", end="")
-            self._progress.console.print(error, markup=False, highlight=False)
+            self._say("[red]failed[/]  ", unit, error)
+
+    def _remove(self, unit: Unit) -> float:
+        """Take away a unit's bar, and return the seconds that it stood there."""
+        bar = self._bars.pop(unit.path, None)
+        if bar is None:
+            return 0.0
+        taken = self._progress.tasks[self._progress.task_ids.index(bar)].elapsed
+        self._progress.remove_task(bar)
+        return taken or 0.0
+
+    def _say(self, lead: str, unit: Unit, error: str | None) -> None:
+        self._progress.console.print(f"{lead}{unit.path}  ", end="")
+        self._progress.console.print(error, markup=False, highlight=False)

@@ -219,6 +219,29 @@ def test_a_failed_trial_is_listed_and_ends_no_other(here, fault, said):
     assert "broken,fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
 
 
+@pytest.mark.parametrize("fault", ["raise", "die"])
+def test_what_fails_once_is_tried_again_and_gives_the_same(here, fault):
+    small = with_(targets={"pushed": EXPERIMENT["targets"]["pushed"]}, methods=["scratch"])
+    assert not run(small, out="whole", console=quiet()).failed
+    # The first world that is asked breaks, then never again: a file remembers.
+    once = TOY.replace("self.left == 3", "self.left == 3 and broken_now()")
+    once += """
+def broken_now():
+    try:
+        os.close(os.open("broken", os.O_CREAT | os.O_EXCL))
+        return True
+    except FileExistsError:
+        return False
+"""
+    Path("toy.py").write_text(once.replace("fault=None", f"fault='{fault}'"))
+    said = io.StringIO()
+    result = run(small, out="again", console=Console(file=said, width=200))
+    assert Path("broken").exists()
+    assert not result.failed
+    assert said.getvalue().count("again ") == 1
+    assert Path("again/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
+
+
 def test_a_trial_whose_source_failed_is_not_run(here):
     broken = {**EXPERIMENT["source"], "kwargs": {"fault": "raise"}}
     targets = {"pushed": {"kwargs": {"push": 0.2}, "steps": 128}}
