@@ -101,7 +101,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "long-leg": Family("kinematic", "a longer leg", {"leg_length": "+ 0.15"}),
     },
     "headstart/HalfCheetah-v0": {
-        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.2"}),
+        "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.05"}),
         "heavy-load": Family("dynamics", "a load on the torso", {"payload": "+ 1.5"}),
         "weak-motors": Family("actuation", "motors with less torque", {"motor_strength": "* 0.3"}),
         "slow-loop": Family(
@@ -113,7 +113,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "noisy-sensors": Family(
             "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 5"}
         ),
-        "long-shins": Family("kinematic", "longer shins", {"shin_scale": "* 1.3"}),
+        "long-shins": Family("kinematic", "longer shins", {"shin_scale": "* 1.6"}),
     },
     "headstart/Ant-v0": {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.1"}),
@@ -128,7 +128,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "noisy-sensors": Family(
             "sensing", "worn joint sensors", {"position_noise": "+ 0.2", "velocity_noise": "+ 5"}
         ),
-        "short-shins": Family("kinematic", "shorter lower legs", {"shin_scale": "* 0.6"}),
+        "short-shins": Family("kinematic", "shorter lower legs", {"shin_scale": "* 0.45"}),
     },
     "headstart/RacecarTrack-v0": {
         "worn-tyres": Family(
@@ -176,7 +176,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "long-car": Family(
             "kinematic",
             "a longer car of less lock",
-            {"wheelbase": "+ 0.4", "steering_gain": "* 0.5"},
+            {"wheelbase": "+ 0.4", "steering_gain": "* 0.3"},
         ),
         "traffic": Family(
             "task", "fast obstacles", {"obstacle_speed": "+ 2.5", "moving_share": "+ 0.5"}

@@ -40,12 +40,19 @@ def shifts(
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 40,
     out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Measure this family only, the others stay as they are in --out; may be repeated.",
+            show_default="all",
+        ),
+    ] = None,
 ) -> None:
     """Calibrate the named shifts: find and measure their levels for nominal policies."""
     from . import cli
     from .calibration import calibrate_all
 
-    for table in calibrate_all(world, policy or [], episodes, out, cli.console):
+    for table in calibrate_all(world, policy or [], episodes, out, cli.console, family or []):
         cli.console.print(table)
 
 

@@ -131,22 +131,28 @@ def _where(score: Any, known: Sequence[float], aim: float, close: float) -> floa
 
 
 def calibrate(
-    world_id: str, policies: Sequence[Path], episodes: int, progress: Progress
+    world_id: str,
+    policies: Sequence[Path],
+    episodes: int,
+    progress: Progress,
+    only: Sequence[str] = (),
+    earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a world's entry of `envs/shifts.json`: see `headstart.envs.shifts.measurements`."""
+    """Return a world's entry of `envs/shifts.json`: see `headstart.envs.shifts.measurements`.
+
+    With `only`, the other families' levels are those of the `earlier` entry.
+
+    Raises:
+        HeadstartError: an unknown family in `only`, or an earlier entry that was measured
+            otherwise, so that the two do not go together.
+    """
     found = families(world_id)
-    bar = progress.add_task(world_id, total=len(found) + 1)
+    for name in only:
+        if name not in found:
+            raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
     calibration = Calibration(world_id, policies, episodes)
-    rows: dict[str, Any] = {}
-    for name, family in found.items():
-        levels = calibration.levels(family)
-        rows |= {f"{name}/{level}": row for level, row in levels.items()}
-        progress.advance(bar)
-    if unmodelled(world_id):
-        changes = dict(unmodelled(world_id))
-        rows[UNMODELLED] = {"changes": changes, **calibration.measure(changes)}
     nominal = {k: v for k, v in calibration.nominal.items() if k != "episode_returns"}
-    return {
+    entry = {
         "policies": [
             {"algorithm": {b.algorithm.name: dict(b.algorithm.settings)}, "steps": b.steps}
             for b in calibration.bundles
@@ -155,8 +161,27 @@ def calibrate(
         "first_seed": FIRST_SEED,
         "versions": versions(),
         "nominal": nominal,
-        "shifts": rows,
     }
+    if only:
+        for key, value in entry.items():
+            if (earlier or {}).get(key) != value:
+                raise HeadstartError(
+                    f"'{world_id}' was measured with other {key}: measure all of its families"
+                )
+    bar = progress.add_task(world_id, total=len(found) + 1)
+    rows: dict[str, Any] = {}
+    for name, family in found.items():
+        if only and name not in only:
+            there = (earlier or {})["shifts"]
+            rows |= {key: row for key, row in there.items() if key.startswith(f"{name}/")}
+        else:
+            levels = calibration.levels(family)
+            rows |= {f"{name}/{level}": row for level, row in levels.items()}
+        progress.advance(bar)
+    if unmodelled(world_id):
+        changes = dict(unmodelled(world_id))
+        rows[UNMODELLED] = {"changes": changes, **calibration.measure(changes)}
+    return {**entry, "shifts": rows}
 
 
 def calibrate_all(
@@ -165,11 +190,13 @@ def calibrate_all(
     episodes: int,
     out: Path | None,
     console: Console,
+    only: Sequence[str] = (),
 ) -> Iterator[Table]:
     """Calibrate several worlds (all with a policy by default), yielding a table each.
 
     `policies` are bundles trained in the (one) nominal world; by default the shipped one. What is
-    measured is merged into the JSON file `out`, if one is given.
+    measured is merged into the JSON file `out`, if one is given. With `only`, just these families
+    are measured, the others are as they stand in `out`.
 
     Raises:
         HeadstartError: an unknown world, or one without policy or families.
@@ -182,7 +209,8 @@ def calibrate_all(
             raise HeadstartError(f"no shifts of '{world_id}'{nearest(world_id, known)}")
         chosen = list(policies) or [shipped.find("pretrained/nominal", world_id)]
         with Progress(console=console, transient=True) as progress:
-            measured = calibrate(world_id, chosen, episodes, progress)
+            earlier = (read_json(out) or {}).get(world_id) if out is not None else None
+            measured = calibrate(world_id, chosen, episodes, progress, only, earlier)
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})
         yield shifts_table(world_id, measured)

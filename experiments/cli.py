@@ -19,13 +19,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ..envs.errors import HeadstartError, nearest
+from ..envs.errors import HeadstartError
 from . import agent_commands as agents
 from .bench_commands import app as bench_app
+from .run_command import run
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
 PIPE_WIDTH = 110
-STUDIES = Path(__file__).parent / "studies"
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -76,67 +76,7 @@ def _options(
     """
 
 
-@app.command()
-def run(
-    experiment: Annotated[
-        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Run directory.", show_default="runs/<name>")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a setting, as key.path=value; may be repeated."),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes.", show_default="the cores")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
-    ] = False,
-) -> None:
-    """Run an experiment: sources, then trials, then tables and a report.
-
-    The same command goes on where an interrupted run stopped, and tries failed trials again.
-
-    Examples:
-
-        headstart run quickstart
-        headstart run my-experiment.yaml --jobs 4
-        headstart run my-experiment.yaml --out runs/try --set seeds=[0]
-        headstart run my-experiment.yaml --dry-run
-
-    What an experiment's file holds: docs/experiment-file.md. The same from Python:
-    `headstart.run("my-experiment.yaml").show()`.
-    """
-    from .harness import run as run_experiment
-
-    if dry_run:
-        from .harness import preview
-
-        for part in preview(_study(experiment), out=out, jobs=jobs, overrides=set_ or []):
-            console.print(part, highlight=False)
-        return
-    result = run_experiment(
-        _study(experiment), out=out, jobs=jobs, overrides=set_ or [], console=console
-    )
-    result.show(console)
-    console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
-    console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
-    if result.failed:
-        errors.print(f"[red]{len(result.failed)} units failed[/]; the same command tries again")
-        raise typer.Exit(1)
-
-
-def _study(experiment: Path) -> Path:
-    """Return the experiment's file: the one named, or else the study of this name."""
-    if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
-        return experiment
-    studies = {path.stem: path for path in STUDIES.glob("*.yaml")}
-    name = str(experiment)
-    if name not in studies:
-        raise HeadstartError(f"no file '{name}', and no study of that name{nearest(name, studies)}")
-    return studies[name]
+app.command()(run)
 
 
 @app.command()
@@ -147,9 +87,13 @@ def report(
 
     A run that is not finished is reported as far as it got.
     """
-    from .showing import tables, write
+    from . import sweeping
+    from .showing import sweeps, tables, write
 
-    console.print(tables.render(write(directory)))
+    if sweeping.is_sweep(directory):
+        console.print(sweeps.render(sweeping.write(directory)))
+    else:
+        console.print(tables.render(write(directory)))
     console.print(f"\nreport: {directory / 'report.html'}", highlight=False)
 
 

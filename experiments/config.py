@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,6 +16,7 @@ from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
 from . import sources
 
+LEAVE_ONE_OUT = "leave_one_out"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -133,8 +134,9 @@ class EvaluationPlan(Section):
     """Target steps from one evaluation to the next; the first is at step 0, before any update."""
     episodes: Annotated[int, Field(gt=0, strict=True)] = 20
     """Episodes of an evaluation."""
-    threshold: float = 0.8
-    """The score whose first lasting reach is the time to threshold."""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The score whose first lasting reach is the time to threshold: above that of random actions,
+    0, and at most the reference's, 1."""
     source_every: Steps | None = None
     """Source steps from one evaluation to the next; by default a tenth of the source's steps."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 1_000_000
@@ -178,6 +180,11 @@ class Experiment(Section):
     Results depend on it, since learners and worlds are reseeded there."""
     device: str = "cpu"
     """Torch device of the learners."""
+    sweep: dict[str, list[Any] | Literal["leave_one_out"]] = {}
+    """What is varied, to see what a result depends on: one key's path, or two for a grid, each with
+    a list of its values, as `targets.icy.shift: [worn-tyres/0.2, worn-tyres/0.6]`;
+    `source.randomization: leave_one_out` leaves out one randomized parameter at a time. `*` stands
+    for every target. Each point is a run of its own; see docs/running.md."""
     video: bool = False
     """Whether the report shows, per target, a short video of the source policy in the source and
     of each method's final policy in the target. Needs the extra `video`; may be changed between
@@ -222,6 +229,18 @@ class Experiment(Section):
                 raise ValueError(f"'{name}' is listed twice; give one of them a 'label' of its own")
         return methods
 
+    @field_validator("sweep")
+    @classmethod
+    def _sweepable(cls, sweep: dict[str, Any]) -> dict[str, Any]:
+        if len(sweep) > 2:
+            raise ValueError(f"one key is varied, or two for a grid, not {len(sweep)}")
+        for key, values in sweep.items():
+            if values == LEAVE_ONE_OUT and (key != "source.randomization" or len(sweep) > 1):
+                raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")
+            if values != LEAVE_ONE_OUT and len(values) < 2:
+                raise ValueError(f"{key}: two values or more are needed to compare")
+        return sweep
+
     @model_validator(mode="after")
     def _budgets(self) -> Experiment:
         for name, target in self.targets.items():
@@ -229,6 +248,13 @@ class Experiment(Section):
                 raise ValueError(
                     f"targets.{name}.steps: {target.steps:,} is less than one evaluation "
                     f"interval (evaluation.every: {self.evaluation.every:,})"
+                )
+            if left := target.steps % self.evaluation.every:
+                below = target.steps - left
+                raise ValueError(
+                    f"targets.{name}.steps: {target.steps:,} is not on the evaluation grid, a "
+                    f"multiple of evaluation.every ({self.evaluation.every:,}); nearest are "
+                    f"{below:,} and {below + self.evaluation.every:,}"
                 )
         return self
 
@@ -241,6 +267,8 @@ class Experiment(Section):
         """Return the experiment as plain data with every default spelled out."""
         plain = self.model_dump(mode="json")
         plain["evaluation"]["source_every"] = self.source_every
+        if not self.sweep:
+            del plain["sweep"]
         plain["methods"] = [m if isinstance(m, dict) else {m: {}} for m in plain["methods"]]
         plain["methods"] = [
             {name: settings or {} for name, settings in m.items()} for m in plain["methods"]
@@ -287,7 +315,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load(path: str | Path, overrides: Mapping[str, Any] | list[str] | None = None) -> Experiment:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from a YAML file.
 
     `overrides` are `key.path=value` texts (the value is read as YAML), as given to `--set`.
@@ -295,18 +323,36 @@ def load(path: str | Path, overrides: Mapping[str, Any] | list[str] | None = Non
     Raises:
         ConfigError: one line with the file, the key's path and what was expected there.
     """
+    found = load_all(path, overrides)
+    if len(found) > 1:
+        raise ConfigError(f"{path}: holds {len(found)} experiments, and one was expected")
+    return found[0]
+
+
+def load_all(path: str | Path, overrides: Sequence[str] = ()) -> list[Experiment]:
+    """Read the experiments of a YAML file, several of them parted by lines of `---`.
+
+    Raises:
+        ConfigError: see `load`; or two experiments of one name, whose runs would share a directory.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot read '{path}': {reason}") from None
-    data = _parse(text, str(path))
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
-    for override in overrides or []:
-        _override(data, override)
-    return build(data, where=str(path))
+    found = []
+    for data in _parse_all(text, str(path)) or [None]:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
+        for override in overrides:
+            _override(data, override)
+        found.append(build(data, where=str(path)))
+    names = [experiment.name for experiment in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: two experiments are called '{name}'")
+    return found
 
 
 def json_schema() -> str:
@@ -333,8 +379,14 @@ def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
 
 
 def _parse(text: str, where: str) -> Any:
+    found = _parse_all(text, where)
+    return found[0] if found else None
+
+
+def _parse_all(text: str, where: str) -> list[Any]:
+    """Return the documents of a YAML text."""
     try:
-        return yaml.load(text, _Loader)
+        return list(yaml.load_all(text, _Loader))
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         hint = ""
@@ -349,13 +401,22 @@ def _override(data: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"--set {override}: expected key.path=value")
-    *folders, last = key.strip().split(".")
+    put(data, key.strip(), _parse(value, f"--set {override}"), f"--set {override}")
+
+
+def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set what stands at a key's path in an experiment's plain data.
+
+    Raises:
+        ConfigError: something on the way, other than nothing, has no keys in it.
+    """
+    *folders, last = key.split(".")
     here: Any = data
     for folder in folders:
         here = here.setdefault(folder, {}) if isinstance(here, dict) else None
     if not isinstance(here, dict):
-        raise ConfigError(f"--set {override}: '{'.'.join(folders)}' has no keys in it")
-    here[last] = _parse(value, f"--set {override}")
+        raise ConfigError(f"{where}: '{'.'.join(folders)}' has no keys in it")
+    here[last] = value
 
 
 def _explain(error: ValidationError) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .config import Experiment, build, load
+from .config import ConfigError, Experiment, build, load
+from .running import plan
 from .running.preview import preview as preview_run
-from .running.runner import cores, run_units
+from .running.runner import PATIENCE, cores, run_units, trial_name
 from .running.store import lock
 from .showing import filming, tables, write
+from .sweeping import POINTS, SweepResult, points, run_sweep
 
 Given = Experiment | Mapping[str, Any] | str | Path
 
@@ -39,8 +41,13 @@ def run(
     jobs: int | None = None,
     overrides: Sequence[str] = (),
     console: Console | None = None,
-) -> Result:
+    trials: Sequence[str] = (),
+    cluster: str | None = None,
+    where: str | None = None,
+) -> Result | SweepResult:
     """Run an experiment and write its report; goes on where an earlier run was interrupted.
+
+    Several processes may run the same experiment in the same directory and share the work.
 
     Args:
         experiment: an `Experiment`, the same as plain data, or a YAML file.
@@ -48,19 +55,39 @@ def run(
         jobs: worker processes, by default as many as there are cores.
         overrides: `key.path=value` texts, for a YAML file.
         console: where progress is shown.
+        cluster: the address of a Ray cluster to run on, or `local`, in place of processes here;
+            `jobs` are then the tasks at a time, by default as many as the cluster has room for.
+        trials: patterns of `target/method/seed`; only these trials are run, with their sources.
+        where: what errors begin with, by default the file.
 
     Raises:
         ConfigError: the experiment cannot run as written, or `out` holds another one.
-        StoreError: `out` cannot be written, or another process is at work in it.
+        ClusterError: no cluster answers.
+        StoreError: `out` cannot be written.
     """
-    experiment, directory, where = _given(experiment, out, overrides)
+    experiment, directory, where = _given(experiment, out, overrides, where)
     console = console or Console()
+    if experiment.sweep:
+        if trials:
+            raise ConfigError(f"{where}: 'sweep' is run as a whole; --trial is for one experiment")
+
+        def run_point(point: Experiment, place: Path) -> Result | SweepResult:
+            return run(point, out=place, jobs=jobs, console=console, cluster=cluster)
+
+        return run_sweep(experiment, directory, run_point, console, where)
     if experiment.video:
         # Not only after the trials, which may take hours.
         filming.check(experiment, where)
-    failed = run_units(experiment, directory, jobs=jobs, console=console, where=where)
-    if experiment.video:
-        with lock(directory):
+    given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
+    if cluster is None:
+        failed = run_units(experiment, directory, jobs=jobs, **given)
+    else:
+        from .running.cluster import connected
+
+        with connected(cluster, experiment) as (start, fit):
+            failed = run_units(experiment, directory, jobs=jobs or fit, start=start, **given)
+    if experiment.video and not trials:
+        with lock(directory, PATIENCE):
             filming.record_all(experiment, directory, console)
     return Result(directory, write(directory), failed)
 
@@ -71,21 +98,37 @@ def preview(
     out: str | Path | None = None,
     jobs: int | None = None,
     overrides: Sequence[str] = (),
+    where: str | None = None,
 ) -> Iterator[Table | str]:
     """Yield, for a console, what `run` would do with these arguments and how long it would take.
 
     Raises:
         ConfigError: the experiment cannot run as written.
     """
-    experiment, directory, where = _given(experiment, out, overrides)
+    experiment, directory, where = _given(experiment, out, overrides, where)
+    if experiment.sweep:
+        for point in points(experiment, where):
+            yield f"point {point.folder}"
+            place = directory / POINTS / point.folder
+            yield from preview_run(point.experiment, place, jobs or cores(), where)
+        return
     yield from preview_run(experiment, directory, jobs or cores(), where)
 
 
+def trials(experiment: Given) -> list[str]:
+    """Return the trials of an experiment as `target/method/seed`."""
+    units = plan.units(_given(experiment, None)[0])
+    return [trial_name(unit) for unit in units if unit.path.startswith("trials/")]
+
+
 def _given(
-    experiment: Given, out: str | Path | None, overrides: Sequence[str]
+    experiment: Given,
+    out: str | Path | None,
+    overrides: Sequence[str] = (),
+    where: str | None = None,
 ) -> tuple[Experiment, Path, str]:
     """Return the experiment, its run directory, and what errors begin with."""
-    where = "experiment"
+    where = where or "experiment"
     if isinstance(experiment, (str, Path)):
         where = str(experiment)
         experiment = load(experiment, list(overrides))

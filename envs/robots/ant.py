@@ -33,7 +33,7 @@ class Ant(Runner):
     joints: ClassVar[Mapping[str, float]] = TORQUES
     feet: ClassVar[tuple[str, ...]] = FEET
     morphology: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("shin_scale", "1", 1.0, 0.6, 1.4, "factor on the length of the lower legs"),
+        Parameter("shin_scale", "1", 1.0, 0.4, 1.4, "factor on the length of the lower legs"),
     )
     channels: ClassVar[tuple[Channel, ...]] = (
         Channel(

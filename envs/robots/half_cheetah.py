@@ -30,7 +30,7 @@ class HalfCheetah(PlanarRunner):
     feet: ClassVar[tuple[str, ...]] = ("bfoot", "ffoot")
     knees: ClassVar[tuple[str, ...]] = ("bthigh", "bshin", "fthigh", "fshin")
     morphology: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("shin_scale", "1", 1.0, 0.7, 1.3, "factor on the length of both shins"),
+        Parameter("shin_scale", "1", 1.0, 0.7, 1.6, "factor on the length of both shins"),
     )
     channels: ClassVar[tuple[Channel, ...]] = planar_channels(6, 2)
     commands: ClassVar[tuple[Command, ...]] = torques(TORQUES)
@@ -55,7 +55,7 @@ class HalfCheetah(PlanarRunner):
                     geom.set("size", f"{radius} {shin_scale * half!r}")
 
     @applies(
-        Parameter("ground_friction", "1", 0.64, 0.1, 2.0, "friction coefficient, foot on ground")
+        Parameter("ground_friction", "1", 0.64, 0.03, 2.0, "friction coefficient, foot on ground")
     )
     def set_friction(self, ground_friction: float) -> None:
         """Set the friction between robot and ground."""

@@ -137,7 +137,7 @@ class Racecar(Robot):
         self._strength, self._resistance = motor_strength, rolling_resistance
 
     @applies(
-        Parameter("steering_gain", "1", 1.0, 0.4, 1.5, "angle steered per angle commanded"),
+        Parameter("steering_gain", "1", 1.0, 0.3, 1.5, "angle steered per angle commanded"),
         Parameter("steering_offset", "rad", 0.0, -0.4, 0.4, "misalignment, left positive"),
         Parameter("steering_rate", "rad/s", 3.2, 0.1, 10.0, "how fast the servo turns"),
     )

@@ -34,7 +34,7 @@ def add_gains(target: str, curves: Mapping[str, Curves], methods: dict[str, Entr
     for name in rivals:
         method = methods[name]
         method["gains"] = {
-            gain: _gain_entry(found, adjusted.get((name, gain)))
+            gain: gain_entry(found, adjusted.get((name, gain)))
             for gain, found in gains[name].items()
         }
         mine, its = (m["scores"]["area"]["per_seed"] for m in (method, base))
@@ -171,7 +171,8 @@ def _gains(target: str, name: str, method: Entry, base: Entry) -> dict[str, Comp
     return found
 
 
-def _gain_entry(found: Comparison, adjusted: float | None) -> Entry:
+def gain_entry(found: Comparison, adjusted: float | None) -> Entry:
+    """Return a comparison with its p value after Holm's correction as a plain mapping."""
     return {
         "per_seed": found.per_seed,
         **asdict(found.difference),

@@ -68,9 +68,10 @@ def _source_steps(run: Run) -> dict[str, Any]:
         return _fact(True, "No method used a source.")
     steps = run.experiment["source"].get("steps") or 0
     return _fact(
-        "scratch_total" in run.methods,
+        bool(run.longer),
         f"{', '.join(users)} had {steps:,} source steps that {BASELINE} had not; curves and times "
-        "count target steps only, total time and break-even add the source's.",
+        "count target steps only, total time and break-even add the source's"
+        + (f", and {', '.join(run.longer)} had as many in the target." if run.longer else "."),
     )
 
 

@@ -88,7 +88,18 @@ class Run:
 
     @property
     def methods(self) -> list[str]:
-        """The labels of the methods in the experiment's order."""
+        """The labels of the methods that share a target's budget, in the experiment's order."""
+        return [label for label in self.all_methods if label not in self.longer]
+
+    @property
+    def longer(self) -> list[str]:
+        """The labels of the methods that train for the source's steps as well."""
+        facts = self.facts.get("methods", {})
+        return [m for m in self.all_methods if facts.get(m, {}).get("adds_source_steps")]
+
+    @property
+    def all_methods(self) -> list[str]:
+        """The labels of all methods, in the experiment's order."""
         return [method_label(entry) for entry in self.experiment["methods"]]
 
     @property
@@ -98,7 +109,7 @@ class Run:
             entry if isinstance(entry, str) else next(iter(entry))
             for entry in self.experiment["methods"]
         )
-        return dict(zip(self.methods, names, strict=True))
+        return dict(zip(self.all_methods, names, strict=True))
 
     @property
     def failures(self) -> list[Trial]:
@@ -151,9 +162,12 @@ def load(directory: str | Path) -> Run:
         for name in names
         for seed in seeds
     )
+    run = Run(root, experiment, facts, trials, sources)
     for target in experiment["targets"]:
-        _same_steps([t for t in trials if t.target == target and t.state == "done"])
-    return Run(root, experiment, facts, trials, sources)
+        _same_steps([t for method in run.methods for t in run.done(target, method)])
+        for method in run.longer:
+            _same_steps(run.done(target, method))
+    return run
 
 
 def read_evaluations(path: Path) -> list[dict[str, Any]]:

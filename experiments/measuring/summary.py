@@ -25,6 +25,7 @@ from .comparing import (
     zero_shot_gap,
 )
 from .entries import Curves, Entry, curves_of, ends, entry, plain
+from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
 from .verdict import Verdict, headline
@@ -96,7 +97,9 @@ def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:
 def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
     found = {name: curves_of(run.done(target, name)) for name in run.methods}
     curves = {name: curve for name, curve in found.items() if curve is not None}
-    anchors, unscored = _anchors(run, target, curves)
+    longer = {name: curves_of(run.done(target, name)) for name in run.longer}
+    totals = {name: curve for name, curve in longer.items() if curve is not None}
+    anchors, unscored = _anchors(run, target, curves | totals)
     if unscored is None:
         curves = {name: score_curves(curve, anchors) for name, curve in curves.items()}
     methods = {
@@ -118,6 +121,12 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
         "notes": _notes(steps, methods, scored=unscored is None),
         "zero_shot_gap": zero_shot_gap(run, target, scale),
         "methods": methods,
+        "equal_total": {
+            name: equal_total(
+                run, target, curve if unscored else score_curves(curve, anchors), methods
+            )
+            for name, curve in totals.items()
+        },
     }
 
 

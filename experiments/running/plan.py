@@ -42,7 +42,7 @@ def units(experiment: Experiment) -> list[Unit]:
     trials = [
         Unit(
             f"trials/{name}/{label}/seed-{seed}",
-            target.steps if method.trains else 0,
+            budget(experiment, name, method) if method.trains else 0,
             (source_path(experiment, seed),) if method.needs_source else (),
         )
         for name, target in experiment.targets.items()
@@ -50,6 +50,17 @@ def units(experiment: Experiment) -> list[Unit]:
         for label, method in found.items()
     ]
     return [*sources, *sorted(trials, key=lambda unit: -unit.steps), *anchors]
+
+
+def budget(experiment: Experiment, target: str, method: Method) -> int:
+    """Return the target steps of a method: the target's, and the source's where it adds them."""
+    steps = experiment.targets[target].steps
+    return steps + experiment.source.steps * adds_source_steps(method)
+
+
+def adds_source_steps(method: Method) -> bool:
+    """Whether a method trains in the target for the source's steps as well."""
+    return bool(getattr(method, "adds_source_steps", False))
 
 
 def source_path(experiment: Experiment, seed: int) -> str:

@@ -109,16 +109,17 @@ class Records:
         self.rows.append(dict(row))
 
 
-def lock(directory: Path) -> FileLock:
+def lock(directory: Path, patience: float = 0.0) -> FileLock:
     """Return the directory's lock, taken; the system frees it when the process ends, however.
 
     Raises:
-        StoreError: another process holds it, or the directory cannot be written.
+        StoreError: another process holds it for `patience` seconds, or the directory cannot be
+            written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         held = FileLock(directory / ".lock")
-        held.acquire(timeout=0)
+        held.acquire(timeout=patience)
     except Timeout:
         raise StoreError(f"'{directory}' is in use by another headstart process") from None
     except OSError as error:

@@ -23,20 +23,27 @@ from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization import randomized
 from ..config import Experiment, load
-from . import plan
+from . import cache, plan
+from .claims import CLAIMED, ClaimLost
 from .store import Records, read_json, write_json
 
 CURVE = "evaluations.jsonl"
-Progress = Callable[[int, int, float], None]
+Progress = Callable[[int, int, float | None], None]
+"""Called with the step, the steps in all, and the return that was just measured, if one was."""
 ANCHOR_EPISODES = 100
 # Each PyBullet client takes some 45 MB, so few worlds share the episodes.
 EVALUATION_WORLDS = 4
 
 
-def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]:
+def run_unit(
+    run: Path, unit: str, progress: Progress, still_mine: Callable[[], None] = lambda: None
+) -> tuple[str, str | None]:
     """Run a unit of the run directory `run`; a failure is recorded there, not raised.
 
-    Returns the final state ("done" or "failed") and, when failed, the error in one line.
+    `still_mine` is called before anything is written; once it raises ClaimLost nothing more is.
+
+    Returns the final state ("done", "failed", or "claimed" where another process took over) and,
+    unless done, the error in one line.
     """
     folder = run / unit
     started = time.monotonic()
@@ -57,7 +64,8 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
         "source_return_after": None,
     }
 
-    def report(step: int, steps: int, value: float) -> None:
+    def report(step: int, steps: int, value: float | None) -> None:
+        still_mine()
         status.update(step=step, steps=steps, seconds=spent + time.monotonic() - started)
         write_json(folder / "status.json", status)
         progress(step, steps, value)
@@ -65,20 +73,21 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
     try:
         write_json(folder / "status.json", status)
         experiment = load(run / "experiment.yaml")
+        work = _Work(run, folder, experiment, report, still_mine)
         kind, *rest = unit.split("/")
-        if kind == "source":
-            work = _Work(run, folder, experiment, report)
-            if experiment.source.bundle is None:
-                work.source(seed=_seed(rest[-1]))
-            else:
-                work.ready_made(experiment.source.bundle)
+        if kind == "source" and experiment.source.bundle is None:
+            status.update(work.source(_seed(rest[-1])))
+        elif kind == "source":
+            work.ready_made(str(experiment.source.bundle))
         elif kind == "anchors":
-            _Work(run, folder, experiment, report).anchor(rest[0])
+            work.anchor(rest[0])
         else:
             target, label, seed = rest
-            result = _Work(run, folder, experiment, report).trial(target, label, _seed(seed))
-            status.update(result)
+            status.update(work.trial(target, label, _seed(seed)))
         status["state"] = "done"
+        still_mine()
+    except ClaimLost as error:
+        return CLAIMED, str(error)
     except Exception as error:
         status.update(
             state="failed",
@@ -106,22 +115,43 @@ def _seed(folder: str) -> int:
 class _Work:
     """What the kinds of units share."""
 
-    def __init__(self, run: Path, folder: Path, experiment: Experiment, report: Progress) -> None:
+    def __init__(
+        self,
+        run: Path,
+        folder: Path,
+        experiment: Experiment,
+        report: Progress,
+        still_mine: Callable[[], None],
+    ) -> None:
         self.run, self.folder = run, folder
-        self.experiment, self.report = experiment, report
+        self.experiment, self.report, self.still_mine = experiment, report, still_mine
         self.algorithm = plan.algorithm(experiment)
 
-    def source(self, seed: int) -> None:
-        """Pretrain in the randomized source; evaluate in the source as it is, not randomized."""
-        source = self.experiment.source
+    def source(self, seed: int) -> dict[str, float]:
+        """Pretrain in the randomized source; evaluate in the source as it is, not randomized.
+
+        A policy that was trained before, in whatever experiment, is taken in its place; returns
+        how many seconds that took then.
+        """
+        source, begun = self.experiment.source, time.monotonic()
+        name = cache.key(self.experiment, seed) if cache.folder() else None
+        if name and not bundles.exists(self.folder / "checkpoint"):
+            kept = cache.fetch(name, self.folder)
+            if kept is not None:
+                row = Records(self.folder / CURVE).rows[-1]
+                self.report(row["step"], source.steps, row["return"])
+                return {"reused_seconds": kept["seconds"]}
 
         def make() -> gymnasium.Env[Any, Any]:
             return randomized(source.spec().make(), source.randomization)
 
-        seed = stream(seed, "source")
-        learner = create(self.algorithm, make, seed, self.experiment.device)
+        drawn = stream(seed, "source")
+        learner = create(self.algorithm, make, drawn, self.experiment.device)
         every = self.experiment.source_every
-        self._train(learner, source.spec(), source.steps, every, seed, source.randomization)
+        self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
+        if name:
+            cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
+        return {}
 
     def ready_made(self, bundle: str) -> None:
         """Take a bundle as the source policy, and evaluate it in the source as it is."""
@@ -146,20 +176,21 @@ class _Work:
         method = plan.methods(self.experiment)[label]
         source = self.run / plan.source_path(self.experiment, trial_seed)
         seed = stream(trial_seed, f"target {target_name}")
+        steps = plan.budget(self.experiment, target_name, method)
         learner = method.start(
             Problem(
                 bundle=bundles.load(source / "bundle") if method.needs_source else None,
                 algorithm=self.algorithm,
                 make_world=spec.make,
                 seed=seed,
-                steps=target.steps,
+                steps=steps,
                 device=self.experiment.device,
             )
         )
         if method.trains:
-            self._train(learner, spec, target.steps, self.experiment.evaluation.every, seed)
+            self._train(learner, spec, steps, self.experiment.evaluation.every, seed)
         else:
-            self._hold(learner, spec, target.steps)
+            self._hold(learner, spec, steps)
         if not method.needs_source:
             return {}
         after = self._evaluate_once(learner, self.experiment.source.spec())
@@ -217,11 +248,13 @@ class _Work:
 
         def announce(step: int, evaluation: Evaluation) -> None:
             record = evaluation.record(step)
+            self.still_mine()
             records.append(record)
             self.report(step, steps, record["return"])
 
-        def save_checkpoint(_: int) -> None:
+        def save_checkpoint(step: int) -> None:
             self._save(learner, spec, "checkpoint", randomization, replay_buffer=True)
+            self.report(step, steps, None)
 
         try:
             train(
@@ -262,6 +295,7 @@ class _Work:
         *,
         replay_buffer: bool = False,
     ) -> None:
+        self.still_mine()
         bundles.save(
             learner,
             self.folder / name,

@@ -29,6 +29,8 @@ def main() -> None:
 
     import torch
 
+    from .claims import CLAIMED, claim, holder
+    from .store import read_json
     from .trial import run_unit
 
     torch.set_num_threads(1)
@@ -40,11 +42,18 @@ def main() -> None:
     while True:
         order = units.get()
 
-        def progress(step: int, steps: int, score: float, unit: str = order["unit"]) -> None:
-            answer(unit=unit, step=step, steps=steps, value=score)
+        def progress(step: int, steps: int, value: float | None, unit: str = order["unit"]) -> None:
+            answer(unit=unit, step=step, steps=steps, value=value)
 
-        state, error = run_unit(Path(order["run"]), order["unit"], progress)
-        answer(unit=order["unit"], state=state, error=error)
+        run, unit = Path(order["run"]), order["unit"]
+        with claim(run, unit) as mine:
+            if mine is None:
+                state, error = CLAIMED, holder(run, unit)
+            elif (read_json(run / unit / "status.json") or {}).get("state") == "done":
+                state, error = "done", None
+            else:
+                state, error = run_unit(run, unit, progress, mine.check)
+        answer(unit=unit, state=state, error=error)
 
 
 def _listen(units: queue.SimpleQueue[dict[str, Any]]) -> None:

@@ -64,14 +64,14 @@ def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
         for target, entry in summary["targets"].items():
             if not entry["evaluations"]:
                 continue
-            drawn |= _encoded(f"curves-{target}", learning_curves(run, summary, target))
+            drawn |= encoded(f"curves-{target}", learning_curves(run, summary, target))
             if any(method["gains"] for method in entry["methods"].values()):
-                drawn |= _encoded(f"gains-{target}", gains(summary, target))
+                drawn |= encoded(f"gains-{target}", gains(summary, target))
             if entry["scored"]:
-                drawn |= _encoded(f"times-{target}", times(summary, target))
+                drawn |= encoded(f"times-{target}", times(summary, target))
         if summary["across"]:
-            drawn |= _encoded("across", figures_across.aggregates(summary))
-            drawn |= _encoded("profiles", figures_across.profiles(summary))
+            drawn |= encoded("across", figures_across.aggregates(summary))
+            drawn |= encoded("profiles", figures_across.profiles(summary))
     return drawn
 
 
@@ -180,16 +180,21 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
 
 
 def new_figure(
-    height: float, columns: int = 1, *, sharex: bool = True
+    height: float, columns: int = 1, *, sharex: bool = True, sharey: bool = True
 ) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure as wide as a page, `height` inches high, and its axes from left to right."""
+    """Return a figure as wide as a page, `height` inches high, and its axes from left to right.
+
+    Without `columns` there are no axes yet.
+    """
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns, sharex=sharex, sharey=True, squeeze=False)
+    if not columns:
+        return figure, []
+    axes = figure.subplots(1, columns, sharex=sharex, sharey=sharey, squeeze=False)
     return figure, list(axes[0])
 
 
-def _encoded(stem: str, figure: Figure) -> dict[str, bytes]:
+def encoded(stem: str, figure: Figure) -> dict[str, bytes]:
     """Return a figure as PNG and SVG by file name; equal figures give equal bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measuring.loading import Trial, load
+from ..running.claims import at_work
 from .report import duration
 
 STATES = ("done", "running", "failed", "waiting")
@@ -60,16 +60,18 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
         RunError: it is no run directory.
     """
     run = load(directory)
-    busy = in_use(directory)
+    busy = at_work(directory)
     source_steps = (
         0 if run.experiment["source"].get("bundle") else run.experiment["source"]["steps"]
     )
     rows = [("source", "", progress(run.sources, source_steps))]
     for target, settings in run.experiment["targets"].items():
-        for method in run.methods:
-            trains = run.facts.get("methods", {}).get(method, {}).get("trains", True)
+        for method in run.all_methods:
+            about = run.facts.get("methods", {}).get(method, {})
+            budget = settings["steps"] * about.get("trains", True)
+            budget += run.experiment["source"]["steps"] * about.get("adds_source_steps", False)
             found = [t for t in run.trials if (t.target, t.method) == (target, method)]
-            rows.append((target, method, progress(found, settings["steps"] * trains)))
+            rows.append((target, method, progress(found, budget)))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("target", "method", *STATES, "steps", "time spent"):
         table.add_column(column, justify="left" if column in ("target", "method") else "right")
@@ -87,17 +89,6 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
         if t.state in ("failed", "invalid")
     ]
     return Group(*lines), busy and not all(part.finished for part in parts)
-
-
-def in_use(directory: Path) -> bool:
-    """Return whether a headstart process is at work in a run directory."""
-    if not (directory / ".lock").exists():
-        return False
-    try:
-        with FileLock(directory / ".lock", timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
 
 
 def watch(directory: Path, console: Console, *, once: bool) -> None:

@@ -64,6 +64,9 @@ def sentences(target: Mapping[str, Any]) -> Group:
         warning = f"{verdict['warning']} " if verdict["warning"] else ""
         said = (warning, "red"), verdict["sentence"]
         lines.append(Text.assemble((f"{method}: ", "bold"), *said))
+    for name, longer in target["equal_total"].items():
+        told = " ".join(longer["sentences"]) or f"{longer['steps']:,} steps in the target."
+        lines.append(Text.assemble((f"{name}: ", "bold"), told))
     return Group(*lines, *(Text(note, style=QUIET) for note in target["notes"]))
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from headstart.experiments.config import ConfigError
+from headstart.experiments.config import ConfigError, build
 from headstart.experiments.harness import run
+from headstart.experiments.running.store import write_text
+from headstart.experiments.running.trial import run_unit
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -92,11 +94,20 @@ def command(*words):
     return [sys.executable, "-m", "headstart.experiments.cli", *words]
 
 
-def test_one_worker_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here):
+def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here):
     one = run(EXPERIMENT, out="one", jobs=1, console=quiet())
-    two = run(EXPERIMENT, out="two", jobs=2, console=quiet())
+    Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    words = command("run", "toy.yaml", "--out", "two", "--jobs", "1")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        two = run(EXPERIMENT, out="two", jobs=1, console=quiet())
+        said, _ = other.communicate()
+    assert other.returncode == 0, said
     assert not one.failed
     assert not two.failed
+    # What was begun twice would have two logs.
+    logs = Path("two").rglob("events*")
+    assert len([log for log in logs if "tensorboard" not in log.parts]) == 2 + 2 * 4
+    assert not Path("two/.claims").exists()
     csv = Path("one/results.csv").read_bytes()
     assert csv == Path("two/results.csv").read_bytes()
     # 4 methods, 2 seeds, evaluations at 0, 64, ..., 512.
@@ -139,6 +150,32 @@ def assert_tensorboard(directory):
         assert [e.value for e in events.Scalars("eval/return")] == pytest.approx(returns)
     assert curves["scratch"] == curves["zero_shot"] == curves["fine_tune"]
     assert curves["scratch"] == list(range(0, 513, 64))
+
+
+def test_scratch_may_have_the_source_s_steps_too(here):
+    experiment = build(with_(methods=["scratch", "scratch_total"], seeds=[0]))
+    write_text(Path("run/experiment.yaml"), yaml.safe_dump(experiment.resolved()))
+    for method, steps in (("scratch", 512), ("scratch_total", 512 + 512)):
+        unit = f"trials/pushed/{method}/seed-0"
+        assert run_unit(Path("run"), unit, lambda *_: None) == ("done", None)
+        rows = Path("run", unit, "evaluations.jsonl").read_text().splitlines()
+        assert [json.loads(row)["step"] for row in rows] == list(range(0, steps + 1, 64))
+
+
+def test_some_trials_alone_bring_the_sources_they_need(here):
+    Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    listed = subprocess.run(command("run", "toy.yaml", "--list"), capture_output=True, text=True)
+    assert listed.stdout.splitlines() == [
+        f"pushed/{method}/{seed}"
+        for seed in (0, 1)
+        for method in ("scratch", "fine_tune", "feature_reuse")
+    ] + ["pushed/zero_shot/0", "pushed/zero_shot/1"]
+    result = run(EXPERIMENT, trials=["pushed/zero_shot/1"], jobs=1, console=quiet())
+    assert not result.failed
+    done = {p.parent.relative_to("runs/toy").as_posix() for p in Path("runs").rglob("status.json")}
+    assert done == {"source/nominal/seed-1", "trials/pushed/zero_shot/seed-1"}
+    with pytest.raises(ConfigError, match=r"no trial 'pushed/zero_shto/1'.* 'pushed/zero_shot/1'"):
+        run(EXPERIMENT, trials=["pushed/zero_shto/1"], console=quiet())
 
 
 def lines_of(path):

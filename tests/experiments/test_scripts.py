@@ -6,9 +6,19 @@ from pathlib import Path
 import headstart
 import pytest
 from headstart.experiments import harness
+from headstart.experiments.config import load_all
+from headstart.experiments.sweeping import points
 
 FOLDER = Path(harness.__file__).parent
-STUDIES = sorted(path.stem for path in (FOLDER / "studies").glob("*.yaml"))
+FILES = {path.stem: path for path in (FOLDER / "studies").glob("*.yaml")}
+# Sweeps, of several experiments in a file, are for the command line.
+STUDIES = sorted(name for name, path in FILES.items() if "sweep:" not in path.read_text())
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_study_is_whole(name):
+    for experiment in load_all(FILES[name]):
+        assert len(points(experiment)) == (5 if experiment.sweep else 1)
 
 
 @pytest.mark.parametrize("name", STUDIES)

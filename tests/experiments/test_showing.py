@@ -13,7 +13,7 @@ from headstart.envs.errors import HeadstartError
 from headstart.envs.families import FAMILIES
 from headstart.envs.shifts import Family
 from headstart.experiments.measuring import load, summarize
-from headstart.experiments.running.store import lock
+from headstart.experiments.running.claims import claim
 from headstart.experiments.showing import figures, figures_across, report, status, tables, write
 from rich.console import Console
 
@@ -294,7 +294,7 @@ def test_status_tells_what_is_done_at_work_and_left(make_run):
     assert "no process is at work: the same 'headstart run' goes on from here" in text
     assert re.search(r"scratch +2 +1 +– +– +75% ", text)  # (60,000 * 2 + 15,000) / 180,000
     assert re.search(r"fine_tune +2 +– +– +1 +67% ", text)
-    with lock(root):
+    with claim(root, f"trials/{TARGET}/scratch/seed-2"):
         text, more = shown(root)
     assert more
     assert "tired-arm/scratch/seed-2  step 15,000" in text

@@ -46,7 +46,8 @@ class Method(Protocol):
     """How what was learned in the source is used in the target.
 
     A method is a class, usually a frozen dataclass whose fields are its settings. `trains` says
-    whether its learner is to be trained in the target, `needs_source` whether it uses a bundle.
+    whether its learner is to be trained in the target, `needs_source` whether it uses a bundle. One
+    that `adds_source_steps` (none does unless it says so) trains for the source's steps as well.
     """
 
     name: ClassVar[str]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...envs.errors import HeadstartError, nearest
 from ...envs.loading import load_class
-from . import feature_reuse, fine_tune, naive, scratch, zero_shot
+from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -19,6 +19,7 @@ METHODS: dict[str, type[Method]] = {
     "naive": naive.Naive,
     "fine_tune": fine_tune.FineTune,
     "feature_reuse": feature_reuse.FeatureReuse,
+    "scratch_total": scratch_total.ScratchTotal,
 }
 
 

@@ -1,0 +1,107 @@
+"""`headstart run`: the experiments of a file, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..envs.errors import HeadstartError, nearest
+
+STUDIES = Path(__file__).parent / "studies"
+
+
+def run(
+    experiment: Annotated[
+        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory.", show_default="runs/<name>")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a setting, as key.path=value; may be repeated."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.", show_default="the cores")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Run on the Ray cluster at host:port, or 'local' to start one here."),
+    ] = None,
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run only this trial, as target/method/seed ('*' for any), and its source; may be "
+            "repeated. Several processes may share one run directory."
+        ),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Only list the trials, as --trial takes them.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
+    ] = False,
+) -> None:
+    """Run an experiment: sources, then trials, then tables and a report.
+
+    The same command goes on where an interrupted run stopped, and tries failed trials again. A file
+    with several experiments, parted by lines of ---, runs them one after the other.
+
+    Examples:
+
+        headstart run quickstart
+        headstart run my-experiment.yaml --jobs 4
+        headstart run my-experiment.yaml --out runs/try --set seeds=[0]
+        headstart run my-experiment.yaml --dry-run
+        headstart run my-experiment.yaml --cluster 10.0.0.5:6379
+        headstart run my-experiment.yaml --trial 'icy-road/*/0'
+
+    On many machines, by Ray or SLURM: docs/running.md. What an experiment's file holds:
+    docs/experiment-file.md. The same from Python:
+    `headstart.run("my-experiment.yaml").show()`.
+    """
+    from . import cli, harness
+    from .config import load_all
+
+    file = find(experiment)
+    parts = load_all(file, set_ or [])
+    failed = 0
+    for part in parts:
+        place = out / part.name if out is not None and len(parts) > 1 else out
+        if list_:
+            for name in harness.trials(part):
+                print(name)
+            continue
+        if dry_run:
+            for line in harness.preview(part, out=place, jobs=jobs, where=str(file)):
+                cli.console.print(line, highlight=False)
+            continue
+        result = harness.run(
+            part,
+            out=place,
+            jobs=jobs,
+            console=cli.console,
+            trials=trial or [],
+            cluster=cluster,
+            where=str(file),
+        )
+        result.show(cli.console)
+        cli.console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
+        cli.console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
+        failed += len(result.failed)
+    if failed:
+        cli.errors.print(f"[red]{failed} units failed[/]; the same command tries again")
+        raise typer.Exit(1)
+
+
+def find(experiment: Path) -> Path:
+    """Return the experiment's file: the one named, or else the study of this name."""
+    if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
+        return experiment
+    studies = {path.stem: path for path in STUDIES.glob("*.yaml")}
+    name = str(experiment)
+    if name not in studies:
+        raise HeadstartError(f"no file '{name}', and no study of that name{nearest(name, studies)}")
+    return studies[name]

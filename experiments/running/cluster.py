@@ -1,0 +1,317 @@
+"""Workers that are tasks of a Ray cluster: the same units, results and display, on many machines.
+
+Machines need not share a file system. What a unit needs is sent with it, and what it writes comes
+back whenever it has evaluated or checkpointed, so that a machine lost in the middle costs what was
+done since then: the unit goes on elsewhere from its last checkpoint. Every machine needs the same
+versions; that is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...agents.storage import MANIFEST, write_bytes, write_directory
+from ...envs.errors import HeadstartError
+from ..config import Experiment, load
+from . import facts
+from .claims import CLAIMED, ClaimLost, claim, holder
+from .local import ONE_THREAD, python_path
+from .plan import Unit
+from .pool import Answers, StartWorker
+from .store import read_json
+from .store import write_bytes as replace
+from .trial import CURVE, run_unit
+
+LOCAL = "local"
+PORT = 6379
+PATIENCE = 10.0
+"""Seconds that a cluster has to answer."""
+LOSSES = 5
+"""Machines that a unit may lose one after the other before it counts as failed."""
+Files = dict[str, bytes]
+
+
+class ClusterError(HeadstartError):
+    """A cluster that does not answer, or Ray is not installed."""
+
+
+@contextmanager
+def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorker, int]]:
+    """Connect to a cluster and yield what makes workers on it, and how many fit.
+
+    `address` is `host:port` of a cluster's head, `ray://host:port`, or `local`, which starts a
+    cluster of this machine alone, bound to the loopback address, for as long as it is connected.
+
+    Raises:
+        ClusterError: Ray is not installed, or nothing answers at the address in time.
+    """
+    if address != LOCAL:
+        _knock(address)
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise ClusterError(
+            "--cluster needs the extra 'cluster': pip install 'headstart[cluster]'"
+        ) from None
+    settings: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": "error",
+        "runtime_env": {"env_vars": {**ONE_THREAD, "PYTHONPATH": python_path()}},
+    }
+    if address == LOCAL:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        settings["num_cpus"] = os.cpu_count()
+    else:
+        settings["address"] = address
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", f"{PATIENCE:.0f}")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(**settings)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise ClusterError(_silent(address, str(error).split("\n")[0])) from None
+    try:
+        gpus = 1.0 if experiment.device.startswith("cuda") else 0.0
+        held: dict[str, float] = ray.cluster_resources()
+        fit = int(held.get("GPU", 0) if gpus else held.get("CPU", 1))
+        if fit < 1:
+            raise ClusterError(
+                f"the cluster at '{address}' has no GPU, and the experiment's device is "
+                f"'{experiment.device}'"
+            )
+        task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0, num_returns="streaming")(_work)
+
+        def start(number: int, run: Path, answers: Answers) -> RayWorker:
+            return RayWorker(number, run, answers, task)
+
+        yield start, fit
+    finally:
+        ray.shutdown()
+
+
+class RayWorker:
+    """One place for a task on the cluster, and a thread here that follows what it does."""
+
+    def __init__(self, number: int, run: Path, answers: Answers, task: Any) -> None:
+        self.unit: Unit | None = None
+        self._number, self._run, self._answers, self._task = number, run, answers, task
+        self._stream: Any = None
+        self._stopped = False
+        self._error = ""
+        self._thread: threading.Thread | None = None
+
+    def give(self, unit: Unit) -> None:
+        """Send a unit to the cluster."""
+        self.unit = unit
+        self._thread = threading.Thread(target=self._follow, args=(unit,), daemon=True)
+        self._thread.start()
+
+    def ending(self) -> str:
+        """Say what was lost."""
+        return self._error
+
+    def stop(self) -> None:
+        """Cancel what is at work, and wait until nothing of it is written any more."""
+        import ray
+
+        self._stopped = True
+        if self._stream is not None:
+            ray.cancel(self._stream, force=True)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _follow(self, unit: Unit) -> None:
+        try:
+            with claim(self._run, unit.path) as mine:
+                status = read_json(self._run / unit.path / "status.json") or {}
+                if mine is None:
+                    self._end(unit, CLAIMED, holder(self._run, unit.path))
+                elif status.get("state") == "done":
+                    self._end(unit, "done", None)
+                elif _is_here(self._run, unit):
+                    self._end(unit, *run_unit(self._run, unit.path, self._say(unit), mine.check))
+                else:
+                    self._end(unit, *self._send(unit, mine.check))
+        except ClaimLost as error:
+            self._end(unit, CLAIMED, str(error))
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            if not self._stopped:
+                self._answers.put((self, None))
+
+    def _send(self, unit: Unit, still_mine: Any) -> tuple[str, str | None]:
+        """Run a unit on the cluster, again where its machine is lost, and write what comes back."""
+        import ray
+
+        losses = 0
+        while True:
+            sent = _pack(self._run, unit)
+            self._stream = self._task.remote(unit.path, sent, facts.versions())
+            try:
+                for reference in self._stream:
+                    message = ray.get(reference)
+                    still_mine()
+                    _apply(self._run / unit.path, message["files"], message["names"])
+                    losses = 0
+                    if "state" in message:
+                        return message["state"], message["error"]
+                    self._say(unit)(message["step"], message["steps"], message["value"])
+                raise HeadstartError("the task ended without an answer")
+            except (ray.exceptions.RayError, HeadstartError):
+                losses += 1
+                if self._stopped or losses >= LOSSES:
+                    raise
+
+    def _say(self, unit: Unit) -> Any:
+        def progress(step: int, steps: int, value: float | None) -> None:
+            message = {"unit": unit.path, "step": step, "steps": steps, "value": value}
+            self._answers.put((self, message))
+
+        return progress
+
+    def _end(self, unit: Unit, state: str, error: str | None) -> None:
+        self._answers.put((self, {"unit": unit.path, "state": state, "error": error}))
+
+
+def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Run a unit on a machine of the cluster; yields how far it is, with the files that changed."""
+    import torch
+
+    torch.set_num_threads(1)
+    here = facts.versions()
+    differing = [
+        f"{name} {here.get(name)}" for name in versions if here.get(name) != versions[name]
+    ]
+    messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    run = Path(tempfile.mkdtemp(prefix="headstart-"))
+    known: dict[str, tuple[int, int]] = {}
+
+    def snapshot() -> dict[str, Any]:
+        files, names = _changed(run / unit, known)
+        return {"files": files, "names": names}
+
+    def progress(step: int, steps: int, value: float | None) -> None:
+        messages.put({"step": step, "steps": steps, "value": value, **snapshot()})
+
+    def work() -> None:
+        try:
+            state, error = run_unit(run, unit, progress)
+            messages.put({"state": state, "error": error, **snapshot()})
+        except BaseException as error:
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            messages.put({"state": "failed", "error": said, "files": {}, "names": None})
+
+    try:
+        if differing:
+            said = f"the machine {socket.gethostname()} has other versions: {', '.join(differing)}"
+            yield {"state": "failed", "error": said, "files": {}, "names": None}
+            return
+        for name, data in sent.items():
+            (run / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(run / name, data)
+        _changed(run / unit, known)
+        threading.Thread(target=work, daemon=True).start()
+        while True:
+            message = messages.get()
+            yield message
+            if "state" in message:
+                return
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+
+
+def _is_here(run: Path, unit: Unit) -> bool:
+    """Whether a unit is done on this machine: a ready-made source, whose bundle lies here."""
+    return (
+        unit.path.startswith("source/") and load(run / "experiment.yaml").source.bundle is not None
+    )
+
+
+def _pack(run: Path, unit: Unit) -> Files:
+    """Return what a unit needs, by name in the run directory: what it did so far, its source."""
+    places = [run / unit.path]
+    places += [run / need / part for need in unit.needs for part in ("bundle", CURVE)]
+    found = [run / "experiment.yaml"]
+    for place in places:
+        found += [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in found
+        if _is_shown(path, run)
+    }
+
+
+def _is_shown(path: Path, root: Path) -> bool:
+    return not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _changed(folder: Path, known: dict[str, tuple[int, int]]) -> tuple[Files, list[str]]:
+    """Return the files of a unit's folder that are not as `known`, and the names of all."""
+    files: Files = {}
+    names = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or not _is_shown(path, folder):
+            continue
+        name, about = path.relative_to(folder).as_posix(), path.stat()
+        names.append(name)
+        stamp = about.st_mtime_ns, about.st_size
+        if known.get(name) != stamp:
+            known[name], files[name] = stamp, path.read_bytes()
+    return files, names
+
+
+def _apply(folder: Path, files: Files, names: list[str] | None) -> None:
+    """Bring a unit's folder to what it is on the cluster: curves first, then whole bundles."""
+    if names is None:
+        return
+    bundles = {Path(name).parent.as_posix() for name in files} - {"."}
+    for name, data in files.items():
+        if "/" not in name:
+            replace(folder / name, data)
+    for bundle in sorted(bundles):
+        parts = {
+            name.removeprefix(f"{bundle}/"): files.get(name) or (folder / name).read_bytes()
+            for name in names
+            if name.startswith(f"{bundle}/") and not name.endswith(MANIFEST)
+        }
+
+        def fill(path: Path, parts: Files = parts) -> None:
+            for name, data in parts.items():
+                write_bytes(path / name, data)
+
+        write_directory(folder / bundle, fill)
+    kept = {name.partition("/")[0] for name in names}
+    for path in folder.iterdir():
+        if path.name not in kept and not path.name.startswith("."):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _knock(address: str) -> None:
+    """Raise ClusterError unless something answers at an address in time."""
+    host, _, port = address.removeprefix("ray://").partition(":")
+    try:
+        number = int(port or PORT)
+    except ValueError:
+        raise ClusterError(f"--cluster {address}: expected host:port, or 'local'") from None
+    try:
+        socket.create_connection((host, number), timeout=PATIENCE).close()
+    except OSError as error:
+        raise ClusterError(_silent(address, error.strerror or str(error))) from None
+
+
+def _silent(address: str, why: str) -> str:
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return (
+        f"no Ray cluster answers at '{address}' within {PATIENCE:.0f} s ({why}): is 'ray start "
+        f"--head' running there, with the same Ray and Python {python}, and is the port open?"
+    )

@@ -1,0 +1,210 @@
+"""Giving units to workers, each as soon as what it needs is done."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from .claims import CLAIMED, holder
+from .display import Display
+from .plan import Unit
+from .store import read_json, write_json
+
+Answers = queue.SimpleQueue[Any]
+LOOK_AGAIN = 2.0
+"""Seconds from one look at what other processes are at work on to the next."""
+
+
+class Worker(Protocol):
+    """What runs one unit at a time, somewhere.
+
+    It puts `(self, message)` among the answers: `{"unit", "step", "steps", "value"}` as it
+    proceeds, `{"unit", "state", "error"}` at the end, and None when it is itself lost.
+    """
+
+    unit: Unit | None
+
+    def give(self, unit: Unit) -> None:
+        """Begin a unit."""
+        ...
+
+    def ending(self) -> str:
+        """Say, of a worker that is lost, how it ended."""
+        ...
+
+    def stop(self) -> None:
+        """End it, whatever it is doing."""
+        ...
+
+
+StartWorker = Callable[[int, Path, Answers], Worker]
+
+
+class Pool:
+    """Runs the units of `todo` on `jobs` workers.
+
+    A unit that fails is tried once more, with the same seed: what was not its own fault (a worker
+    that was killed, a full disk that was cleared) then leaves no gap. One that another process is
+    at work on is waited for.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        todo: Sequence[Unit],
+        done: set[str],
+        jobs: int,
+        console: Console,
+        start: StartWorker,
+    ) -> None:
+        self.run_directory, self.todo, self.done = run, list(todo), set(done)
+        self.jobs, self.console = max(1, min(jobs, len(todo))), console
+        self.failed: list[str] = []
+        self._start_worker = start
+        self._tried: set[str] = set()
+        self._elsewhere: list[Unit] = []
+        self._answers: Answers = queue.SimpleQueue()
+        self._started = 0
+
+    def run(self) -> list[str]:
+        """Run everything; returns the failed units' paths."""
+        if not self.todo:
+            return []
+        with self._display() as display, self._workers() as workers:
+            self._occupy(workers, display)
+            while self._elsewhere or any(worker.unit for worker in workers):
+                try:
+                    timeout = LOOK_AGAIN if self._elsewhere else None
+                    worker, message = self._answers.get(timeout=timeout)
+                except queue.Empty:
+                    self._look(display)
+                else:
+                    if worker in workers:
+                        self._hear(worker, message, workers, display)
+                self._occupy(workers, display)
+        return self.failed
+
+    def _hear(
+        self, worker: Worker, message: dict[str, Any] | None, workers: list[Worker], show: Display
+    ) -> None:
+        unit = worker.unit
+        if message is None:
+            self._lost(worker, workers, show)
+        elif unit is None:
+            return
+        elif "state" not in message:
+            show.advance(unit, message)
+        else:
+            worker.unit = None
+            if message["state"] == CLAIMED:
+                self._elsewhere.append(unit)
+                show.wait(unit, message["error"])
+            elif message["state"] == "done" or not self._again(unit, message["error"], show):
+                self._finish(unit, message["state"], message["error"], show)
+
+    def _look(self, display: Display) -> None:
+        """Take back what others were at work on and are no longer."""
+        for unit in list(self._elsewhere):
+            status = read_json(self.run_directory / unit.path / "status.json") or {}
+            if status.get("state") == "done" or holder(self.run_directory, unit.path) is None:
+                self._elsewhere.remove(unit)
+                display.take_back(unit)
+                self.todo.insert(0, unit)
+
+    def _occupy(self, workers: list[Worker], display: Display) -> None:
+        for idle in workers:
+            if idle.unit is None:
+                self._next(idle, display)
+
+    def _next(self, worker: Worker, display: Display) -> None:
+        """Give an idle worker the first unit whose needs are met, if there is one."""
+        for unit in list(self.todo):
+            lost = [need for need in unit.needs if need in self.failed]
+            if lost:
+                self.todo.remove(unit)
+                self._abandon(unit, lost[0], display)
+            elif all(need in self.done for need in unit.needs):
+                self.todo.remove(unit)
+                display.begin(unit)
+                worker.give(unit)
+                return
+
+    def _abandon(self, unit: Unit, need: str, display: Display) -> None:
+        error = f"not run: it needs {need}, which failed"
+        record_failure(self.run_directory / unit.path, error)
+        self._finish(unit, "failed", error, display)
+
+    def _lost(self, worker: Worker, workers: list[Worker], display: Display) -> None:
+        """Replace a worker that died; its unit failed, the others go on."""
+        unit = worker.unit
+        worker.unit = None
+        workers.remove(worker)
+        error = worker.ending()
+        worker.stop()
+        # Not recorded as failed the first time, it goes on from its last checkpoint.
+        if unit is not None and not self._again(unit, error, display):
+            record_failure(self.run_directory / unit.path, error)
+            self._finish(unit, "failed", error, display)
+        workers.append(self._start())
+
+    def _again(self, unit: Unit, error: str | None, display: Display) -> bool:
+        """Put a unit that failed for the first time back into the queue, and say so."""
+        if unit.path in self._tried:
+            return False
+        self._tried.add(unit.path)
+        self.todo.insert(0, unit)
+        display.retry(unit, error)
+        return True
+
+    def _finish(self, unit: Unit, state: str, error: str | None, display: Display) -> None:
+        display.end(unit, state, error)
+        if state == "done":
+            self.done.add(unit.path)
+        else:
+            self.failed.append(unit.path)
+
+    def _start(self) -> Worker:
+        self._started += 1
+        return self._start_worker(self._started, self.run_directory, self._answers)
+
+    @contextmanager
+    def _workers(self) -> Iterator[list[Worker]]:
+        workers = [self._start() for _ in range(self.jobs)]
+        try:
+            yield workers
+        finally:
+            for worker in workers:
+                worker.stop()
+
+    @contextmanager
+    def _display(self) -> Iterator[Display]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            yield Display(progress, len(self.todo))
+
+
+def record_failure(folder: Path, error: str) -> None:
+    """Record a failure that the unit's own process could not."""
+    status = read_json(folder / "status.json") or {"step": 0, "steps": 0, "seconds": 0.0}
+    status.update(state="failed", error=error, traceback=None)
+    write_json(folder / "status.json", status)

@@ -1,0 +1,116 @@
+"""A sweep for the eye: its table, its figures and a report that leads to the points' own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..measuring.loading import load
+from ..measuring.summary import summarize
+from ..measuring.sweeping import SCORES, summarize_sweep
+from ..measuring.verdict import GAINS
+from ..running.store import write_bytes, write_json, write_text
+from .figures_sweep import draw
+from .report import TEMPLATES
+
+COLUMNS = (("scores", "start"), ("scores", "end"), ("gains", "jump_start"), ("gains", "area"))
+HEADS = ("score at step 0", "score at the end", "jump-start", "area gain")
+
+
+def write(
+    name: str, ran: Sequence[tuple[Mapping[str, Any], Path]], directory: Path
+) -> dict[str, Any]:
+    """Write sweep.csv, summary.json, figures and report.html of a sweep; return its summary.
+
+    `ran` are the swept values and the run directory of every point that has been run.
+    """
+    runs = [load(path) for _, path in ran]
+    points = [(values, summarize(run)) for (values, _), run in zip(ran, runs, strict=True)]
+    summary = summarize_sweep(name, points)
+    places = {str(dict(values)): path.relative_to(directory).as_posix() for values, path in ran}
+    folders = [places[str(values)] for values in summary["points"]]
+    figures = draw(summary)
+    table = pd.DataFrame(list(rows(summary)))
+    write_text(directory / "sweep.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_json(directory / "summary.json", summary)
+    for file, drawn in figures.items():
+        write_bytes(directory / "figures" / file, drawn)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("sweep.html.j2").render(
+        summary=summary,
+        folders=folders,
+        facts=runs[0].facts,
+        columns=COLUMNS,
+        heads=HEADS,
+        images={
+            file: base64.b64encode(png).decode()
+            for file, png in figures.items()
+            if file.endswith(".png")
+        },
+    )
+    write_text(directory / "report.html", page)
+    return summary
+
+
+def rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the sweep as tidy rows: swept values, target, method, metric, interval over seeds."""
+    for target, entry in summary["targets"].items():
+        for method, found in entry["methods"].items():
+            for kind, metrics in (
+                ("scores", SCORES),
+                ("gains", GAINS),
+                ("returns", ("start", "end")),
+            ):
+                for metric in metrics:
+                    for values, part in zip(summary["points"], found[kind][metric], strict=True):
+                        if part is not None:
+                            yield {
+                                **values,
+                                "target": target,
+                                "method": method,
+                                "metric": f"{kind.removesuffix('s')} {metric}",
+                                **{key: part[key] for key in ("estimate", "low", "high", "n")},
+                            }
+
+
+def render(summary: Mapping[str, Any]) -> Group:
+    """Return the sweep for a rich console: a table per target, and what it says in words."""
+    parts: list[RenderableType] = []
+    for target, entry in summary["targets"].items():
+        table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+        for head in (*summary["keys"], "method", *HEADS):
+            table.add_column(head, justify="right" if head in HEADS else "left")
+        for number, values in enumerate(summary["points"]):
+            for method, found in entry["methods"].items():
+                cells = [_cell(found[kind][metric][number], kind) for kind, metric in COLUMNS]
+                table.add_row(*(str(value) for value in values.values()), method, *cells)
+            table.add_section()
+        parts += [table, *(Text(line) for line in entry["sentences"]), Text()]
+    parts += [Text(note, style="yellow") for note in summary["notes"]]
+    return Group(*parts)
+
+
+def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
+    if part is None:
+        return Text("–", style="dim")
+    sign = "+" if kind == "gains" else ""
+    said = f"{part['estimate']:{sign}.2f}"
+    if part["low"] is not None and part["high"] is not None:
+        said += f" [{part['low']:{sign}.2f}, {part['high']:{sign}.2f}]"
+    style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")
+    return Text(said, style=style)

@@ -1,0 +1,160 @@
+"""Sweeps: an experiment run at several values of a setting, to see what its result depends on.
+
+Every point is an experiment of its own, with a run directory `points/<n>-<values>` in the sweep's;
+source policies that are the same at several points are trained once (see `running.cache`).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from .config import LEAVE_ONE_OUT, ConfigError, Experiment, build, put
+from .running.runner import first_difference
+from .running.store import write_text
+from .showing import sweeps
+
+POINTS = "points"
+FILE = "sweep.yaml"
+
+
+@dataclass(frozen=True)
+class Point:
+    """An experiment of a sweep: its folder, and what the swept keys are there."""
+
+    folder: str
+    values: Mapping[str, Any]
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep: where it is, what it showed, and the units that failed."""
+
+    directory: Path
+    summary: Mapping[str, Any]
+    failed: Sequence[str]
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the tables."""
+        (console or Console()).print(sweeps.render(self.summary))
+
+
+def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
+    """Return the points of a sweep, in the order of its values, the last key's running fastest.
+
+    Raises:
+        ConfigError: an experiment that is not valid at some point, or a key that leads nowhere.
+    """
+    found = []
+    plain = experiment.resolved()
+    sweep = plain.pop("sweep", {})
+    columns = [_values(experiment, key, values, where) for key, values in sweep.items()]
+    for number, row in enumerate(itertools.product(*columns)):
+        data, values = copy.deepcopy(plain), {}
+        for key, (shown, value) in zip(sweep, row, strict=True):
+            values[key] = shown
+            for path in _paths(experiment, key, where):
+                put(data, path, copy.deepcopy(value), f"{where}: sweep.{key}")
+        slug = "-".join(filter(None, (_slug(shown) for shown in values.values())))
+        folder = f"{number:02d}-{slug}"[:60].rstrip("-.")
+        data["name"] = f"{experiment.name}-{folder}"
+        at = ", ".join(f"{key}: {shown}" for key, shown in values.items())
+        found.append(Point(folder, values, build(data, f"{where}: sweep, {at}")))
+    return found
+
+
+def run_sweep(
+    experiment: Experiment,
+    directory: Path,
+    run: Callable[[Experiment, Path], Any],
+    console: Console,
+    where: str,
+) -> SweepResult:
+    """Run every point of a sweep by `run(experiment, directory)`, and write the sweep's report.
+
+    Raises:
+        ConfigError: see `points`; or the directory holds another sweep, or something else.
+    """
+    todo = points(experiment, where)
+    _prepare(experiment, directory)
+    failed: list[str] = []
+    for number, point in enumerate(todo, start=1):
+        shown = ", ".join(f"{key}: {value}" for key, value in point.values.items())
+        console.print(f"point {number} of {len(todo)}  {shown}", style="bold", highlight=False)
+        result = run(point.experiment, directory / POINTS / point.folder)
+        failed += [f"{POINTS}/{point.folder}/{unit}" for unit in result.failed]
+    return SweepResult(directory, write(directory), failed)
+
+
+def is_sweep(directory: Path) -> bool:
+    """Return whether a directory holds a sweep."""
+    return (directory / FILE).is_file()
+
+
+def write(directory: Path) -> dict[str, Any]:
+    """Write the table, figures and report of a sweep anew, as far as its points have been run."""
+    stored = yaml.safe_load((directory / FILE).read_text(encoding="utf-8"))
+    experiment = build(stored, str(directory / FILE))
+    ran = [
+        (point.values, directory / POINTS / point.folder)
+        for point in points(experiment, str(directory / FILE))
+        if (directory / POINTS / point.folder / "experiment.yaml").exists()
+    ]
+    if not ran:
+        raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
+    return sweeps.write(experiment.name, ran, directory)
+
+
+def _prepare(experiment: Experiment, directory: Path) -> None:
+    """Write the sweep down, or check that the directory holds the same."""
+    path, plain = directory / FILE, experiment.resolved()
+    if path.exists():
+        there = yaml.safe_load(path.read_text(encoding="utf-8"))
+        differing = first_difference({**there, "video": None}, {**plain, "video": None})
+        if differing:
+            raise ConfigError(
+                f"'{directory}' holds another sweep: {differing}; choose another directory with "
+                "--out, or delete this one"
+            )
+        return
+    if directory.exists() and any(directory.iterdir()):
+        raise ConfigError(
+            f"'{directory}' is not empty and holds no sweep; choose another with --out"
+        )
+    write_text(path, yaml.safe_dump(plain, sort_keys=False))
+
+
+def _values(experiment: Experiment, key: str, values: Any, where: str) -> list[tuple[Any, Any]]:
+    """Return what is shown and what is set for each value of a key."""
+    if values != LEAVE_ONE_OUT:
+        return [(value, value) for value in values]
+    drawn = experiment.source.randomization
+    if len(drawn) < 2:
+        raise ConfigError(f"{where}: sweep.{key}: {LEAVE_ONE_OUT} needs a randomization of several")
+    rest = [(f"without {name}", {k: v for k, v in drawn.items() if k != name}) for name in drawn]
+    return [("all", dict(drawn)), *rest]
+
+
+def _paths(experiment: Experiment, key: str, where: str) -> list[str]:
+    """Return the paths that a key stands for: `targets.*` is every target."""
+    parts = key.split(".")
+    if parts[0] != "targets" or len(parts) < 2:
+        return [key]
+    names = list(experiment.targets) if parts[1] == "*" else [parts[1]]
+    for name in names:
+        if name not in experiment.targets:
+            raise ConfigError(f"{where}: sweep.{key}: there is no target '{name}'")
+    return [".".join(["targets", name, *parts[2:]]) for name in names]
+
+
+def _slug(value: Any) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", str(value)).strip("-.")

@@ -1,0 +1,141 @@
+"""A source policy is trained once for all experiments that mean the same by it."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from headstart.experiments.config import build
+from headstart.experiments.running import cache
+from headstart.experiments.running.store import write_text
+from headstart.experiments.running.trial import run_unit
+
+WORLD = """
+import gymnasium
+import numpy as np
+
+
+class Point(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-10.0, 10.0, (2,), np.float32)
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at, self.left = self.np_random.uniform(-1, 1, 2), 10
+        return self.at.astype(np.float32), {}
+
+    def step(self, action):
+        self.at, self.left = np.clip(self.at + 0.3 * action, -5, 5), self.left - 1
+        return self.at.astype(np.float32), -float(abs(self.at).sum()), False, self.left == 0, {}
+
+
+gymnasium.registry.pop("Cached-v0", None)
+gymnasium.register("Cached-v0", entry_point=Point)
+"""
+SMALL = {
+    "name": "small",
+    "source": {
+        "world": "cached:Cached-v0",
+        "algorithm": {"ppo": {"worlds": 2, "n_steps": 16, "batch_size": 32, "n_epochs": 1}},
+        "steps": 64,
+    },
+    "targets": {"there": {"steps": 64}},
+    "methods": ["zero_shot"],
+    "seeds": [0],
+    "evaluation": {"every": 32, "episodes": 2},
+}
+SOURCE = "source/nominal/seed-0"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    (tmp_path / "cached.py").write_text(WORLD)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cached", raising=False)
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / ".kept"))
+    return tmp_path
+
+
+def execute(out):
+    """Run the source of seed 0 in this process."""
+    write_text(Path(out) / "experiment.yaml", yaml.safe_dump(build(SMALL).resolved()))
+    assert run_unit(Path(out), SOURCE, lambda *_: None) == ("done", None)
+    return Path(out)
+
+
+def status(out):
+    return json.loads((out / SOURCE / "status.json").read_text())
+
+
+def files(out):
+    """What must be the same, whether trained or taken over; logs hold the time of day."""
+    root = out / SOURCE
+    names = [p for p in root.rglob("*") if p.is_file() and p.name != "status.json"]
+    return {str(p.relative_to(root)): p.read_bytes() for p in names if "events" not in p.name}
+
+
+def test_an_equal_source_is_taken_over_whole_and_a_damaged_one_is_trained_anew(here):
+    one = execute("one")
+    two = execute("two")
+    assert "reused_seconds" not in status(one)
+    assert status(two)["reused_seconds"] > 0
+    assert status(two)["state"] == "done"
+    assert files(two) == files(one)
+    logs = [sorted(p.stat().st_size for p in (o / SOURCE).glob("events*")) for o in (one, two)]
+    assert logs[0] == logs[1] != []
+    [policy] = (here / ".kept").rglob("bundle+policy.safetensors")
+    policy.write_bytes(policy.read_bytes()[:-1] + b"x")
+    three = execute("three")
+    assert "reused_seconds" not in status(three)
+    assert files(three) == files(one)
+    assert status(execute("four"))["reused_seconds"] > 0  # the damaged one was replaced
+    shutil.rmtree(here / ".kept")
+    assert "reused_seconds" not in status(execute("five"))
+
+
+def key(seed=0, **changes):
+    return cache.key(build({**SMALL, **changes}), seed)
+
+
+def test_what_a_source_depends_on_makes_its_key_and_nothing_else(here):
+    base = key()
+    assert base == key(name="other", methods=["scratch"], targets={"x": {"steps": 640}})
+    assert (
+        len(
+            {
+                base,
+                key(seed=1),
+                key(checkpoint=32),
+                key(source={**SMALL["source"], "steps": 96}),
+                key(source={**SMALL["source"], "algorithm": "ppo"}),
+                key(evaluation={"every": 32, "episodes": 3}),
+            }
+        )
+        == 6
+    )
+    # Results and hidden files beside a world are not what it is made of; other files may be.
+    execute("runs/one")
+    (here / ".notes").write_text("x")
+    assert key() == base
+    (here / "cached.py").write_text(WORLD.replace("0.3", "0.4"))
+    changed = key()
+    assert changed != base
+    (here / "masses.csv").write_text("1.0")
+    assert key() != changed
+
+
+def test_it_can_be_turned_off_and_lies_where_it_is_told_to(here, monkeypatch):
+    assert cache.folder() == here / ".kept"
+    monkeypatch.setenv("HEADSTART_CACHE", "off")
+    assert cache.folder() is None
+    execute("one")
+    assert "reused_seconds" not in status(execute("two"))
+    monkeypatch.delenv("HEADSTART_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "xdg"))
+    assert cache.folder() == here / "xdg" / "headstart"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache.folder() == Path(os.path.expanduser("~/.cache/headstart"))

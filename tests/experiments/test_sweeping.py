@@ -1,0 +1,256 @@
+"""Sweeps: their points, where a gain turns negative, and what is shown of them."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import yaml
+from headstart.experiments import sweeping
+from headstart.experiments.config import ConfigError, build
+from headstart.experiments.measuring.sweeping import crossing, numbers, summarize_sweep
+from headstart.experiments.showing import sweeps
+from rich.console import Console
+from scipy import stats
+
+from .conftest import build_run
+
+EXPERIMENT = {
+    "name": "ice",
+    "source": {
+        "world": "headstart/RacecarTrack-v0",
+        "randomization": {
+            "tyre_friction": "* uniform(0.5, 1)",
+            "action_delay": "= uniform(0, 0.1)",
+        },
+        "steps": 10_000,
+    },
+    "targets": {"icy": {"steps": 5_000}, "worn": {"steps": 5_000}},
+    "methods": ["scratch", "fine_tune"],
+    "seeds": [0, 1],
+    "evaluation": {"every": 1_000},
+}
+
+
+def swept(**sweep):
+    return sweeping.points(build({**EXPERIMENT, "sweep": sweep}))
+
+
+def test_each_value_makes_an_experiment_and_nothing_else_changes():
+    found = swept(**{"targets.icy.shift": ["worn-tyres/0.2", "worn-tyres/0.6"]})
+    assert [p.folder for p in found] == ["00-worn-tyres-0.2", "01-worn-tyres-0.6"]
+    assert [p.experiment.targets["icy"].shift for p in found] == [
+        "worn-tyres/0.2",
+        "worn-tyres/0.6",
+    ]
+    assert found[1].values == {"targets.icy.shift": "worn-tyres/0.6"}
+    assert found[1].experiment.name == "ice-01-worn-tyres-0.6"
+    rest = found[1].experiment.resolved()
+    assert "sweep" not in rest
+    rest["targets"]["icy"]["shift"], rest["name"] = {}, "ice"
+    assert rest == build(EXPERIMENT).resolved()
+
+
+def test_two_keys_make_a_grid_and_a_star_means_every_target():
+    found = swept(
+        **{"targets.*.shift.tyre_friction": ["* 1", "* 0.5"], "source.steps": [1_000, 2_000]}
+    )
+    at = [
+        (p.experiment.targets[name].shift["tyre_friction"], p.experiment.source.steps)
+        for p in found
+        for name in ("icy", "worn")
+    ]
+    assert at == [
+        *[("* 1", 1_000)] * 2,
+        *[("* 1", 2_000)] * 2,
+        *[("* 0.5", 1_000)] * 2,
+        *[("* 0.5", 2_000)] * 2,
+    ]
+
+
+def test_one_randomized_parameter_is_left_out_at_a_time():
+    found = swept(**{"source.randomization": "leave_one_out"})
+    assert [set(p.experiment.source.randomization) for p in found] == [
+        {"tyre_friction", "action_delay"},
+        {"action_delay"},
+        {"tyre_friction"},
+    ]
+    assert [p.values["source.randomization"] for p in found] == [
+        "all",
+        "without tyre_friction",
+        "without action_delay",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        ({"source.steps": [1]}, "source.steps: two values or more"),
+        ({"a": [1, 2], "b": [1, 2], "c": [1, 2]}, "or two for a grid, not 3"),
+        ({"source.steps": "leave_one_out"}, "is for 'source.randomization', alone"),
+        ({"source.stepz": [1, 2]}, r"sweep, source.stepz: 1: source.stepz: unknown key"),
+        ({"targets.dry.steps": [5_000, 9_000]}, "there is no target 'dry'"),
+        ({"targets.icy.steps": [5_000, 10]}, "targets.icy.steps: 10 is less than one evaluation"),
+        ({"name.first": [1, 2]}, "'name' has no keys in it"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_runs(sweep, said):
+    with pytest.raises(ConfigError, match=said):
+        swept(**sweep)
+
+
+def test_values_that_stand_for_numbers():
+    assert numbers([0, 1_000, 2.5]) == [0.0, 1_000.0, 2.5]
+    assert numbers(["worn-tyres/0.2", "worn-tyres/1"]) == [0.2, 1.0]
+    assert numbers(["* 0.5", "* 1"]) == [0.5, 1.0]
+    assert numbers(["* 0.5", "+ 1"]) is None
+    assert numbers(["worn-tyres/0.2", "slow-loop/0.2"]) is None
+    assert numbers(["worn-tyres/mild", "worn-tyres/severe"]) is None
+    assert numbers([True, False]) is None
+
+
+def test_where_a_gain_turns_negative():
+    # Means 0.3, 0.1, -0.3: a quarter of the way from the second point to the third.
+    gains = np.array([[0.3] * 4, [0.1] * 4, [-0.3] * 4]) + np.array([-0.02, 0.02, -0.02, 0.02])
+    found = crossing([0.0, 1.0, 2.0], gains)
+    assert found.estimate == pytest.approx(1.25)
+    # The spread is the same everywhere: the gain's interval is the mean plus or minus t s / 2.
+    half = stats.t.ppf(0.975, 3) * np.std([-0.02, 0.02] * 2, ddof=1) / 2
+    # 0.1 - 0.4 (x - 1) = half at the low end; the places looked at are 0.005 apart.
+    assert found.low == pytest.approx(1.25 - half / 0.4, abs=0.005)
+    assert found.high == pytest.approx(1.25 + half / 0.4, abs=0.005)
+    assert found.kind == "inverted t"
+
+
+def test_a_turn_has_an_end_only_where_the_points_show_one():
+    wide = np.array([[0.1, 0.3, -0.1], [-0.1, 0.2, -0.4]])
+    found = crossing([0.0, 1.0], wide)
+    assert found.estimate == pytest.approx(0.5)  # means 0.1 and -0.1
+    assert found.low is None
+    assert found.high is None
+    assert crossing([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) is None
+    assert crossing([0.0, 1.0], [[-0.3, -0.2], [0.1, 0.2]]) is None
+    assert crossing([0.0, 1.0], [[0.1], [-0.3]]).kind == "one seed"
+    with pytest.raises(ValueError, match="increasing points"):
+        crossing([1.0, 0.0], [[0.1], [-0.3]])
+
+
+def entry(*values):
+    seeds = dict(enumerate(values))
+    mean = sum(values) / len(values)
+    side = "unclear"
+    return {"per_seed": seeds, "estimate": mean, "low": None, "high": None, "n": 3, "side": side}
+
+
+def summary(gain, end=0.5):
+    scores = {"start": entry(end), "end": entry(end), "area": entry(end)}
+    gains = {"jump_start": entry(*gain), "asymptotic": entry(*gain), "area": entry(*gain)}
+    returns = {"start": entry(end, end), "end": entry(end, end + 2)}
+    method = {"scores": scores, "gains": gains, "returns": returns}
+    target = {"anchors": {"reference": {"origin": "given"}}, "methods": {"fine_tune": method}}
+    return {
+        "baseline": "scratch",
+        "methods": ["fine_tune"],
+        "targets": {"icy": target},
+        "failures": [],
+    }
+
+
+def test_the_sweep_says_where_transfer_turns_negative_whatever_the_order_of_its_values():
+    key = "targets.icy.shift"
+    points = [
+        ({key: "worn-tyres/1"}, summary([-0.3, -0.1])),
+        ({key: "worn-tyres/0"}, summary([0.3, 0.1])),
+    ]
+    found = summarize_sweep("ice", points)
+    assert found["at"] == [0.0, 1.0]
+    turn = found["targets"]["icy"]["methods"]["fine_tune"]["turns"]["area"]
+    assert turn["estimate"] == pytest.approx(0.5)
+    assert found["headlines"] == [
+        "On icy, the area gain of fine_tune turns negative at 0.5 [below 0, beyond 1]; from 2 "
+        "seeds no claim is made."
+    ]
+
+
+def test_what_a_left_out_parameter_bought_is_paired_by_seed():
+    key = "source.randomization"
+    points = [
+        ({key: "all"}, summary([0.1], end=10.0)),
+        ({key: "without friction"}, summary([0.1], end=4.0)),
+        ({key: "without delay"}, summary([0.1], end=9.0)),
+    ]
+    found = summarize_sweep("ice", points)
+    assert found["kind"] == "leave_one_out"
+    bought = found["targets"]["icy"]["methods"]["fine_tune"]["bought"]
+    assert bought["friction"]["end"]["estimate"] == 6.0
+    assert bought["friction"]["end"]["per_seed"] == {0: 6.0, 1: 6.0}
+    assert bought["delay"]["end"]["estimate"] == 1.0
+    assert "owes most to randomizing friction" in found["headlines"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "figure"),
+    [
+        ([{"targets.x.steps": n} for n in (1, 2, 3)], "sweep-tired-arm"),
+        ([{"a": a, "b": b} for a in ("* 1", "* 2") for b in (0, 1)], "grid-tired-arm"),
+        (
+            [{"source.randomization": v} for v in ("all", "without mass", "without delay")],
+            "bought-tired-arm",
+        ),
+    ],
+)
+def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
+    ran = []
+    for number, value in enumerate(values):
+        place = build_run(
+            tmp_path / "points" / str(number),
+            targets=("tired-arm",),
+            methods=("scratch", "zero_shot", "fine_tune"),
+            seeds=range(2 + number % 2),
+        )
+        ran.append((value, place))
+    found = sweeps.write("ice", ran, tmp_path)
+    assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
+    page = (tmp_path / "report.html").read_text()
+    assert 'href="points/1/report.html"' in page
+    assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
+    header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
+    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n"])
+    # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
+    assert len(lines) == len(values) * (3 * 5 + 2 * 3)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(sweeps.render(found))
+    assert console.file.getvalue().count("fine_tune") >= len(values)
+
+
+def test_a_directory_of_another_sweep_is_refused(tmp_path):
+    place = tmp_path / "runs"
+    one = build({**EXPERIMENT, "sweep": {"source.steps": [1_000, 2_000]}})
+    other = build({**EXPERIMENT, "sweep": {"source.steps": [1_000, 3_000]}})
+
+    class Done:
+        failed = ("trials/icy/scratch/seed-0",)
+
+    ran = []
+
+    def run(experiment, directory):
+        ran.append(directory.relative_to(place).as_posix())
+        build_run(
+            directory, targets=("icy", "worn"), methods=("scratch", "fine_tune"), seeds=(0, 1)
+        )
+        return Done()
+
+    quiet = Console(file=io.StringIO())
+    result = sweeping.run_sweep(one, place, run, quiet, "here")
+    assert ran == ["points/00-1000", "points/01-2000"]
+    assert result.failed[0] == "points/00-1000/trials/icy/scratch/seed-0"
+    assert sweeping.is_sweep(place)
+    assert yaml.safe_load((place / "sweep.yaml").read_text())["sweep"] == {
+        "source.steps": [1_000, 2_000]
+    }
+    with pytest.raises(ConfigError, match=r"another sweep: sweep\.source\.steps is"):
+        sweeping.run_sweep(other, place, run, quiet, "here")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(ConfigError, match="is not empty and holds no sweep"):
+        sweeping.run_sweep(one, tmp_path / "mine", run, quiet, "here")
