@@ -106,6 +106,50 @@ def test_summary_is_plain_json_and_repeats_itself(make_run):
     assert json.dumps(summarize(load(root)), allow_nan=False) == text
 
 
+def tell_terms(root: Path, method: str, seed: int, **terms: float) -> None:
+    """Put reward terms into the last evaluation of a trial."""
+    path = root / "trials" / TARGET / method / f"seed-{seed}" / "evaluations.jsonl"
+    *before, last = path.read_text().splitlines()
+    path.write_text("\n".join([*before, json.dumps(json.loads(last) | {"reward_terms": terms})]))
+
+
+def test_reward_terms_of_the_last_evaluation_by_hand(tiny):
+    # The last returns are -120 + 110 * 1 = -10 and -120 + 110 * 0.9 = -21.
+    tell_terms(tiny, "fine_tune", 0, distance=-12, reached=2, touched=0)
+    tell_terms(tiny, "fine_tune", 1, distance=-24, reached=3)
+    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    assert list(terms["parts"]) == ["distance", "reached"]
+    assert terms["parts"]["distance"]["per_seed"] == {"0": -12, "1": -24}
+    assert terms["parts"]["distance"]["estimate"] == -18
+    # deviation 0.7071, over sqrt(2) 0.5, times 12.706
+    assert terms["parts"]["reached"]["high"] == pytest.approx(2.5 + 6.353, abs=1e-3)
+    assert terms["whole"]
+    tell_terms(tiny, "fine_tune", 1, distance=-24, reached=4)
+    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    assert not terms["whole"]
+
+
+def test_a_world_that_reports_no_terms_has_none(tiny):
+    tell_terms(tiny, "fine_tune", 0, distance=-10)
+    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    assert methods["scratch"]["terms"] is None
+    assert methods["fine_tune"]["terms"] is None
+
+
+def test_survival_is_kept_with_the_time_to_threshold(tiny):
+    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    # Scratch holds 0.8 from step 30 on with one seed, never with the other.
+    assert methods["scratch"]["time_to_threshold"]["survival"] == {
+        "steps": [0, 30, 100],
+        "share": [1, 0.5, 0.5],
+    }
+    # fine_tune from 30 on with seed 0, from 10 on with seed 1
+    assert methods["fine_tune"]["time_to_threshold"]["survival"] == {
+        "steps": [0, 10, 30, 100],
+        "share": [1, 0.5, 0, 0],
+    }
+
+
 def test_verdicts_in_words(make_run):
     methods = summarize(load(make_run(seeds=range(6))))["targets"][TARGET]["methods"]
     assert methods["scratch"]["verdict"]["word"] == "baseline"
@@ -243,6 +287,8 @@ def test_a_run_that_has_barely_begun_can_be_summed_up(make_run):
         ('"length": 50.0', '"length": NaN', "'length' is nan at step"),
         ('"episodes": 20', '"episodes": "20"', "expected a number"),
         ('"length": 50.0, ', "", "'length' is missing"),
+        ('"length": 50.0', '"length": 50.0, "reward_terms": {"a": NaN}', "expected finite numbers"),
+        ('"length": 50.0', '"length": 50.0, "reward_terms": [1]', "expected finite numbers"),
         ('{"step": 0', '"step": 0', "line 1: not a JSON object"),
         ('"step": 2000,', '"step": 0,', "step 0 follows step 0"),
     ],
