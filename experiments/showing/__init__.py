@@ -1,21 +1,21 @@
-"""Showing: from a run directory to results.csv, summary.json, figures and the report."""
+"""Showing: from run directories to results.csv, summary.json, figures, report and comparison."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from ..measuring.loading import load
+from ..measuring.loading import Run, load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
-from . import filming, report
+from . import filming, paper, report
 from .figures import draw
 
 __all__ = ["write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
-    """Write results.csv, summary.json, figures (PNG, SVG) and report.html; return the summary.
+    """Write results.csv, summary.json, figures, tables and report.html; return the summary.
 
     Each file is replaced as a whole or not at all. Equal runs give equal files.
 
@@ -23,7 +23,10 @@ def write(directory: str | Path) -> dict[str, Any]:
         RunError: it is no run directory, or its curves cannot be compared.
         StoreError: a file cannot be written; the files before it are whole, the old one stays.
     """
-    run = load(directory)
+    return _write(load(directory))
+
+
+def _write(run: Run) -> dict[str, Any]:
     summary = summarize(run)
     figures = draw(run, summary)
     videos = filming.videos(run.directory)
@@ -32,5 +35,7 @@ def write(directory: str | Path) -> dict[str, Any]:
     write_json(run.directory / "summary.json", summary)
     for name, drawn in figures.items():
         write_bytes(run.directory / "figures" / name, drawn)
+    for name, text in paper.texts(run, summary).items():
+        write_text(run.directory / "tables" / name, text)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
     return summary

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measuring.loading import Trial, load
-from .report import duration
+from .formats import duration
 
 STATES = ("done", "running", "failed", "waiting")
 EVERY = 2.0
