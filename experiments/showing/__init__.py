@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..measuring.loading import Run, load
+from ..measuring import several
+from ..measuring.loading import Run, RunError, load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
 from . import filming, paper, report
+from .comparison import Comparison
 from .figures import draw
 
-__all__ = ["write"]
+__all__ = ["compare", "write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
@@ -24,6 +27,23 @@ def write(directory: str | Path) -> dict[str, Any]:
         StoreError: a file cannot be written; the files before it are whole, the old one stays.
     """
     return _write(load(directory))
+
+
+def compare(directories: Sequence[str | Path], out: str | Path) -> Comparison:
+    """Write every run as `write` does, and their comparison into `out`; return the comparison.
+
+    Raises:
+        RunError: fewer than two runs, one given twice, one that is none, or `out` is one.
+        StoreError: a file cannot be written.
+    """
+    if len(directories) < 2:
+        raise RunError("a comparison takes two run directories or more")
+    runs, out = several.load_apart(directories), Path(out)
+    if (out / "experiment.yaml").exists():
+        raise RunError(f"'{out}' is a run directory; choose another one for the comparison")
+    compared = Comparison(several.members(runs, [_write(run) for run in runs]))
+    compared.write(out)
+    return compared
 
 
 def _write(run: Run) -> dict[str, Any]:
