@@ -179,7 +179,10 @@ def warnings(of: Sequence[Member]) -> list[str]:
     said += _unequal("headstart's git commit", commits, "results may depend on it")
     for member in of:
         if lost := len(member.summary["failures"]):
-            said.append(f"{lost} sources and trials of {member.label} have no usable curve.")
+            every = len(member.run.sources) + len(member.run.trials)
+            said.append(
+                f"{lost} of {every} sources and trials of {member.label} have no usable curve."
+            )
     return said
 
 

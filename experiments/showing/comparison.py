@@ -123,8 +123,7 @@ class Comparison:
 def header(row: Entry) -> list[str]:
     """Return the heads of the columns of a target's table, one of whose rows is `row`."""
     levels = ["return", "score"] if row["unit"] == "score" else ["return"]
-    gains = ["reached", "median time", "verdict"]
-    return ["experiment", "method", "seeds", *levels, *GAINS.values(), *gains]
+    return ["experiment", "method", "seeds", *levels, *GAINS.values(), "reached", "verdict"]
 
 
 def cells(row: Entry) -> list[Cell]:
@@ -132,15 +131,13 @@ def cells(row: Entry) -> list[Cell]:
     lost = f"of {row['seeds'] + row['lost']}" if row["lost"] else ""
     levels = [_levels(row["returns"], "return")]
     levels += [_levels(row["levels"], "score")] if row["unit"] == "score" else []
-    time = row["time"]
-    times = (f"{time['reached']}/{time['n']}", formats.steps(time["median"])) if time else None
     return [
         (row["experiment"], ""),
         (row["method"], ""),
         (str(row["seeds"]), lost),
         *levels,
         *(_gain(row["gains"][gain], row["unit"]) for gain in GAINS),
-        *((text, "") for text in times or (formats.NONE, formats.NONE)),
+        _time(row["time"]),
         (row["verdict"]["word"], ""),
     ]
 
@@ -163,7 +160,7 @@ def note(rows: Sequence[Entry]) -> str:
     return (
         f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
         "seeds. Returns and scores are at step 0 → at the end. Reached: seeds that hold the "
-        "threshold of their experiment; median time: Kaplan-Meier, in steps."
+        "threshold of their experiment, and the Kaplan-Meier median of when they do."
     )
 
 
@@ -180,6 +177,13 @@ def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
     if found["low"] is None or found["high"] is None:
         return estimate, "no interval"
     return estimate, f"[{_value(found['low'], unit, '+')}, {_value(found['high'], unit, '+')}]"
+
+
+def _time(time: Mapping[str, Any] | None) -> Cell:
+    if time is None:
+        return formats.NONE, ""
+    median = "" if time["median"] is None else f"after {formats.steps(time['median'])} steps"
+    return f"{time['reached']}/{time['n']}", median
 
 
 def _value(value: float, unit: str, sign: str = "") -> str:

@@ -64,6 +64,9 @@ def survival(summary: Mapping[str, Any], target: str) -> Figure:
             color=colour,
             linestyle=line,
             linewidth=1.9,
+            marker=marker,
+            markersize=5,
+            markevery=slice(1, -1),  # where seeds arrive
             label=f"{name} ({_reached(time)})",
             clip_on=False,
         )

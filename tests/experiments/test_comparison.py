@@ -136,7 +136,7 @@ def test_what_is_not_fair_is_said(tiny, twin):
         "on it.",
         "Headstart's git commit differs (0123456789abcdef in quickstart; fedcba in other): results "
         "may depend on it.",
-        "3 sources and trials of other have no usable curve.",
+        "3 of 9 sources and trials of other have no usable curve.",
     ]
 
 
@@ -206,7 +206,7 @@ def test_files_of_a_comparison(tiny, twin):
     text = (out / "comparison.md").read_text()
     assert (
         f"| quickstart ({root}) | fine_tune | 2 | -54 → -15.5 | +66 [-73.8, +206] "
-        "| +38.5 [-171, +248] | +50.9 [-239, +341] | 0/2 | – | no claim (2 seeds) |"
+        "| +38.5 [-171, +248] | +50.9 [-239, +341] | 0/2 | no claim (2 seeds) |"
     ) in text
     assert "in returns, as the experiments have no scale in common" in text
     html = (out / "comparison.html").read_text()
@@ -220,6 +220,7 @@ def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
     compared = Comparison(members(tiny, twin(device="<b>cpu")))
     text = compared.markdown()
     assert "| -54 → -15.5 | 0.60 → 0.95 | +0.60 [-0.67, +1.87] |" in text
+    assert "| 2/2 after 10 steps | no claim (2 seeds) |" in text
     assert "in scores, where 0 is a return of -120 and 1 one of -10" in text
     assert r"| device | – | \<b\>cpu |" in text
     html = compared.html({})

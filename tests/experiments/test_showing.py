@@ -152,6 +152,7 @@ def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
     assert tuned.get_xdata().tolist() == [0, 10, 30, 100]
     assert tuned.get_ydata() == pytest.approx([-0.01, 0.49, 0.99, 0.99])
     assert tuned.get_drawstyle() == "steps-post"
+    assert tuned.get_markevery() == slice(1, -1)  # at 10 and 30 seeds arrive
     assert axis.get_legend_handles_labels()[1] == ["scratch (1/2)", "fine_tune (2/2)"]
 
 
