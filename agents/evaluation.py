@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,19 @@ class Evaluation:
 
     `returns` (n,) are undiscounted sums of the world's own rewards; `successes` (n,) is None for
     a world that reports none (`info["success"]` or `info["is_success"]` at the end of an
-    episode); `lengths` (n,) are in steps.
+    episode); `lengths` (n,) are in steps. `terms` are the parts of the return by name, each (n,):
+    what the world gives as `info["reward_terms"]` at the end of an episode, sums over it in the
+    unit of the reward; those that every episode told of, so none for a world that reports none.
     """
 
     returns: Array
     successes: Array | None
     lengths: Array
+    terms: Mapping[str, Array] = field(default_factory=dict)
 
     def record(self, step: int) -> dict[str, Any]:
         """Return one line of `evaluations.jsonl` for the evaluation at `step`."""
-        return {
+        line: dict[str, Any] = {
             "step": int(step),
             "return": float(self.returns.mean()),
             "returns": [float(value) for value in self.returns],
@@ -45,6 +48,9 @@ class Evaluation:
             "length": float(self.lengths.mean()),
             "episodes": len(self.returns),
         }
+        if self.terms:
+            line["reward_terms"] = {name: float(sums.mean()) for name, sums in self.terms.items()}
+        return line
 
 
 class Evaluator:
@@ -83,6 +89,7 @@ class Evaluator:
         batch: Any = create_empty_array(space, count)
         returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=np.int64)
         successes: list[float | None] = [None] * episodes
+        terms: list[dict[str, float]] = [{} for _ in range(episodes)]
         waiting = iter(range(episodes))
         episode_of: list[int | None] = [None] * count
         observations: list[Any] = [None] * count
@@ -112,6 +119,12 @@ class Evaluator:
                 if terminated or truncated:
                     success = info.get("success", info.get("is_success"))
                     successes[episode] = None if success is None else float(success)
+                    told = info.get("reward_terms", {})
+                    terms[episode] = {str(name): float(value) for name, value in told.items()}
+                    for name, value in terms[episode].items():
+                        if not np.isfinite(value):
+                            what = f"reward term '{name}'"
+                            raise EvaluationError(self._where(what, [value], [episode], lengths))
                     begin(i)
                 elif lengths[episode] >= STEP_LIMIT:
                     raise EvaluationError(
@@ -119,7 +132,13 @@ class Evaluator:
                         f"{STEP_LIMIT} steps; give the world a time limit"
                     )
         known = [value for value in successes if value is not None]
-        return Evaluation(returns, np.array(known) if len(known) == episodes else None, lengths)
+        shared = [name for name in terms[0] if all(name in told for told in terms)]
+        return Evaluation(
+            returns,
+            np.array(known) if len(known) == episodes else None,
+            lengths,
+            {name: np.array([told[name] for told in terms]) for name in shared},
+        )
 
     def close(self) -> None:
         """Close the worlds."""

@@ -81,20 +81,44 @@ app.command()(run)
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(help="A run directory, as runs/quickstart.")],
+    directories: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Run directories, as runs/quickstart."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where a comparison of several goes.", show_default="runs/comparison"),
+    ] = None,
 ) -> None:
     """Write a run's tables, figures and report anew, and print the tables.
 
-    A run that is not finished is reported as far as it got.
+    A run that is not finished is reported as far as it got. Of several runs a comparison is written
+    as well: all results beside each other, the settings that differ, and what makes comparing them
+    unfair.
+
+    Examples:
+
+        headstart report runs/quickstart
+        headstart report runs/ppo runs/sac --out runs/ppo-or-sac
     """
     from . import sweeping
-    from .showing import sweeps, tables, write
+    from .showing import compare, sweeps, tables, write
 
-    if sweeping.is_sweep(directory):
-        console.print(sweeps.render(sweeping.write(directory)))
+    if len(directories) == 1:
+        if out is not None:
+            raise HeadstartError("--out is for a comparison of several runs; this is only one")
+        if sweeping.is_sweep(directories[0]):
+            console.print(sweeps.render(sweeping.write(directories[0])))
+        else:
+            console.print(tables.render(write(directories[0])))
     else:
-        console.print(tables.render(write(directory)))
-    console.print(f"\nreport: {directory / 'report.html'}", highlight=False)
+        out = out or Path("runs/comparison")
+        console.print(compare(directories, out).table())
+    console.print()
+    for directory in directories:
+        console.print(f"report: {directory / 'report.html'}", highlight=False)
+    if out is not None:
+        console.print(f"comparison: {out / 'comparison.html'}", highlight=False)
 
 
 @app.command()

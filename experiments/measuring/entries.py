@@ -66,6 +66,26 @@ def ends(seeds: Sequence[int], values: metrics.Floats) -> dict[str, Entry]:
     }
 
 
+def last_terms(trials: Sequence[Trial]) -> Entry | None:
+    """Return the reward terms of the last evaluations: `{"parts": {name: entry}, "whole": bool}`.
+
+    `trials` are finished ones of one method on one target, at least one. Parts are the terms that
+    every seed has; they are the `whole` where they add up to the return on every seed. None where
+    the world reports no terms.
+    """
+    told = [trial.evaluations[-1].get("reward_terms", {}) for trial in trials]
+    names = [name for name in told[0] if all(name in terms for terms in told)]
+    if not names:
+        return None
+    values = np.array([[terms[name] for name in names] for terms in told], dtype=np.float64)
+    missing = values.sum(axis=1) - [trial.returns[-1] for trial in trials]
+    seeds = [trial.seed for trial in trials]
+    return {
+        "parts": {name: entry(seeds, of) for name, of in zip(names, values.T, strict=True)},
+        "whole": bool((np.abs(missing) <= 1e-6 * np.abs(values).sum(axis=1)).all()),
+    }
+
+
 def interval_entry(interval: Interval | None) -> Entry | None:
     """Return an interval as a plain mapping; None stays None."""
     return None if interval is None else asdict(interval)

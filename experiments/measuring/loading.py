@@ -235,6 +235,11 @@ def _evaluation(text: str, where: str) -> dict[str, Any]:
             raise RunError(f"{where}: '{key}' is {value!r}, expected a number")
         if not math.isfinite(value):
             raise RunError(f"{where}: '{key}' is {value} at step {line['step']}")
+    terms = line.get("reward_terms", {})
+    if not isinstance(terms, dict) or not all(
+        isinstance(value, (int, float)) and math.isfinite(value) for value in terms.values()
+    ):
+        raise RunError(f"{where}: 'reward_terms' is {terms!r}, expected finite numbers by name")
     return line
 
 

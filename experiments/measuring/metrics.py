@@ -163,16 +163,27 @@ def median_time(times: ArrayLike, reached: ArrayLike) -> float:
     return float(at[half.argmax()]) if half.any() else float("nan")
 
 
+def survival(times: ArrayLike, reached: ArrayLike, horizon: float) -> tuple[Floats, Floats]:
+    """Return the Kaplan-Meier share of seeds not there yet, as a step function: each `(k,)`.
+
+    From the i-th step on the share is the i-th one; the first step is 0, where all are still on
+    their way, the last is `horizon`. `times` and `reached` are `(seeds,)`.
+    """
+    at, left = _survival(times, reached)
+    before = at[at < horizon]
+    share = np.concatenate(([1.0], left[at <= horizon]))
+    steps = np.concatenate(([0.0], before, [horizon]))
+    return steps, np.concatenate((share[: before.size + 1], share[-1:]))
+
+
 def restricted_mean(times: ArrayLike, reached: ArrayLike, horizon: float) -> float:
     """Return the mean time to threshold restricted to `horizon`: the area under survival.
 
     `times` and `reached` are `(seeds,)`. Where every censored seed was watched up to the horizon,
     as all seeds of one budget are, this is the mean of `min(time, horizon)`.
     """
-    at, left = _survival(times, reached)
-    inside = at < horizon
-    edges = np.concatenate(([0.0], at[inside], [horizon]))
-    return float(np.diff(edges) @ np.concatenate(([1.0], left[inside])))
+    steps, share = survival(times, reached, horizon)
+    return float(np.diff(steps) @ share[:-1])
 
 
 def total_time(times: ArrayLike, source_steps: float, targets: int = 1) -> Floats:

@@ -24,7 +24,7 @@ from .comparing import (
     source_scale,
     zero_shot_gap,
 )
-from .entries import Curves, Entry, curves_of, ends, entry, plain
+from .entries import Curves, Entry, curves_of, ends, entry, last_terms, plain
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
@@ -66,6 +66,7 @@ def summarize(run: Run) -> dict[str, Any]:
                 "start_return": trial.returns[0] if 0 in trial.steps else None,
                 "end_return": source_return(trial),
                 "seconds": trial.seconds,
+                "reused": trial.status.get("reused_seconds") is not None,
             }
             for trial in run.sources
         ],
@@ -165,7 +166,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
             ("returns", "success", "failure", "retention", "scores", "learns", "converged")
         ),
         **dict.fromkeys(("drift", "dip", "time_to_threshold", "total_time", "gains")),
-        **dict.fromkeys(("forward_transfer", "transfer_ratio")),
+        **dict.fromkeys(("forward_transfer", "transfer_ratio", "terms")),
     }
     if curves is None:
         said = f"No seed has a usable curve ({'; '.join(sorted({str(t.error) for t in failed}))})."
@@ -173,6 +174,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
     seeds, steps = curves.seeds, curves.steps
     method["returns"] = ends(seeds, curves.returns)
     method["retention"] = retention(run, target, name)
+    method["terms"] = last_terms(run.done(target, name))
     if curves.success is not None:
         method["success"] = ends(seeds, curves.success)
         method["failure"] = ends(seeds, metrics.failure_rate(curves.success))
@@ -200,6 +202,7 @@ def _time(
 ) -> Entry:
     times, reached = metrics.time_to_threshold(steps, scores, threshold)
     mean = metrics.restricted_mean(times, reached, steps[-1])
+    at, waiting = metrics.survival(times, reached, steps[-1])
     arrived = {s: t if there else None for s, t, there in zip(seeds, times, reached, strict=True)}
     return {
         "threshold": threshold,
@@ -208,6 +211,7 @@ def _time(
         "n": len(seeds),
         "median": metrics.median_time(times, reached),
         "restricted_mean": entry(seeds, times) | {"estimate": mean},
+        "survival": {"steps": at.tolist(), "share": waiting.tolist()},
         "horizon": steps[-1],
         "resolution": np.diff(steps).max(),
     }

@@ -1,21 +1,24 @@
-"""Showing: from a run directory to results.csv, summary.json, figures and the report."""
+"""Showing: from run directories to results.csv, summary.json, figures, report and comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..measuring.loading import load
+from ..measuring import several
+from ..measuring.loading import Run, RunError, load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
-from . import filming, report
+from . import filming, paper, report
+from .comparison import Comparison
 from .figures import draw
 
-__all__ = ["write"]
+__all__ = ["compare", "write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
-    """Write results.csv, summary.json, figures (PNG, SVG) and report.html; return the summary.
+    """Write results.csv, summary.json, figures, tables and report.html; return the summary.
 
     Each file is replaced as a whole or not at all. Equal runs give equal files.
 
@@ -23,7 +26,27 @@ def write(directory: str | Path) -> dict[str, Any]:
         RunError: it is no run directory, or its curves cannot be compared.
         StoreError: a file cannot be written; the files before it are whole, the old one stays.
     """
-    run = load(directory)
+    return _write(load(directory))
+
+
+def compare(directories: Sequence[str | Path], out: str | Path) -> Comparison:
+    """Write every run as `write` does, and their comparison into `out`; return the comparison.
+
+    Raises:
+        RunError: fewer than two runs, one given twice, one that is none, or `out` is one.
+        StoreError: a file cannot be written.
+    """
+    if len(directories) < 2:
+        raise RunError("a comparison takes two run directories or more")
+    runs, out = several.load_apart(directories), Path(out)
+    if (out / "experiment.yaml").exists():
+        raise RunError(f"'{out}' is a run directory; choose another one for the comparison")
+    compared = Comparison(several.members(runs, [_write(run) for run in runs]))
+    compared.write(out)
+    return compared
+
+
+def _write(run: Run) -> dict[str, Any]:
     summary = summarize(run)
     figures = draw(run, summary)
     videos = filming.videos(run.directory)
@@ -32,5 +55,7 @@ def write(directory: str | Path) -> dict[str, Any]:
     write_json(run.directory / "summary.json", summary)
     for name, drawn in figures.items():
         write_bytes(run.directory / "figures" / name, drawn)
+    for name, text in paper.texts(run, summary).items():
+        write_text(run.directory / "tables" / name, text)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
     return summary

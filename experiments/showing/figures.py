@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
 from ..measuring.entries import curves_of
 from ..measuring.loading import Run
@@ -25,6 +26,7 @@ from ..measuring.summary import score_curves
 COLOURS = ("#000000", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
 LINES = ("-", "--", "-.", "-", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+Floats = NDArray[np.float64]
 DPI = 200
 FEWEST_FOR_BAND = 3
 """Below this the t interval of every evaluation is wider than the figure; the seeds say more."""
@@ -54,10 +56,11 @@ STYLE: dict[Any, Any] = {
 def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the figures of a run by file name, each as PNG and as SVG.
 
-    Per target `curves-T`, `gains-T` and `times-T`; over all of them `across` and `profiles`. A
-    target whose trials have not finished has no figures; one without a score has curves only.
+    Per target `curves-T`, `gains-T`, `times-T`, `survival-T` and `terms-T`; over all of them
+    `across` and `profiles`. A target whose trials have not finished has no figures; one without a
+    score has curves only, and terms where its world reports any.
     """
-    from . import figures_across
+    from . import figures_across, figures_times
 
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
@@ -68,7 +71,10 @@ def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
             if any(method["gains"] for method in entry["methods"].values()):
                 drawn |= encoded(f"gains-{target}", gains(summary, target))
             if entry["scored"]:
-                drawn |= encoded(f"times-{target}", times(summary, target))
+                drawn |= encoded(f"times-{target}", figures_times.times(summary, target))
+                drawn |= encoded(f"survival-{target}", figures_times.survival(summary, target))
+            if any(method["terms"] for method in entry["methods"].values()):
+                drawn |= encoded(f"terms-{target}", terms(summary, target))
         if summary["across"]:
             drawn |= encoded("across", figures_across.aggregates(summary))
             drawn |= encoded("profiles", figures_across.profiles(summary))
@@ -87,32 +93,10 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
         if entry["scored"]:
             curves = score_curves(curves, entry["anchors"])
         values = curves.returns if curves.scores is None else curves.scores
-        colour, line, marker = look(i)
         n = len(values)
-        axis.plot(curves.steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
-        intervals = [mean_interval(column) for column in values.T]
-        ends = [
-            (x.low, x.high) for x in intervals if x and x.low is not None and x.high is not None
-        ]
-        if n >= FEWEST_FOR_BAND and len(ends) == curves.steps.size:
-            low, high = zip(*ends, strict=True)
-            axis.fill_between(curves.steps, low, high, color=colour, alpha=0.12, linewidth=0)
-        every = max(1, curves.steps.size // 8)
-        axis.plot(
-            curves.steps,
-            values.mean(axis=0),
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4.5,
-            markevery=(i % every, every),
-            linewidth=1.9,
-            label=f"{method} ({n} seed{'s' * (n != 1)})",
-        )
-    _limits(axis)
-    axis.set_xlabel("environment steps in the target")
-    axis.set_xlim(0, entry["steps"])
-    axis.xaxis.set_major_formatter(FuncFormatter(_steps))
+        draw_curve(axis, curves.steps, values, i, f"{method} ({n} seed{'s' * (n != 1)})")
+    fit(axis)
+    steps_axis(axis, entry["steps"])
     axis.set_title(f"{target}: mean, each seed, 95 % interval (from 3 seeds on)")
     if entry["scored"]:
         _score_axis(axis, entry["anchors"], summary["threshold"])
@@ -120,6 +104,29 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
         axis.set_ylabel("return of one evaluation")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
+
+
+def draw_curve(axis: Axes, steps: Floats, values: Floats, number: int, label: str) -> None:
+    """Draw curves `(seeds, evaluations)` in the look of `number`: mean, each seed, the interval."""
+    colour, line, marker = look(number)
+    axis.plot(steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
+    intervals = [mean_interval(column) for column in values.T]
+    ends = [(x.low, x.high) for x in intervals if x and x.low is not None and x.high is not None]
+    if len(values) >= FEWEST_FOR_BAND and len(ends) == steps.size:
+        low, high = zip(*ends, strict=True)
+        axis.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
+    every = max(1, steps.size // 8)
+    axis.plot(
+        steps,
+        values.mean(axis=0),
+        color=colour,
+        linestyle=line,
+        marker=marker,
+        markersize=4.5,
+        markevery=(number % every, every),
+        linewidth=1.9,
+        label=label,
+    )
 
 
 def gains(summary: Mapping[str, Any], target: str) -> Figure:
@@ -144,54 +151,47 @@ def gains(summary: Mapping[str, Any], target: str) -> Figure:
     return figure
 
 
-def times(summary: Mapping[str, Any], target: str) -> Figure:
-    """Draw the time to threshold of each seed, with seeds that never got there at the budget."""
-    entry = summary["targets"][target]
-    shown = [name for name, method in entry["methods"].items() if method["time_to_threshold"]]
-    figure, axes = new_figure(1.35 + 0.42 * len(shown))
-    axis = axes[0]
-    for row, name in enumerate(shown):
-        time = entry["methods"][name]["time_to_threshold"]
-        colour, _, marker = look(list(entry["methods"]).index(name))
-        seeds = list(time["per_seed"].values())
-        for place, value in zip(_spread(len(seeds)), seeds, strict=True):
-            there = value is not None
+def terms(summary: Mapping[str, Any], target: str) -> Figure:
+    """Draw the reward terms of the last evaluation: a row a term, a mark a method."""
+    methods = summary["targets"][target]["methods"]
+    shown = {name: method["terms"]["parts"] for name, method in methods.items() if method["terms"]}
+    rows = list(dict.fromkeys(term for parts in shown.values() for term in parts))
+    figure, (axis,) = new_figure(1.5 + (0.16 + 0.1 * len(shown)) * len(rows))
+    for place, (name, parts) in zip(spread(len(shown)), shown.items(), strict=True):
+        colour, _, marker = look(list(methods).index(name))
+        for row, term in enumerate(rows):
+            if term not in parts:
+                continue
+            at, seeds = row + 1.4 * place, parts[term]["per_seed"].values()
+            axis.plot([min(seeds), max(seeds)], [at, at], color=colour, linewidth=1.6)
             axis.plot(
-                value if there else entry["steps"],
-                row + place,
-                marker=marker if there else ">",
-                markersize=6,
+                parts[term]["estimate"],
+                at,
                 color=colour,
-                markerfacecolor=colour if there else "white",
-                clip_on=False,
+                marker=marker,
+                markersize=5.5,
+                linestyle="",
+                label=name if term == next(iter(parts)) else None,
             )
-        if time["median"] is not None:
-            axis.plot([time["median"]] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
-    name_rows(axis, [f"{n} ({_reached(entry['methods'][n])})" for n in shown])
-    axis.set_xlim(0, entry["steps"])
-    axis.xaxis.set_major_formatter(FuncFormatter(_steps))
+    axis.axvline(0, color="#222222", linewidth=1.0, zorder=1)
+    for row in range(1, len(rows)):
+        axis.axhline(row - 0.5, color="#e6e6e6", linewidth=0.7)
+    name_rows(axis, rows)
     axis.grid(visible=False, axis="y")
-    axis.set_title(f"{target}: steps until a score of {summary['threshold']:g} is held")
-    axis.set_xlabel(
-        "environment steps in the target (bar: Kaplan-Meier median; open: not reached)",
-        fontsize=9.5,
-    )
+    axis.set_title(f"{target}: reward terms of the last evaluation")
+    axis.set_xlabel("sum over an episode (mark: mean of the seeds, line: lowest to highest)")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
 def new_figure(
-    height: float, columns: int = 1, *, sharex: bool = True, sharey: bool = True
+    height: float, columns: int = 1, rows: int = 1, *, sharex: bool = True, sharey: bool = True
 ) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure as wide as a page, `height` inches high, and its axes from left to right.
-
-    Without `columns` there are no axes yet.
-    """
+    """Return a figure as wide as a page, `height` inches high, and its axes as one reads."""
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    if not columns:
-        return figure, []
-    axes = figure.subplots(1, columns, sharex=sharex, sharey=sharey, squeeze=False)
-    return figure, list(axes[0])
+    axes = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+    return figure, list(axes.flat)
 
 
 def encoded(stem: str, figure: Figure) -> dict[str, bytes]:
@@ -252,12 +252,20 @@ def _score_axis(axis: Axes, anchors: Mapping[str, Any], threshold: float) -> Non
     right.spines["right"].set_visible(True)
 
 
-def _limits(axis: Axes) -> None:
-    """Fit the axis to the curves: the interval of few seeds may reach far beyond them."""
-    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axis.lines])
+def steps_axis(axis: Axes, budget: float) -> None:
+    """Make the horizontal axis one of target steps, from 0 to the budget."""
+    axis.set_xlabel("environment steps in the target")
+    axis.set_xlim(0, budget)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def fit(*axes: Axes) -> None:
+    """Fit axes of one height to their curves: the interval of few seeds may reach far beyond."""
+    lines = [line for axis in axes for line in axis.lines]
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in lines])
     low, high = float(values.min()), float(values.max())
     margin = 0.12 * (high - low) or 1.0
-    axis.set_ylim(low - margin, high + margin)
+    axes[0].set_ylim(low - margin, high + margin)
 
 
 def name_rows(axis: Axes, names: Sequence[str]) -> None:
@@ -267,15 +275,6 @@ def name_rows(axis: Axes, names: Sequence[str]) -> None:
     axis.tick_params(axis="y", length=0)
 
 
-def _spread(count: int) -> list[float]:
-    """Return small vertical offsets, so that equal times of several seeds stay apart."""
+def spread(count: int) -> list[float]:
+    """Return small vertical offsets, so that marks of one row stay apart."""
     return [0.0] if count == 1 else [float(x) for x in np.linspace(-0.24, 0.24, count)]
-
-
-def _reached(method: Mapping[str, Any]) -> str:
-    time = method["time_to_threshold"]
-    return f"{time['reached']}/{time['n']}"
-
-
-def _steps(value: float, _: object) -> str:
-    return f"{value:,.0f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import matplotlib as mpl
@@ -88,21 +89,19 @@ def heat_maps(summary: Mapping[str, Any], target: str) -> Figure:
     values = np.concatenate([table.ravel() for table in tables.values()])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     height = (0.5 + 0.32 * len(down)) * len(methods) + 1.2
-    figure, _ = new_figure(height, columns=0)
-    axes = figure.subplots(len(methods), 2, squeeze=False, sharex=True, sharey=True)
-    for row, name in zip(axes, methods, strict=True):
-        for axis, (metric, title) in zip(row, GRIDS, strict=True):
-            table = tables[name, metric]
-            image = axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto")
-            for (i, j), value in np.ndenumerate(table):
-                dark = value < (low + high) / 2
-                said = "–" if np.isnan(value) else f"{value:.2f}"
-                ink = "white" if dark else "black"
-                axis.text(j, i, said, ha="center", va="center", color=ink, fontsize=8)
-            axis.grid(visible=False)
-            axis.set_title(f"{name}: {title}", fontsize=9.5)
-            axis.set_xticks(range(len(across)), [str(value) for value in across], fontsize=8)
-            axis.set_yticks(range(len(down)), [str(value) for value in down], fontsize=8)
+    figure, axes = new_figure(height, columns=2, rows=len(methods))
+    for axis, (name, (metric, title)) in zip(axes, product(methods, GRIDS), strict=True):
+        table = tables[name, metric]
+        image = axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            dark = value < (low + high) / 2
+            said = "–" if np.isnan(value) else f"{value:.2f}"
+            ink = "white" if dark else "black"
+            axis.text(j, i, said, ha="center", va="center", color=ink, fontsize=8)
+        axis.grid(visible=False)
+        axis.set_title(f"{name}: {title}", fontsize=9.5)
+        axis.set_xticks(range(len(across)), [str(value) for value in across], fontsize=8)
+        axis.set_yticks(range(len(down)), [str(value) for value in down], fontsize=8)
     figure.supxlabel(summary["keys"][1], fontsize=9.5)
     figure.supylabel(summary["keys"][0], fontsize=9.5)
     figure.colorbar(image, ax=axes, label="score (0: random policy, 1: reference)", shrink=0.8)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..measuring.loading import Trial, load
 from ..running.claims import at_work
-from .report import duration
+from .formats import duration
 
 STATES = ("done", "running", "failed", "waiting")
 EVERY = 2.0

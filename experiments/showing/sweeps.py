@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from rich import box
 from rich.console import Group, RenderableType
@@ -20,7 +18,7 @@ from ..measuring.sweeping import SCORES, summarize_sweep
 from ..measuring.verdict import GAINS
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw
-from .report import TEMPLATES
+from .pages import page
 
 COLUMNS = (("scores", "start"), ("scores", "end"), ("gains", "jump_start"), ("gains", "area"))
 HEADS = ("score at step 0", "score at the end", "jump-start", "area gain")
@@ -44,26 +42,16 @@ def write(
     write_json(directory / "summary.json", summary)
     for file, drawn in figures.items():
         write_bytes(directory / "figures" / file, drawn)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("sweep.html.j2").render(
+    made = page(
+        "sweep.html.j2",
+        figures,
         summary=summary,
         folders=folders,
         facts=runs[0].facts,
         columns=COLUMNS,
         heads=HEADS,
-        images={
-            file: base64.b64encode(png).decode()
-            for file, png in figures.items()
-            if file.endswith(".png")
-        },
     )
-    write_text(directory / "report.html", page)
+    write_text(directory / "report.html", made)
     return summary
 
 

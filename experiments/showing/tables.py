@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measuring.verdict import HEAD_START
+from .formats import brief
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -103,7 +104,7 @@ def _returns(returns: Mapping[str, Any] | None) -> Text:
     if returns is None:
         return Text("–", style=QUIET)
     start, end = returns["start"]["estimate"], returns["end"]["estimate"]
-    return Text(f"{_number(start)}\n→ {_number(end)}")
+    return Text(f"{brief(start)}\n→ {brief(end)}")
 
 
 def _interval(
@@ -136,17 +137,13 @@ def _style(verdict: Mapping[str, Any]) -> str:
     return f"bold {ABOVE}" if verdict["word"] == HEAD_START else ""
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def _caption(target: Mapping[str, Any]) -> str:
     if not target["scored"]:
         return str(target["headline"])
     anchors = target["anchors"]
     text = (
-        f"Score 0 = return {_number(anchors['random']['return'])} ({anchors['random']['origin']}), "
-        f"1 = {_number(anchors['reference']['return'])} ({anchors['reference']['origin']})."
+        f"Score 0 = return {brief(anchors['random']['return'])} ({anchors['random']['origin']}), "
+        f"1 = {brief(anchors['reference']['return'])} ({anchors['reference']['origin']})."
     )
     if any(method["converged"] is False for method in target["methods"].values()):
         text += " * not converged."

@@ -52,6 +52,33 @@ def test_returns_lengths_and_successes_by_hand():
     }
 
 
+class Told(Counting):
+    """Tells of its reward in parts: all episodes of `odd`, only those of even seeds of `even`."""
+
+    def step(self, action):
+        observation, reward, over, truncated, info = super().step(action)
+        if over and self.bad != "silent":
+            info["reward_terms"] = {"odd": 0.5 * self.seed_given}
+            if self.seed_given % 2 == 0:
+                info["reward_terms"]["even"] = np.nan if self.bad == "term" else 1.0
+        return observation, reward, over, truncated, info
+
+
+def test_reward_terms_are_means_over_episodes_where_all_tell_of_them():
+    evaluation = evaluate(half, Told, [3, 4, 5, 6], worlds=3)
+    assert {name: sums.tolist() for name, sums in evaluation.terms.items()} == {
+        "odd": [1.5, 2.0, 2.5, 3.0]
+    }
+    assert evaluation.record(7)["reward_terms"] == {"odd": 2.25}
+    assert evaluate(half, Told, [4, 6]).record(0)["reward_terms"] == {"odd": 2.5, "even": 1.0}
+    assert "reward_terms" not in evaluate(half, lambda: Told("silent"), [3, 4]).record(0)
+
+
+def test_a_reward_term_that_is_not_finite_is_an_error():
+    with pytest.raises(EvaluationError, match=r"reward term 'even' is not finite .* of seed 4"):
+        evaluate(half, lambda: Told("term"), [3, 4, 5])
+
+
 @pytest.mark.parametrize("worlds", [1, 2, 4, 9])
 def test_the_number_of_worlds_does_not_matter(worlds):
     evaluation = evaluate(half, Counting, [3, 4, 5, 6], worlds=worlds)

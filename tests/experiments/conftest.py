@@ -145,3 +145,40 @@ def build_run(
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Return `build_run` with a directory of this test's own."""
     return lambda **settings: build_run(tmp_path / "run", **settings)
+
+
+def write_curve(root: Path, method: str, seed: int, scores: Sequence[float]) -> None:
+    """Replace a trial's curve by one of these scores at steps 0, 10, 20, ..."""
+    path = root / "trials" / "tired-arm" / method / f"seed-{seed}"
+    fixed = {"success": None, "length": 10.0, "episodes": 4}
+    lines = [
+        {"step": 10 * i, "return": -120 + 110 * score, "returns": [-120 + 110 * score]} | fixed
+        for i, score in enumerate(scores)
+    ]
+    (path / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status = {"state": "done", "step": 100, "steps": 100, "error": None, "traceback": None}
+    (path / "status.json").write_text(json.dumps(status | {"seconds": 1.0}))
+
+
+@pytest.fixture
+def tiny(make_run: Callable[..., Path]) -> Path:
+    """Two methods, two seeds, anchors -120 and -10: a score of x is a return of -120 + 110 x."""
+    root = make_run(seeds=(0, 1), targets=("tired-arm",), methods=("scratch", "fine_tune"))
+    write_curve(root, "scratch", 0, [0, 0, 0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8])
+    write_curve(root, "scratch", 1, [0, 0, 0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4])
+    write_curve(root, "fine_tune", 0, [0.5, 0.3, 0.5, *[1] * 8])
+    write_curve(root, "fine_tune", 1, [0.7, 0.9, 0.9, *[0.9] * 8])
+    return root
+
+
+@pytest.fixture
+def tell_terms(tiny: Path) -> Callable[..., None]:
+    """Return a function that puts reward terms into the last evaluation of a trial of `tiny`."""
+
+    def tell(method: str, seed: int, **terms: float) -> None:
+        path = tiny / "trials" / "tired-arm" / method / f"seed-{seed}" / "evaluations.jsonl"
+        *before, last = path.read_text().splitlines()
+        last = json.dumps(json.loads(last) | {"reward_terms": terms})
+        path.write_text("\n".join([*before, last]))
+
+    return tell

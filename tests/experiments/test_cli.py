@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -214,6 +215,23 @@ def test_run_report_and_set(call, here):
     assert code == 0
     assert "Pendulum-v1, not shifted, 1 episodes" in out
     fails(call("run", "tiny.yaml", "--out", "out"), 2, "another experiment: seeds is [3] there")
+
+
+def test_report_of_several_runs_compares_them(call, make_run):
+    run = make_run(seeds=(0,), targets=("tired-arm",), methods=("scratch", "fine_tune"))
+    shutil.copytree(run, run.parent / "twin")
+    code, out, err = call("report", "run", "twin")
+    assert (code, err) == (0, "")
+    assert re.search(
+        r"tired-arm +quickstart \(twin\) +fine_tune +0.\d\d +\+0.\d\d no interval", out
+    )
+    assert "comparison: runs/comparison/comparison.html" in out
+    assert Path("runs/comparison/comparison.csv").is_file()
+    assert Path("twin/report.html").is_file()
+    fails(call("report", "run", "./run", "--out", "both"), 2, "'run' is given twice")
+    fails(call("report", "run", "both"), 2, "not a run directory")
+    fails(call("report", "run", "--out", "both"), 2, "--out is for a comparison of several runs")
+    assert not Path("both").exists()
 
 
 def test_failed_trials_are_exit_status_1(call, here):

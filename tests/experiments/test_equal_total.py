@@ -6,7 +6,7 @@ import pytest
 import yaml
 from headstart.experiments.measuring.loading import RunError, load
 from headstart.experiments.measuring.summary import summarize
-from headstart.experiments.showing import tables
+from headstart.experiments.showing import tables, write
 from rich.console import Console
 from scipy import stats
 
@@ -71,6 +71,9 @@ def test_it_makes_the_comparison_fair_in_total_steps_and_is_said(root):
     [fact] = [f for f in summary["fairness"] if "source steps" in f["text"]]
     assert fact["holds"]
     assert "scratch_total had as many in the target" in fact["text"]
+    write(root)
+    page = (root / "report.html").read_text()
+    assert "<b>scratch_total</b> is scratch with 160,000 steps in the target" in page
     console = Console(width=150)
     with console.capture() as shown:
         console.print(tables.render(summary))

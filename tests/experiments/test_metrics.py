@@ -148,6 +148,34 @@ def test_kaplan_meier_median(times, reached, median):
     assert np.isnan(found) if median is None else found == median
 
 
+@pytest.mark.parametrize(
+    ("times", "reached", "horizon", "steps", "share"),
+    [
+        # One of three there at 10, one at 20, one never
+        ([10, 20, 90], [1, 1, 0], 90, [0, 10, 20, 90], [1, 2 / 3, 1 / 3, 1 / 3]),
+        # One of four at 10; one unknown from 15 on; of the two left one at 20, one at 30
+        (
+            [10, 15, 20, 30],
+            [1, 0, 1, 1],
+            40,
+            [0, 10, 15, 20, 30, 40],
+            [1, 3 / 4, 3 / 4, 3 / 8, 0, 0],
+        ),
+        # Looked at up to 20 alone; what happens at 20 has happened
+        ([10, 15, 20, 30], [1, 0, 1, 1], 20, [0, 10, 15, 20], [1, 3 / 4, 3 / 4, 3 / 8]),
+        # There from the start: the share falls at step 0
+        ([0, 50], [1, 0], 50, [0, 0, 50], [1, 1 / 2, 1 / 2]),
+        ([50, 50], [0, 0], 50, [0, 50], [1, 1]),
+        # Nothing has happened up to 40
+        ([50, 50], [1, 1], 40, [0, 40], [1, 1]),
+    ],
+)
+def test_survival_as_a_step_function(times, reached, horizon, steps, share):
+    found = metrics.survival(times, np.array(reached, dtype=bool), horizon)
+    assert found[0].tolist() == steps
+    assert found[1] == pytest.approx(np.array(share))
+
+
 def test_restricted_mean_time():
     # Reached at 10 and 20, one censored at 90: (10 + 20 + 90) / 3 = 40, as the area
     # 10 * 1 + 10 * 2/3 + 70 * 1/3 = 10 + 6.67 + 23.33

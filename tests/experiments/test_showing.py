@@ -14,7 +14,16 @@ from headstart.envs.families import FAMILIES
 from headstart.envs.shifts import Family
 from headstart.experiments.measuring import load, summarize
 from headstart.experiments.running.claims import claim
-from headstart.experiments.showing import figures, figures_across, report, status, tables, write
+from headstart.experiments.showing import (
+    figures,
+    figures_across,
+    figures_times,
+    report,
+    status,
+    tables,
+    write,
+)
+from headstart.experiments.showing.contrast import contrast
 from rich.console import Console
 
 TARGET = "tired-arm"
@@ -34,8 +43,13 @@ def root(make_run):
 def test_write_leaves_the_whole_set_of_files(root):
     summary = write(root)
     names = {path.name for path in (root / "figures").iterdir()}
-    kinds = ("curves", "gains", "times")
+    kinds = ("curves", "gains", "times", "survival")
     assert names == {f"{kind}-{TARGET}.{form}" for kind in kinds for form in ("png", "svg")}
+    assert {path.name for path in (root / "tables").iterdir()} == {
+        "methods.md",
+        "results.md",
+        "results.tex",
+    }
     assert json.loads((root / "summary.json").read_text()) == summary
     assert not list(root.rglob(".*"))  # no temporary file is left
     assert (root / "report.html").stat().st_mode & 0o777 == 0o644
@@ -128,6 +142,38 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
     assert labels[2] == "naive (2 seeds)"
 
 
+def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
+    axis = figures_times.survival(summarize(load(tiny)), TARGET).axes[0]
+    _, scratch, waiting, tuned = axis.lines  # the first is one half
+    # One of two from step 30 on, the other still waits at the end; lines are 0.02 apart.
+    assert scratch.get_xdata().tolist() == [0, 30, 100]
+    assert scratch.get_ydata() == pytest.approx([0.01, 0.51, 0.51])
+    assert (waiting.get_xdata(), waiting.get_ydata()) == ([100], [pytest.approx(0.51)])
+    assert tuned.get_xdata().tolist() == [0, 10, 30, 100]
+    assert tuned.get_ydata() == pytest.approx([-0.01, 0.49, 0.99, 0.99])
+    assert tuned.get_drawstyle() == "steps-post"
+    assert tuned.get_markevery() == slice(1, -1)  # at 10 and 30 seeds arrive
+    assert axis.get_legend_handles_labels()[1] == ["scratch (1/2)", "fine_tune (2/2)"]
+
+
+def test_terms_are_drawn_where_there_are_any(tiny, tell_terms):
+    for seed in (0, 1):
+        tell_terms("fine_tune", seed, distance=-12 - seed, reached=2.5)
+        tell_terms("scratch", seed, distance=-40)
+    summary = write(tiny)
+    axis = figures.terms(summary, TARGET).axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["distance", "reached"]
+    marks = [line.get_xdata() for line in axis.lines if line.get_marker() in figures.MARKERS]
+    assert [value for (value,) in marks] == [-40, -12.5, 2.5]
+    spans = [tuple(line.get_xdata()) for line in axis.lines if line.get_marker() == "None"]
+    assert (-13, -12) in spans
+    assert axis.get_legend_handles_labels()[1] == ["scratch", "fine_tune"]
+    html = (tiny / "report.html").read_text()
+    assert (tiny / "figures" / f"terms-{TARGET}.svg").exists()
+    assert "They do not add up to the return." in html
+    assert "<td>-12.5<small>[-18.85, -6.147]</small></td>" in html  # 12.706 * 0.5 to either side
+
+
 def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
     root = make_run(failed=[("long-tool", "naive", seed) for seed in range(3)])
     write(root)
@@ -161,7 +207,7 @@ def test_report_is_self_contained_and_complete(root):
     assert "<script" not in html
     sources = re.findall(r'(?:src|href)="([^"]{1,40})', html)
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
-    assert html.count("data:image/png;base64,") == 3
+    assert html.count("data:image/png;base64,") == 4
     for words in (
         "no claim is made",
         "headstart run experiments/studies/quickstart.yaml --jobs 2",
@@ -175,6 +221,10 @@ def test_report_is_self_contained_and_complete(root):
         "+ 0.08",
         "At nominal in both: gravity",
         "same evaluation seeds for all methods",
+        "For a paper",
+        r"\begin{tabular}",
+        "| method | seeds |",
+        "The learner was PPO, with <code>n_steps</code> 64.",
     ):
         assert words in html, words
 
@@ -193,7 +243,7 @@ def test_report_escapes_what_comes_from_the_run(make_run):
 
 
 def test_source_and_target_are_compared_by_parameter(root):
-    rows = {row["name"]: row for row in report.comparison(load(root), TARGET)["parameters"]}
+    rows = {row["name"]: row for row in contrast(load(root), TARGET)["parameters"]}
     assert set(rows) == {"action_delay", "motor_strength", "tool_length"}
     delay, tool = rows["action_delay"], rows["tool_length"]
     assert (delay["range"], delay["value"], delay["inside"]) == ("0 to 0.06", "0.04", "yes")
@@ -207,7 +257,7 @@ def test_worlds_without_parameters_are_compared_by_settings(make_run):
     run.experiment["source"].update(world="Pendulum-v1", randomization={}, kwargs={"g": 10.0})
     target = run.experiment["targets"][TARGET]
     target.update(world="Pendulum-v1", shift={}, kwargs={"g": 14.0}, wrappers=["my.module:Wrap"])
-    compared = report.comparison(run, TARGET)
+    compared = contrast(run, TARGET)
     assert compared["parameters"] == []
     assert compared["settings"] == [
         {"name": "wrappers", "source": "none", "target": "my.module:Wrap"},
@@ -249,7 +299,7 @@ def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
     monkeypatch.setitem(FAMILIES["headstart/PandaReach-v0"], "long-tool", made)
     run = load(make_run())
     run.experiment["targets"][TARGET]["shift"] = "long-tool/0.5"
-    compared = report.comparison(run, TARGET)
+    compared = contrast(run, TARGET)
     assert compared["shift"] == "long-tool/0.5"
     assert {row["name"]: row["value"] for row in compared["parameters"]}["tool_length"] == "0.18"
     run.experiment["targets"][TARGET]["shift"] = "of-another-version"
@@ -269,7 +319,7 @@ def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
     run, summary = load(root), summarize(load(root))
     summary["threshold"] = 50.0
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
-    assert figures._encoded("curves", figures.learning_curves(run, summary, TARGET))
+    assert figures.encoded("curves", figures.learning_curves(run, summary, TARGET))
 
 
 def shown(directory):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,35 +13,6 @@ from headstart.experiments.measuring.statistics import Comparison, Interval
 from headstart.experiments.measuring.verdict import GAINS, judge
 
 TARGET = "tired-arm"
-
-
-def write_curve(root: Path, method: str, seed: int, returns: list[float], **status) -> None:
-    """Replace a trial's curve by returns at steps 0, 10, 20, ..."""
-    path = root / "trials" / TARGET / method / f"seed-{seed}"
-    path.mkdir(parents=True, exist_ok=True)
-    fixed = {"success": None, "length": 10.0, "episodes": 4}
-    lines = [
-        {"step": 10 * i, "return": value, "returns": [value]} | fixed
-        for i, value in enumerate(returns)
-    ]
-    (path / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    state = {"state": "done", "step": 100, "steps": 100, "error": None, "traceback": None}
-    (path / "status.json").write_text(json.dumps(state | {"seconds": 1.0} | status))
-
-
-@pytest.fixture
-def tiny(make_run) -> Path:
-    """Two methods, two seeds, anchors -120 and -10: a score of x is a return of -120 + 110 x."""
-    root = make_run(seeds=(0, 1), targets=(TARGET,), methods=("scratch", "fine_tune"))
-
-    def returns(*scores: float) -> list[float]:
-        return [-120 + 110 * score for score in scores]
-
-    write_curve(root, "scratch", 0, returns(0, 0, 0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8))
-    write_curve(root, "scratch", 1, returns(0, 0, 0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4))
-    write_curve(root, "fine_tune", 0, returns(0.5, 0.3, 0.5, *[1] * 8))
-    write_curve(root, "fine_tune", 1, returns(0.7, 0.9, 0.9, *[0.9] * 8))
-    return root
 
 
 def test_metrics_of_a_run_by_hand(tiny):
@@ -104,6 +74,43 @@ def test_summary_is_plain_json_and_repeats_itself(make_run):
     text = json.dumps(summary, allow_nan=False)
     assert json.loads(text) == summary
     assert json.dumps(summarize(load(root)), allow_nan=False) == text
+
+
+def test_reward_terms_of_the_last_evaluation_by_hand(tiny, tell_terms):
+    # The last returns are -120 + 110 * 1 = -10 and -120 + 110 * 0.9 = -21.
+    tell_terms("fine_tune", 0, distance=-12, reached=2, touched=0)
+    tell_terms("fine_tune", 1, distance=-24, reached=3)
+    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    assert list(terms["parts"]) == ["distance", "reached"]
+    assert terms["parts"]["distance"]["per_seed"] == {"0": -12, "1": -24}
+    assert terms["parts"]["distance"]["estimate"] == -18
+    # deviation 0.7071, over sqrt(2) 0.5, times 12.706
+    assert terms["parts"]["reached"]["high"] == pytest.approx(2.5 + 6.353, abs=1e-3)
+    assert terms["whole"]
+    tell_terms("fine_tune", 1, distance=-24, reached=4)
+    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    assert not terms["whole"]
+
+
+def test_a_world_that_reports_no_terms_has_none(tiny, tell_terms):
+    tell_terms("fine_tune", 0, distance=-10)
+    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    assert methods["scratch"]["terms"] is None
+    assert methods["fine_tune"]["terms"] is None
+
+
+def test_survival_is_kept_with_the_time_to_threshold(tiny):
+    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    # Scratch holds 0.8 from step 30 on with one seed, never with the other.
+    assert methods["scratch"]["time_to_threshold"]["survival"] == {
+        "steps": [0, 30, 100],
+        "share": [1, 0.5, 0.5],
+    }
+    # fine_tune from 30 on with seed 0, from 10 on with seed 1
+    assert methods["fine_tune"]["time_to_threshold"]["survival"] == {
+        "steps": [0, 10, 30, 100],
+        "share": [1, 0.5, 0, 0],
+    }
 
 
 def test_verdicts_in_words(make_run):
@@ -243,6 +250,8 @@ def test_a_run_that_has_barely_begun_can_be_summed_up(make_run):
         ('"length": 50.0', '"length": NaN', "'length' is nan at step"),
         ('"episodes": 20', '"episodes": "20"', "expected a number"),
         ('"length": 50.0, ', "", "'length' is missing"),
+        ('"length": 50.0', '"length": 50.0, "reward_terms": {"a": NaN}', "expected finite numbers"),
+        ('"length": 50.0', '"length": 50.0, "reward_terms": [1]', "expected finite numbers"),
         ('{"step": 0', '"step": 0', "line 1: not a JSON object"),
         ('"step": 2000,', '"step": 0,', "step 0 follows step 0"),
     ],

@@ -1,0 +1,216 @@
+"""Several runs beside each other: one HTML page, the same in Markdown, and all rows as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..measuring import several
+from ..measuring.entries import Entry
+from ..measuring.several import Member
+from ..measuring.verdict import GAINS, HEAD_START
+from ..running.store import write_bytes, write_text
+from . import figures_comparison, formats
+from .pages import page
+from .paper import WORDS, Cell, pipes
+
+FAIR = "Nothing was found in the records that makes comparing these experiments unfair."
+
+
+class Comparison:
+    """What is to be said of several experiments.
+
+    Attributes:
+        members: the experiments.
+        targets: the rows of each target by its name, see `several.rows`.
+        settings: the settings that differ, see `several.settings`.
+        warnings: why comparing is not fair, a sentence each.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
+        self.targets: dict[str, list[Entry]] = {}
+        for row in several.rows(members):
+            self.targets.setdefault(row["target"], []).append(row)
+        self.settings = several.settings(members)
+        self.warnings = several.warnings(members)
+
+    @property
+    def title(self) -> str:
+        """The experiments' names in one line."""
+        return f"{', '.join(member.label for member in self.members)}: a comparison"
+
+    def write(self, out: Path) -> None:
+        """Write comparison.html, comparison.md, comparison.csv and the figures into `out`.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        figures = figures_comparison.draw(self.members)
+        for name, drawn in figures.items():
+            write_bytes(out / "figures" / name, drawn)
+        write_text(out / "comparison.csv", self.csv())
+        write_text(out / "comparison.md", self.markdown())
+        write_text(out / "comparison.html", self.html(figures))
+
+    def html(self, figures: Mapping[str, bytes]) -> str:
+        """Return the page; everything that comes from the runs is escaped."""
+        tables = {
+            name: (header(rows[0]), [(cells(row), sides(row)) for row in rows], note(rows))
+            for name, rows in self.targets.items()
+        }
+        return page(
+            "comparison.html.j2",
+            figures,
+            compared=self,
+            tables=tables,
+            words=WORDS,
+            fair=FAIR,
+            zip=zip,
+        )
+
+    def markdown(self) -> str:
+        """Return the page without its figures."""
+        parts = [f"# {self.title}", "## Where comparing is not fair"]
+        parts.append("\n".join(f"- {text}" for text in self.warnings) or FAIR)
+        for target, rows in self.targets.items():
+            table = pipes(header(rows[0]), [cells(row) for row in rows])
+            parts += [f"## Target {target}", table, note(rows)]
+        names = [member.label for member in self.members]
+        differing = [[(text, "") for text in (s["setting"], *s["values"])] for s in self.settings]
+        parts += [
+            "## Settings that differ",
+            pipes(["setting", *names], differing, ["setting", *names]),
+        ]
+        return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+    def csv(self) -> str:
+        """Return all rows; `unit` says what start, end and gains of a row are in."""
+        flat = [_flat(row) for rows in self.targets.values() for row in rows]
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(flat[0]) if flat else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+        return file.getvalue()
+
+    def table(self) -> Group:
+        """Return the rows in short, and the warnings, for a console."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in ("target", "experiment", "method"):
+            table.add_column(name)
+        for name in ("end", "area gain [95 %]", "reached"):
+            table.add_column(name, justify="right")
+        table.add_column("verdict")
+        for target, rows in self.targets.items():
+            for row in rows:
+                told = dict(zip(header(row), cells(row), strict=True))
+                end = told[row["unit"]][1].removeprefix("→ ")
+                short = (end or formats.NONE, " ".join(told["area gain"]), told["reached"][0])
+                texts = (target, row["experiment"], row["method"], *short, row["verdict"]["word"])
+                table.add_row(*map(Text, texts))
+            table.add_section()
+        return Group(table, *(Text(text, style="yellow") for text in self.warnings))
+
+
+def header(row: Entry) -> list[str]:
+    """Return the heads of the columns of a target's table, one of whose rows is `row`."""
+    levels = ["return", "score"] if row["unit"] == "score" else ["return"]
+    return ["experiment", "method", "seeds", *levels, *GAINS.values(), "reached", "verdict"]
+
+
+def cells(row: Entry) -> list[Cell]:
+    """Return the cells of a row."""
+    lost = f"of {row['seeds'] + row['lost']}" if row["lost"] else ""
+    levels = [_levels(row["returns"], "return")]
+    levels += [_levels(row["levels"], "score")] if row["unit"] == "score" else []
+    return [
+        (row["experiment"], ""),
+        (row["method"], ""),
+        (str(row["seeds"]), lost),
+        *levels,
+        *(_gain(row["gains"][gain], row["unit"]) for gain in GAINS),
+        _time(row["time"]),
+        (row["verdict"]["word"], ""),
+    ]
+
+
+def sides(row: Entry) -> dict[str, str]:
+    """Return, by the head of its column, on which side of 0 a gain or the verdict of a row lies."""
+    gains = {title: (row["gains"][gain] or {}).get("side", "") for gain, title in GAINS.items()}
+    verdict = row["verdict"]
+    said = "above" if verdict["word"] == HEAD_START else ""
+    return {**gains, "verdict": "below" if verdict["warning"] else said}
+
+
+def note(rows: Sequence[Entry]) -> str:
+    """Return what a reader of a target's table must know."""
+    if rows[0]["unit"] == "score":
+        low, high = (formats.number(anchor) for anchor in rows[0]["anchors"])
+        what = f"in scores, where 0 is a return of {low} and 1 one of {high}"
+    else:
+        what = "in returns, as the experiments have no scale in common"
+    return (
+        f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
+        "seeds. Returns and scores are at step 0 → at the end. Reached: seeds that hold the "
+        "threshold of their experiment, and the Kaplan-Meier median of when they do."
+    )
+
+
+def _levels(found: Mapping[str, Any] | None, unit: str) -> Cell:
+    if found is None:
+        return formats.NONE, ""
+    return _value(found["start"]["estimate"], unit), f"→ {_value(found['end']['estimate'], unit)}"
+
+
+def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
+    if found is None:
+        return formats.NONE, ""
+    estimate = _value(found["estimate"], unit, "+")
+    if found["low"] is None or found["high"] is None:
+        return estimate, "no interval"
+    return estimate, f"[{_value(found['low'], unit, '+')}, {_value(found['high'], unit, '+')}]"
+
+
+def _time(time: Mapping[str, Any] | None) -> Cell:
+    if time is None:
+        return formats.NONE, ""
+    median = "" if time["median"] is None else f"after {formats.steps(time['median'])} steps"
+    return f"{time['reached']}/{time['n']}", median
+
+
+def _value(value: float, unit: str, sign: str = "") -> str:
+    return f"{value:{sign}.2f}" if unit == "score" else formats.brief(value, sign)
+
+
+def _flat(row: Entry) -> dict[str, Any]:
+    """Return a row as columns of plain values; None is an empty field."""
+    member, time = row["member"], row["time"] or {}
+    levels = row["levels"] or {}
+    measured = {"start": levels.get("start"), "end": levels.get("end"), **row["gains"]}
+    flat = {
+        "experiment": row["experiment"],
+        "directory": str(member.run.directory),
+        **{key: row[key] for key in ("target", "world", "method", "steps", "seeds", "lost")},
+        "unit": row["unit"],
+    }
+    for name, entry in measured.items():
+        found = entry or {}
+        flat |= {
+            name: found.get("estimate"),
+            f"{name}_low": found.get("low"),
+            f"{name}_high": found.get("high"),
+        }
+    return flat | {
+        "threshold": row["threshold"],
+        "reached": time.get("reached"),
+        "median_time": time.get("median"),
+        "verdict": row["verdict"]["word"],
+    }

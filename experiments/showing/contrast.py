@@ -1,0 +1,132 @@
+"""What differs between the source and a target, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...envs.changes import ChangeError, parse
+from ...envs.errors import HeadstartError
+from ...envs.parameters import Parameter
+from ...envs.shifts import shift_changes
+from ..measuring.loading import Run
+from .formats import number
+
+
+def contrast(run: Run, target: str) -> dict[str, Any]:
+    """Return what differs between the source and a target, as rows of a table.
+
+    `parameters` has a row for each parameter that the source randomizes or the target shifts: what
+    it is written as, the range of the source and the value in the target. `others` are the
+    parameters left at nominal. `shift` is the name of a named shift, else None. `settings` has a
+    row for each keyword, wrapper or world that differs.
+    """
+    source = run.experiment["source"]
+    there = run.experiment["targets"][target] or {}
+    world = there.get("world") or source.get("world")
+    known = run.facts.get("parameters", {}).get(world, {})
+    drawn, shifted = source.get("randomization") or {}, there.get("shift") or {}
+    name = shifted if isinstance(shifted, str) else None
+    try:
+        shifted = shift_changes(world, shifted)
+    except HeadstartError:
+        # The shift of another version: its name is all there is to show.
+        shifted = {}
+    named = [key for key in {**known, **drawn, **shifted} if key in drawn or key in shifted]
+    rows = [_row(key, known.get(key), drawn.get(key), shifted.get(key)) for key in named]
+    return {
+        "world": world,
+        "shift": name,
+        "parameters": rows,
+        "others": [key for key in known if key not in named],
+        "settings": _settings(source, there),
+    }
+
+
+def outcome(name: str, change: Any, declared: Mapping[str, Any] | None) -> str | None:
+    """Return what a change makes of a parameter, as `0 to 0.06 s`; None where that is not known.
+
+    `declared` is what the run recorded of the parameter.
+    """
+    if declared is None:
+        return None
+    parameter = _parameter(name, declared)
+    found = _range(change, parameter)
+    if found is None:
+        return None
+    return f"{_span(*found)}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
+
+
+def _row(
+    name: str, declared: Mapping[str, Any] | None, drawn: Any, shifted: Any
+) -> dict[str, str | None]:
+    row: dict[str, str | None] = {
+        "name": name,
+        "unit": None,
+        "nominal": None,
+        "about": None,
+        "source": None if drawn is None else str(drawn),
+        "range": None,
+        "target": None if shifted is None else str(shifted),
+        "value": None,
+        "inside": None,
+    }
+    if declared is None:
+        return row
+    parameter = _parameter(name, declared)
+    nominal = float(parameter.nominal)
+    low, high = _range(drawn, parameter) or (nominal, nominal)
+    value = (_range(shifted, parameter) or (nominal, nominal))[0]
+    # A hair of tolerance, as 0.1 * 3 is not 0.3.
+    slack = 1e-9 * max(abs(low), abs(high), abs(value))
+    return row | {
+        "unit": parameter.unit,
+        "nominal": number(nominal),
+        "about": parameter.about,
+        "range": _span(low, high),
+        "value": number(value),
+        "inside": "yes" if low - slack <= value <= high + slack else "no",
+    }
+
+
+def _parameter(name: str, declared: Mapping[str, Any]) -> Parameter:
+    keys = ("unit", "nominal", "low", "high", "about")
+    return Parameter(name=name, **{key: declared[key] for key in keys})
+
+
+def _span(low: float, high: float) -> str:
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
+
+
+def _range(text: Any, parameter: Parameter) -> tuple[float, float] | None:
+    """Return the range that a change gives a parameter; None where it has none that can be read."""
+    if text is None:
+        return None
+    try:
+        return parse(str(text)).range(parameter)
+    except ChangeError:
+        return None
+
+
+def _settings(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, str]]:
+    rows = []
+    if target.get("world") not in (None, source.get("world")):
+        rows.append({"name": "world", "source": source["world"], "target": target["world"]})
+    here, there = source.get("wrappers") or [], target.get("wrappers") or []
+    if here != there:
+        rows.append({"name": "wrappers", "source": _text(here), "target": _text(there)})
+    here, there = source.get("kwargs") or {}, target.get("kwargs") or {}
+    rows += [
+        {"name": key, "source": _text(here.get(key)), "target": _text(there.get(key))}
+        for key in {**here, **there}
+        if here.get(key) != there.get(key)
+    ]
+    return rows
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "default"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(str(part) for part in value) or "none"
+    return str(value)

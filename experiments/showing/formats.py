@@ -1,0 +1,52 @@
+"""Numbers as a reader says them, in reports and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NONE = "–"
+
+
+def number(value: float | None) -> str:
+    """Return a number to 4 significant digits."""
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def brief(value: float, sign: str = "") -> str:
+    """Return a number to 3 significant digits, from 1,000 on without decimals."""
+    return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3g}"
+
+
+def steps(value: float | None) -> str:
+    """Return a count of steps."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def interval(entry: Mapping[str, Any] | None) -> str:
+    """Return `0.45 [0.30, 0.60]` of a summary's entry, without a sign."""
+    if entry is None:
+        return NONE
+    if entry["low"] is None or entry["high"] is None:
+        return f"{entry['estimate']:.3g} [{entry['kind']}]"
+    return f"{entry['estimate']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p value to 2 significant digits, tiny ones as a bound."""
+    if p is None:
+        return NONE
+    return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a reader says them."""
+    if seconds is None:
+        return NONE
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
