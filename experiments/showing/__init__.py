@@ -8,14 +8,16 @@ from typing import Any
 from ..measuring.loading import load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
-from . import filming, report
+from . import board, filming, report
 from .figures import draw
 
 __all__ = ["write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
-    """Write results.csv, summary.json, figures (PNG, SVG) and report.html; return the summary.
+    """Write results.csv, summary.json, figures (PNG, SVG), report.html and what TensorBoard shows.
+
+    Returns the summary.
 
     Each file is replaced as a whole or not at all. Equal runs give equal files.
 
@@ -33,4 +35,5 @@ def write(directory: str | Path) -> dict[str, Any]:
     for name, drawn in figures.items():
         write_bytes(run.directory / "figures" / name, drawn)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
+    board.write(run, summary, figures, videos)
     return summary
