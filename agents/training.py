@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.utils.tensorboard import SummaryWriter
 
 from ..envs.errors import HeadstartError
@@ -75,8 +76,10 @@ def train(
     `checkpoint_every` give the same curve and weights.
 
     With `log_dir`, TensorBoard gets `eval/return`, `eval/success`, `eval/length`, the world's
-    `reward/<term>` and Stable-Baselines3's own scalars; after a restore, what an earlier run had
-    logged beyond the checkpoint is purged. `on_rollout(step)` is called at every boundary.
+    `reward/<term>`, the `parameters/<name>` that its episodes had in force (means over those that
+    ended) and Stable-Baselines3's own scalars. After a restore, what an earlier run had logged
+    beyond the checkpoint is purged, and but for `time/...` the log becomes that of an uninterrupted
+    run. `on_rollout(step)` is called at every boundary.
 
     Raises TrainingError when an observation, a reward, a loss or a weight is not finite.
     """
@@ -143,10 +146,15 @@ class _Loop(BaseCallback):
         self.on_boundary = on_rollout
         self.first_step = learner.steps
         self.running = False
+        self.parameters: list[Any] = []
 
     def _on_rollout_start(self) -> None:
         step = self.learner.steps
         self._at_boundary(step)
+        if step in self.checkpoints or isinstance(self.model, OnPolicyAlgorithm):
+            # The losses of the update just made: SB3 logs them a rollout late, or, where a run
+            # goes on from this checkpoint, not at all.
+            self.logger.dump(step)
         if not self.running:
             self.running = True
             self._restart(step)
@@ -157,6 +165,7 @@ class _Loop(BaseCallback):
 
     def _on_training_end(self) -> None:
         self._at_boundary(self.learner.steps)
+        self.logger.dump(self.learner.steps)
 
     def _on_step(self) -> bool:
         normalizer = self.learner.normalizer
@@ -172,15 +181,24 @@ class _Loop(BaseCallback):
 
     def _log_episodes(self) -> None:
         """Log what worlds say of themselves at the end of an episode."""
-        for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
+        begun = self._begun()
+        ends = zip(self.locals["dones"], self.locals["infos"], strict=True)
+        for world, (done, info) in enumerate(ends):
             if not done:
                 continue
             if not is_finite(info.get("terminal_observation", 0.0)):
                 raise self._not_finite("observation")
-            for term, value in info.get("reward_terms", {}).items():
-                self.logger.record_mean(f"reward/{term}", float(value))
+            for term, value in _numbers(info.get("reward_terms")).items():
+                self.logger.record_mean(f"reward/{term}", value)
+            for name, value in _numbers(self.parameters[world]).items():
+                self.logger.record_mean(f"parameters/{name}", value)
+            self.parameters[world] = begun[world]
             if "success" in info:
                 self.logger.record_mean("rollout/success_rate", float(info["success"]))
+
+    def _begun(self) -> list[Any]:
+        """Return the parameters, as far as told, of the episode that each world began last."""
+        return [info.get("parameters") for info in self.learner.worlds.unwrapped.reset_infos]
 
     def _at_boundary(self, step: int) -> None:
         losses = self.logger.name_to_value
@@ -211,6 +229,11 @@ class _Loop(BaseCallback):
         """Make all that follows a function of (seed, step) and of what a checkpoint holds."""
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
         reset_worlds(self.learner, seed >> 1)
+        self.parameters = self._begun()
+        # A checkpoint has no past episodes, so means over the latest ones begin anew as well.
+        for latest in (self.model.ep_info_buffer, self.model.ep_success_buffer):
+            assert latest is not None
+            latest.clear()
         normalizer = self.learner.normalizer
         observations = self.model._last_obs if normalizer is None else normalizer.old_obs
         if not is_finite(observations):
@@ -243,6 +266,14 @@ def log_evaluation(logger: Logger, step: int, record: Mapping[str, Any]) -> None
     for output in logger.output_formats:
         if isinstance(output, KVWriter):
             output.write(values, dict.fromkeys(values, ("",)), step)
+
+
+def _numbers(told: Any) -> dict[str, float]:
+    """Return the numbers of a mapping that a world tells; anything else is that world's own."""
+    if not isinstance(told, Mapping):
+        return {}
+    numbers = {name: v for name, v in told.items() if isinstance(v, (int, float, np.number))}
+    return {name: float(value) for name, value in numbers.items()}
 
 
 def _not_finite(learner: Learner) -> str | None:

@@ -14,6 +14,9 @@ from . import metrics
 from .loading import Trial
 from .statistics import Interval, mean_interval
 
+FEWEST_FOR_BAND = 3
+"""Below this the t interval of every evaluation is wider than the curves; the seeds say more."""
+
 Entry = dict[str, Any]
 
 
@@ -48,6 +51,19 @@ def curves_of(trials: Sequence[Trial]) -> Curves | None:
         returns=np.array([trial.returns for trial in trials], dtype=np.float64),
         success=np.array(success, dtype=np.float64) if told else None,
     )
+
+
+def band(values: metrics.Floats) -> tuple[metrics.Floats, metrics.Floats] | None:
+    """Return both ends, each `(evaluations,)`, of the 95 % t intervals of the means over seeds.
+
+    `values` are `(seeds, evaluations)`. None with fewer than 3 seeds.
+    """
+    if len(values) < FEWEST_FOR_BAND:
+        return None
+    intervals = [mean_interval(column) for column in values.T]
+    ends = [(found.low, found.high) for found in intervals if found is not None]
+    low, high = np.array(ends, dtype=np.float64).T
+    return low, high
 
 
 def entry(seeds: Sequence[int], values: ArrayLike) -> Entry:

@@ -10,7 +10,7 @@ from ..measuring import several
 from ..measuring.loading import Run, RunError, load
 from ..measuring.summary import summarize
 from ..running.store import write_bytes, write_json, write_text
-from . import filming, paper, report
+from . import board, filming, paper, report
 from .comparison import Comparison
 from .figures import draw
 
@@ -18,7 +18,9 @@ __all__ = ["compare", "write"]
 
 
 def write(directory: str | Path) -> dict[str, Any]:
-    """Write results.csv, summary.json, figures, tables and report.html; return the summary.
+    """Write results.csv, summary.json, figures, tables, report.html and what TensorBoard shows.
+
+    Returns the summary.
 
     Each file is replaced as a whole or not at all. Equal runs give equal files.
 
@@ -58,4 +60,5 @@ def _write(run: Run) -> dict[str, Any]:
     for name, text in paper.texts(run, summary).items():
         write_text(run.directory / "tables" / name, text)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
+    board.write(run, summary, figures, videos)
     return summary

@@ -58,6 +58,22 @@ def write(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def as_gif(mp4: bytes, fps: float, width: int) -> bytes | None:
+    """Return an mp4 that `write` wrote as a gif of `fps` per second and at most `width` pixels.
+
+    None without imageio-ffmpeg, or where the video cannot be read.
+    """
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        return None
+    import imageio_ffmpeg
+
+    filters = f"fps={fps},scale='min({width},iw)':-2,split[a][b];[a]palettegen[p];[b][p]paletteuse"
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-vf", filters]
+    words += ["-f", "gif", "-fflags", "+bitexact", "-"]
+    done = subprocess.run(words, input=mp4, capture_output=True, start_new_session=True)
+    return done.stdout if done.returncode == 0 else None
+
+
 def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     import imageio_ffmpeg
 

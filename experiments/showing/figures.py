@@ -18,9 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from ..measuring.entries import curves_of
+from ..measuring.entries import band, curves_of
 from ..measuring.loading import Run
-from ..measuring.statistics import mean_interval
 from ..measuring.summary import score_curves
 
 COLOURS = ("#000000", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
@@ -28,8 +27,6 @@ LINES = ("-", "--", "-.", "-", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 Floats = NDArray[np.float64]
 DPI = 200
-FEWEST_FOR_BAND = 3
-"""Below this the t interval of every evaluation is wider than the figure; the seeds say more."""
 WIDTH = 7.0
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -110,11 +107,8 @@ def draw_curve(axis: Axes, steps: Floats, values: Floats, number: int, label: st
     """Draw curves `(seeds, evaluations)` in the look of `number`: mean, each seed, the interval."""
     colour, line, marker = look(number)
     axis.plot(steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
-    intervals = [mean_interval(column) for column in values.T]
-    ends = [(x.low, x.high) for x in intervals if x and x.low is not None and x.high is not None]
-    if len(values) >= FEWEST_FOR_BAND and len(ends) == steps.size:
-        low, high = zip(*ends, strict=True)
-        axis.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
+    if ends := band(values):
+        axis.fill_between(steps, *ends, color=colour, alpha=0.12, linewidth=0)
     every = max(1, steps.size // 8)
     axis.plot(
         steps,

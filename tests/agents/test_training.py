@@ -228,7 +228,12 @@ def scalars(directory):
 
 
 class Terms(gym.Wrapper):
-    """Says at the end of an episode what a headstart world says."""
+    """Says of an episode what a headstart world says; its mass is drawn anew for each."""
+
+    def reset(self, **arguments):
+        observation, info = self.env.reset(**arguments)
+        info["parameters"] = {"mass": self.unwrapped.np_random.uniform(), "kind": "heavy"}
+        return observation, info
 
     def step(self, action):
         observation, reward, terminated, truncated, info = self.env.step(action)
@@ -237,35 +242,73 @@ class Terms(gym.Wrapper):
         return observation, reward, terminated, truncated, info
 
 
-def test_tensorboard_has_one_axis_across_an_interruption(learner, evaluate, tmp_path, pendulum):
-    options = {"steps": 768, "every": 128, "checkpoint_every": 300, "log_dir": tmp_path / "log"}
+@pytest.mark.parametrize(
+    ("algorithm", "steps", "every", "stop_at", "restored"),
+    [("ppo", 768, 128, 640, 384), ("sac", 350, 50, 300, 250)],
+)
+def test_tensorboard_of_an_interrupted_run_is_that_of_an_uninterrupted_one(
+    learner, evaluate, tmp_path, pendulum, algorithm, steps, every, stop_at, restored
+):
+    def train_in(folder, **options):
+        one = learner(algorithm, make_world=lambda: Terms(pendulum()))
 
-    def terms():
-        return Terms(pendulum())
+        def save(_):
+            bundle.save(one, tmp_path / folder / "b", world_id="Pendulum-v1", replay_buffer=True)
 
-    def save(step):
-        bundle.save(first, tmp_path / "b", world_id="Pendulum-v1")
+        if bundle.exists(tmp_path / folder / "b"):
+            bundle.load(tmp_path / folder / "b").restore(one)
+            assert one.steps == restored
+        options |= {"steps": steps, "every": every, "checkpoint_every": restored - 4}
+        curve = run(
+            one, evaluate, save_checkpoint=save, log_dir=tmp_path / folder / "log", **options
+        )
+        one.close()
+        return curve
 
-    first = learner("ppo", make_world=terms)
-    stopped = run(first, evaluate, save_checkpoint=save, stop_at=640, **options)
-    first.close()
-    second = learner("ppo", make_world=terms)
-    bundle.load(tmp_path / "b").restore(second)
-    assert second.steps == 384
-    curve = run(second, evaluate, recorded=stopped, **options)
-    second.close()
+    whole = train_in("whole")
+    curve = train_in("cut", recorded=train_in("cut", stop_at=stop_at))
+    assert curve == whole
 
-    logged = scalars(tmp_path / "log")
-    expected = [(step, pytest.approx(record["return"])) for step, record in curve.items()]
-    assert logged["eval/return"] == expected
+    logged, expected = scalars(tmp_path / "cut/log"), scalars(tmp_path / "whole/log")
+    assert logged["eval/return"] == [
+        (step, pytest.approx(record["return"])) for step, record in curve.items()
+    ]
     assert [step for step, _ in logged["eval/length"]] == list(curve)
     assert "eval/success" not in logged
-    assert [step for step, _ in logged["rollout/ep_rew_mean"]] == sorted(
-        {step for step, _ in logged["rollout/ep_rew_mean"]}
-    )
+    assert logged.keys() == expected.keys()
+    for tag in logged:
+        at = [step for step, _ in logged[tag]]
+        assert at == sorted(set(at)), tag
+        if not tag.startswith("time/"):
+            assert logged[tag] == expected[tag], tag
     assert {value for _, value in logged["reward/effort"]} == {-2.5}
     assert {value for _, value in logged["rollout/success_rate"]} == {1.0}
-    assert "train/value_loss" in logged
+    assert {value for _, value in logged["rollout/ep_len_mean"]} == {25.0}
+    assert "parameters/mass" in logged
+    assert "parameters/kind" not in logged
+    loss = {"ppo": "train/value_loss", "sac": "train/critic_loss"}[algorithm]
+    # The losses of the last update are there, too.
+    assert logged[loss][-1][0] == steps
+
+
+def test_logged_parameters_are_those_of_the_episodes_that_ended(
+    learner, evaluate, tmp_path, pendulum
+):
+    class Counted(gym.Wrapper):
+        count = 0
+
+        def reset(self, **arguments):
+            observation, info = self.env.reset(**arguments)
+            self.count += 1
+            return observation, {**info, "parameters": {"count": self.count}}
+
+    one = learner("ppo", make_world=lambda: Counted(pendulum()), worlds=1, n_steps=64)
+    assert one.normalizer is not None  # what wraps the worlds must not hide them
+    run(one, evaluate, steps=128, every=128, log_dir=tmp_path)
+    one.close()
+    # Episodes end at steps 25 and 50 of the first rollout, and at 75, 100 and 125 of the second.
+    expected = [(64, (1 + 2) / 2), (128, (3 + 4 + 5) / 3)]
+    assert scalars(tmp_path)["parameters/count"] == expected
 
 
 def test_progress_is_reported_at_every_rollout(learner, evaluate):
