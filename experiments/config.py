@@ -8,22 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..envs.changes import Change
-from ..envs.errors import HeadstartError, nearest
+from ..envs.errors import nearest
 from ..envs.making import WorldSpec
 from . import sources
+from .yaml_text import ConfigError as ConfigError
+from .yaml_text import parse, parse_all
 
 LEAVE_ONE_OUT = "leave_one_out"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
-
-
-class ConfigError(HeadstartError):
-    """An experiment that cannot be run as written."""
 
 
 class Section(BaseModel):
@@ -292,29 +289,6 @@ def _check_name(name: str) -> str:
     return name
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without its two silent traps: repeated keys, and 1e-3 read as text."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+"),
-    list("-+0123456789."),
-)
-
-
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from a YAML file.
 
@@ -342,7 +316,7 @@ def load_all(path: str | Path, overrides: Sequence[str] = ()) -> list[Experiment
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot read '{path}': {reason}") from None
     found = []
-    for data in _parse_all(text, str(path)) or [None]:
+    for data in parse_all(text, str(path)) or [None]:
         if not isinstance(data, dict):
             raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
         for override in overrides:
@@ -378,30 +352,11 @@ def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
         raise ConfigError(f"{where}: {_explain(error)}") from None
 
 
-def _parse(text: str, where: str) -> Any:
-    found = _parse_all(text, where)
-    return found[0] if found else None
-
-
-def _parse_all(text: str, where: str) -> list[Any]:
-    """Return the documents of a YAML text."""
-    try:
-        return list(yaml.load_all(text, _Loader))
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        hint = ""
-        if "alias" in f"{error.context} {error.problem}":
-            hint = " (a change that starts with '*' needs quotes: \"* 0.4\")"
-        raise ConfigError(f"{where}{line}: {error.problem or error.context}{hint}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
-
-
 def _override(data: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"--set {override}: expected key.path=value")
-    put(data, key.strip(), _parse(value, f"--set {override}"), f"--set {override}")
+    put(data, key.strip(), parse(value, f"--set {override}"), f"--set {override}")
 
 
 def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:

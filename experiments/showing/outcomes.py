@@ -109,7 +109,8 @@ def _flat(prefix: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Setti
 
 def _outcomes(trial: Trial, summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Yield what a trial came to, as far as the summary has it for its seed."""
-    method = summary["targets"][trial.target]["methods"][trial.method]
+    target = summary["targets"][trial.target]
+    method = (target["methods"] | target["equal_total"]).get(trial.method)
     for name, (_, place) in OUTCOMES.items():
         entry = method
         for key in place:

@@ -290,10 +290,13 @@ def test_trials_that_failed_are_listed_and_those_not_run_are_not(root):
     assert not list((root / "tensorboard" / TARGET / "fine_tune").iterdir())
 
 
+KINDS = ("curves", "gains", "times", "survival")
+
+
 def test_figures_are_there_as_they_are(root):
     write(root)
     images = Board(root).images()
-    assert set(images) == {f"figures/{kind}-{TARGET}" for kind in ("curves", "gains", "times")}
+    assert set(images) == {f"figures/{kind}-{TARGET}" for kind in KINDS}
     for tag, image in images.items():
         assert image == (root / f"{tag}.png").read_bytes()
 

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import torch
 from headstart.agents import bundle
+from headstart.agents.algorithms import resolve as resolve_algorithm
 from headstart.agents.bundle import BundleError, _moments
+from headstart.agents.learner import create
 from headstart.agents.networks import actor_names, names_in
 from headstart.envs.errors import HeadstartError
 from headstart.transfer.methods import METHODS, Problem, resolve
@@ -437,9 +439,6 @@ def test_a_method_of_ones_own(tmp_path, monkeypatch, start, run, sources):
 
 
 def test_an_algorithm_without_an_actor_cannot_be_fine_tuned(tmp_path):
-    from headstart.agents.algorithms import resolve as resolve_algorithm
-    from headstart.agents.learner import create
-
     def make_world():
         return gym.make("CartPole-v1", disable_env_checker=True)
 

@@ -1,0 +1,57 @@
+"""YAML without its two silent traps: repeated keys, and 1e-3 read as text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from ..envs.errors import HeadstartError
+
+
+class ConfigError(HeadstartError):
+    """An experiment that cannot be run as written."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses repeated keys and knows numbers like 1e-3."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+"),
+    list("-+0123456789."),
+)
+
+
+def parse(text: str, where: str) -> Any:
+    """Return the first document of a YAML text, None if it holds none; errors name `where`."""
+    found = parse_all(text, where)
+    return found[0] if found else None
+
+
+def parse_all(text: str, where: str) -> list[Any]:
+    """Return the documents of a YAML text."""
+    try:
+        return list(yaml.load_all(text, _Loader))
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        hint = ""
+        if "alias" in f"{error.context} {error.problem}":
+            hint = " (a change that starts with '*' needs quotes: \"* 0.4\")"
+        raise ConfigError(f"{where}{line}: {error.problem or error.context}{hint}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
