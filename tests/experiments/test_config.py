@@ -137,11 +137,41 @@ def test_method_labels():
     assert method_label("my.module:Mine") == "Mine"
 
 
+def test_a_file_may_hold_several_experiments(tmp_path):
+    file = tmp_path / "two.yaml"
+    text = (Path(config.__file__).parent / "studies" / "quickstart.yaml").read_text()
+    file.write_text(f"{text}---\n{text.replace('name: quickstart', 'name: other')}")
+    found = config.load_all(file, ["seeds=[7]"])
+    assert [(e.name, e.seeds) for e in found] == [("quickstart", [7]), ("other", [7])]
+    with pytest.raises(ConfigError, match=r"two\.yaml: holds 2 experiments, and one was expected"):
+        config.load(file)
+    file.write_text(f"{text}---\n{text}")
+    with pytest.raises(ConfigError, match="two experiments are called 'quickstart'"):
+        config.load_all(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            ["targets.tired-arm.steps=25_000"],
+            "25,000 is not on the evaluation grid.*nearest are 24,000 and 27,000",
+        ),
+        (["evaluation.threshold=1.2"], "evaluation.threshold: .*less than or equal to 1"),
+        (["evaluation.threshold=0"], "evaluation.threshold: .*greater than 0"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        config.load(Path(config.__file__).parent / "studies" / "quickstart.yaml", changes)
+
+
 def test_the_schema_allows_the_studies_and_little_else():
     schema = json.loads(config.json_schema())
     check = jsonschema.Draft202012Validator(schema)
     for path in (Path(config.__file__).parent / "studies").glob("*.yaml"):
-        check.validate(yaml.safe_load(path.read_text()))
+        for experiment in yaml.safe_load_all(path.read_text()):
+            check.validate(experiment)
     short = {
         "name": "short",
         "source": "pretrained/randomized",
