@@ -255,3 +255,5 @@ def test_curves_have_a_panel_a_method_and_a_line_an_experiment(tiny, twin):
     assert [line.get_ydata()[0] for line in means] == pytest.approx([-54, -54])  # in returns
     assert len({str(line.get_linestyle()) for line in means}) == 2
     assert axes[0].get_xlim() == (0, 100)
+    line = overlaid(members(tiny, twin(place="third")), TARGET).axes[1].lines[-1]
+    assert line.get_ydata()[0] == pytest.approx(0.6)  # in scores, where the scale is the same

@@ -66,6 +66,7 @@ def test_latex_is_whole_and_escaped(make_run):
     assert r"$^{*}" not in text
     assert re.search(r"\$\+0\.\d\d\^\{\*\}\$", text)  # not converged
     assert "* not converged." in text
+    assert re.search(r"3/3 & \$\d+\{,\}000\$", text)  # a median time, its comma close
 
 
 def test_markdown_keeps_what_it_would_read_as_its_own(make_run):
