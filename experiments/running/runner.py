@@ -25,6 +25,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
 from . import facts, plan
 from .plan import Unit
@@ -84,7 +85,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     if path.exists():
         there = yaml.safe_load(path.read_text(encoding="utf-8"))
         # Videos are made of what a run leaves, so they may be wished for later.
-        differing = _first_difference({**there, "video": None}, {**resolved, "video": None})
+        differing = first_difference({**there, "video": None}, {**resolved, "video": None})
         if differing:
             raise ConfigError(
                 f"'{directory}' holds another experiment: {differing}; choose another directory "
@@ -94,7 +95,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         if known is None:
             raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")
         if known["versions"] != facts.versions():
-            changed = _first_difference(known["versions"], facts.versions())
+            changed = first_difference(known["versions"], facts.versions())
             raise ConfigError(
                 f"'{directory}' was begun with other versions: {changed}; finish it with those, "
                 "or choose another directory with --out"
@@ -109,7 +110,11 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
             f"'{directory}' is not empty and holds no experiment; choose another with --out"
         )
     methods = {
-        label: {"needs_source": method.needs_source, "trains": method.trains}
+        label: {
+            "needs_source": method.needs_source,
+            "trains": method.trains,
+            "tunable": tunable(method),
+        }
         for label, method in plan.methods(experiment).items()
     }
     known = facts.begin(parameters, plan.known_anchors(experiment), methods)
@@ -122,12 +127,12 @@ def _plain_algorithm(experiment: Experiment) -> dict[str, Any]:
     return {algorithm.name: dict(algorithm.settings)}
 
 
-def _first_difference(there: Any, here: Any, path: str = "") -> str | None:
+def first_difference(there: Any, here: Any, path: str = "") -> str | None:
     """Say at which key two plain values differ first, and how."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in [*there, *(k for k in here if k not in there)]:
             inner = f"{path}.{key}" if path else str(key)
-            found = _first_difference(there.get(key), here.get(key), inner)
+            found = first_difference(there.get(key), here.get(key), inner)
             if found:
                 return found
         return None
