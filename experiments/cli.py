@@ -22,6 +22,7 @@ from rich.markup import escape
 from ..envs.errors import HeadstartError, nearest
 from . import agent_commands as agents
 from .bench_commands import app as bench_app
+from .tuning_commands import tune
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
 PIPE_WIDTH = 110
@@ -114,11 +115,11 @@ def run(
     if dry_run:
         from .harness import preview
 
-        for part in preview(_study(experiment), out=out, jobs=jobs, overrides=set_ or []):
+        for part in preview(study_path(experiment), out=out, jobs=jobs, overrides=set_ or []):
             console.print(part, highlight=False)
         return
     result = run_experiment(
-        _study(experiment), out=out, jobs=jobs, overrides=set_ or [], console=console
+        study_path(experiment), out=out, jobs=jobs, overrides=set_ or [], console=console
     )
     result.show(console)
     console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
@@ -128,7 +129,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _study(experiment: Path) -> Path:
+def study_path(experiment: Path) -> Path:
     """Return the experiment's file: the one named, or else the study of this name."""
     if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
         return experiment
@@ -254,6 +255,7 @@ def _config() -> None:
     """What an experiment's file may hold."""
 
 
+app.command()(tune)
 app.command()(agents.pretrain)
 app.command()(agents.evaluate)
 app.command()(agents.export)
@@ -286,7 +288,7 @@ def main(words: Sequence[str] | None = None) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     if status == 130:
-        hint = "; the same command goes on from here" if "run" in words else ""
+        hint = "; the same command goes on from here" if {"run", "tune"} & set(words) else ""
         errors.print(f"interrupted{hint}")
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -33,10 +33,15 @@ ANCHOR_EPISODES = 100
 EVALUATION_WORLDS = 4
 
 
+class Stop(Exception):
+    """Raised by a `Progress`: the unit is to end here, as it is."""
+
+
 def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]:
     """Run a unit of the run directory `run`; a failure is recorded there, not raised.
 
-    Returns the final state ("done" or "failed") and, when failed, the error in one line.
+    Returns the final state ("done", "failed", or "stopped" where `progress` raised `Stop`) and,
+    when failed, the error in one line.
     """
     folder = run / unit
     started = time.monotonic()
@@ -79,6 +84,8 @@ def run_unit(run: Path, unit: str, progress: Progress) -> tuple[str, str | None]
             result = _Work(run, folder, experiment, report).trial(target, label, _seed(seed))
             status.update(result)
         status["state"] = "done"
+    except Stop:
+        status["state"] = "stopped"
     except Exception as error:
         status.update(
             state="failed",
