@@ -114,8 +114,11 @@ class Algorithm:
         return inspect.signature(self.cls.__init__).parameters[key].default
 
     def replace(self, **changes: Any) -> Algorithm:
-        """Return the algorithm with some settings changed, checked as in `resolve`."""
-        return _checked(self.name, self.cls, {**self.settings, **changes})
+        """Return the algorithm with some settings changed, checked as in `resolve`.
+
+        A mapping among them (`policy_kwargs`) changes only the keys that it names.
+        """
+        return _checked(self.name, self.cls, _overlaid(self.settings, changes))
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments, text forms turned into classes."""
@@ -149,10 +152,17 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None], world_id: str) -
     name = next((short for short, known in ALGORITHMS.items() if known is cls), name)
     settings: dict[str, Any] = {"policy": None, **OWN}
     for layer in (PRESETS.get((name, None), {}), PRESETS.get((name, world_id), {}), given):
-        for key, value in layer.items():
-            merge = isinstance(value, Mapping) and isinstance(settings.get(key), Mapping)
-            settings[key] = {**settings[key], **value} if merge else value
+        settings = _overlaid(settings, layer)
     return _checked(name, cls, settings)
+
+
+def _overlaid(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with changes laid over them, mappings among them key by key."""
+    overlaid = dict(settings)
+    for key, value in changes.items():
+        merge = isinstance(value, Mapping) and isinstance(overlaid.get(key), Mapping)
+        overlaid[key] = {**overlaid[key], **value} if merge else value
+    return overlaid
 
 
 def _algorithm_class(name: str) -> type[BaseAlgorithm]:

@@ -28,8 +28,9 @@ from headstart.envs.ranges import RANGES
 from headstart.envs.shifts import LEVELS, families
 from headstart.experiments import bench_timing, config
 from headstart.experiments.describing import Sheet, defaults, describe_world, in_yaml
+from headstart.experiments.tuned import Tuned
 from headstart.transfer.methods import METHODS, normalizer
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py from the code: change it there. -->"
@@ -71,6 +72,10 @@ def experiment_file() -> str:
         _keys(config.Anchors),
         "## `evaluation`",
         _keys(config.EvaluationPlan),
+        "## `tuned`, among a method's settings",
+        "What `headstart tune` writes beside the settings that it found: see "
+        "[tuning.md](tuning.md).",
+        _keys(Tuned),
         *_changes(),
         *_algorithms(),
         *_methods(),
@@ -290,7 +295,7 @@ def _methods() -> Iterable[str]:
             yield _table(("setting", "type", "default"), rows)
 
 
-def _keys(section: type[config.Section]) -> str:
+def _keys(section: type[BaseModel]) -> str:
     """Return the table of a section's keys."""
     rows = []
     schema = section.model_json_schema()["properties"]

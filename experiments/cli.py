@@ -23,6 +23,7 @@ from ..envs.errors import HeadstartError
 from . import agent_commands as agents
 from .bench_commands import app as bench_app
 from .run_command import run
+from .tuning_commands import tune
 
 # What a pipe or a file is taken to hold in a line: rich's 80 columns cut the wider tables.
 PIPE_WIDTH = 110
@@ -222,6 +223,7 @@ def _config() -> None:
     """What an experiment's file may hold."""
 
 
+app.command()(tune)
 app.command()(agents.pretrain)
 app.command()(agents.evaluate)
 app.command()(agents.export)
@@ -254,7 +256,7 @@ def main(words: Sequence[str] | None = None) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     if status == 130:
-        hint = "; the same command goes on from here" if "run" in words else ""
+        hint = "; the same command goes on from here" if {"run", "tune"} & set(words) else ""
         errors.print(f"interrupted{hint}")
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -14,6 +14,7 @@ from ..envs.changes import Change
 from ..envs.errors import nearest
 from ..envs.making import WorldSpec
 from . import sources
+from .tuned import check_tuned
 from .yaml_text import ConfigError as ConfigError
 from .yaml_text import parse, parse_all
 
@@ -161,7 +162,7 @@ class Experiment(Section):
     ]
     """How what was learned is used: names, `{name: {setting: value}}`, or your own as
     `package.module:Class`. A `label` among the settings names an entry where one method is listed
-    twice."""
+    twice; `tuned` says what its settings were found with, as `headstart tune` writes it."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)] = [
         0,
         1,
@@ -220,6 +221,7 @@ class Experiment(Section):
         for method in methods:
             if isinstance(method, dict) and len(method) != 1:
                 raise ValueError(f"expected 'name' or 'name: {{settings}}', got {method}")
+            check_tuned(method)
         names = [method_label(method) for method in methods]
         for name in names:
             if names.count(name) > 1:

@@ -94,7 +94,12 @@ def methods() -> Sheet:
 
 def defaults(method: type[Any]) -> dict[str, Any]:
     """Return a method's settings with their defaults."""
-    return {field.name: field.default for field in dataclasses.fields(method)}
+    return {
+        field.name: field.default
+        if field.default_factory is dataclasses.MISSING
+        else field.default_factory()
+        for field in dataclasses.fields(method)
+    }
 
 
 def in_yaml(value: Any) -> str:

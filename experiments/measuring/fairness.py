@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..tuned import tuned_with
 from .comparing import BASELINE, uses_source
 from .loading import Run
 from .statistics import FEWEST_SEEDS
 
 ALWAYS_BESIDE = (BASELINE, "zero_shot", "naive")
 """The baselines that belong beside every method (metrics of transfer)."""
+WITHOUT_SETTINGS = ("zero_shot", "naive")
+"""Methods with nothing to tune, for runs that have not recorded which those are."""
 
 
 def fairness(run: Run) -> list[dict[str, Any]]:
@@ -19,6 +22,7 @@ def fairness(run: Run) -> list[dict[str, Any]]:
         _evaluations(run),
         _sources(run),
         _source_steps(run),
+        _tuning(run),
         _baselines(run),
         _seeds(run),
         _complete(run),
@@ -56,6 +60,8 @@ def _sources(run: Run) -> dict[str, Any]:
             f"All seeds share one ready-made source policy ({bundle}), so the intervals hold the "
             "variation of learning in the target, not that between source policies.",
         )
+    if not any(uses_source(run, name) for name in run.methods):
+        return _fact(True, "No source policy was trained, as no method uses one.")
     done = [trial for trial in run.sources if trial.state == "done"]
     enough = {t.seed for t in done} >= set(run.experiment["seeds"])
     each = "Each seed has a source policy of its own, so the seeds are independent"
@@ -73,6 +79,44 @@ def _source_steps(run: Run) -> dict[str, Any]:
         "count target steps only, total time and break-even add the source's"
         + (f", and {', '.join(run.longer)} had as many in the target." if run.longer else "."),
     )
+
+
+def _tuning(run: Run) -> dict[str, Any]:
+    """Compare what the methods that have settings were tuned with."""
+    budgets = {}
+    for name, entry in zip(run.methods, run.experiment["methods"], strict=True):
+        recorded = run.facts.get("methods", {}).get(name, {})
+        if recorded.get("tunable", run.registered[name] not in WITHOUT_SETTINGS):
+            budgets[name] = tuned_with(entry)
+    if not any(budgets.values()):
+        return _fact(
+            True,
+            "No method was tuned: all have their default settings, but for those that the "
+            "experiment states.",
+        )
+    groups: dict[str, list[str]] = {}
+    for name, tuned in budgets.items():
+        with_ = f"{tuned['trials']:,} trials, {tuned['steps']:,} target steps" if tuned else "none"
+        groups.setdefault(with_, []).append(name)
+    told = [f"{', '.join(names)} with {with_}" for with_, names in groups.items()]
+    if len(told) == 1:
+        said = f"Every method that has settings was tuned with the same budget: {with_}"
+    else:
+        said = f"Methods were tuned with different budgets: {'; '.join(told)}"
+    spent = [
+        f"{name} {tuned['spent']:,}"
+        for name, tuned in budgets.items()
+        if tuned and tuned.get("spent") not in (None, tuned["steps"])
+    ]
+    said += f" (taken, as trials were stopped early: {', '.join(spent)})." if spent else "."
+    reported = [
+        f"{name} ({', '.join(map(str, both))})"
+        for name, tuned in budgets.items()
+        if tuned and (both := sorted({*tuned.get("seeds", ())} & {*run.experiment["seeds"]}))
+    ]
+    if reported:
+        said += f" Tuned on seeds that are reported here, which flatters: {', '.join(reported)}."
+    return _fact(len(told) == 1 and not reported, said)
 
 
 def _baselines(run: Run) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
 from ...transfer.methods import Method
+from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.randomization import UniformRandomization
 from ..config import ConfigError, Experiment, method_label
+from ..tuned import own_settings
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,17 @@ def units(experiment: Experiment) -> list[Unit]:
     """Return all units, each after those it needs; the longest chains begin first."""
     source = experiment.source
     steps = source.steps if source.bundle is None else 0
-    sources = [Unit(source_path(experiment, seed), steps) for seed in experiment.seeds]
     anchors = [
         Unit(f"anchors/{name}", 0)
         for name in ("source", *experiment.targets)
         if name == "source" or experiment.targets[name].anchors is None
     ]
     found = methods(experiment)
+    sources = [
+        Unit(source_path(experiment, seed), steps)
+        for seed in experiment.seeds
+        if any(method.needs_source for method in found.values())
+    ]
     trials = [
         Unit(
             f"trials/{name}/{label}/seed-{seed}",
@@ -75,7 +81,7 @@ def methods(experiment: Experiment) -> dict[str, Method]:
         plain: Any = entry
         if isinstance(entry, Mapping):
             [(name, settings)] = entry.items()
-            plain = {name: {k: v for k, v in (settings or {}).items() if k != "label"}}
+            plain = {name: own_settings(settings)}
         found[method_label(entry)] = resolve_method(plain)
     return found
 
@@ -101,6 +107,8 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         algorithm(experiment)
     with _at(where, "methods"):
         found = methods(experiment)
+        for method in found.values():
+            check_method(method, algorithm(experiment))
     parameters: dict[str, Any] = {}
     with _at(where, "source"):
         world = experiment.source.spec().make()

@@ -13,6 +13,7 @@ import yaml
 from rich.console import Console
 
 from ...envs.errors import nearest
+from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
 from . import claims, facts, plan
 from .local import LocalWorker
@@ -136,6 +137,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
             "needs_source": method.needs_source,
             "trains": method.trains,
             "adds_source_steps": plan.adds_source_steps(method),
+            "tunable": tunable(method),
         }
         for label, method in plan.methods(experiment).items()
     }

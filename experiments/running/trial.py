@@ -35,6 +35,10 @@ ANCHOR_EPISODES = 100
 EVALUATION_WORLDS = 4
 
 
+class Stop(Exception):
+    """Raised by a `Progress`: the unit is to end here, as it is."""
+
+
 def run_unit(
     run: Path, unit: str, progress: Progress, still_mine: Callable[[], None] = lambda: None
 ) -> tuple[str, str | None]:
@@ -42,8 +46,8 @@ def run_unit(
 
     `still_mine` is called before anything is written; once it raises ClaimLost nothing more is.
 
-    Returns the final state ("done", "failed", or "claimed" where another process took over) and,
-    unless done, the error in one line.
+    Returns the final state ("done", "failed", "stopped" where `progress` raised `Stop`, or
+    "claimed" where another process took over) and, when failed or claimed, why in one line.
     """
     folder = run / unit
     started = time.monotonic()
@@ -88,6 +92,8 @@ def run_unit(
         still_mine()
     except ClaimLost as error:
         return CLAIMED, str(error)
+    except Stop:
+        status["state"] = "stopped"
     except Exception as error:
         status.update(
             state="failed",

@@ -104,3 +104,14 @@ def test_replace_checks_too():
     assert isinstance(algorithm, Algorithm)
     with pytest.raises(HeadstartError, match="target_k"):
         algorithm.replace(target_k=0.02)
+
+
+def test_replace_changes_what_it_names_of_a_mapping():
+    algorithm = resolve({"ppo": {"policy_kwargs": {"net_arch": [8]}}}, "My-v0")
+    changed = algorithm.replace(policy_kwargs={"log_std_init": -1})
+    assert changed.settings["policy_kwargs"] == {
+        "net_arch": [8],
+        "activation_fn": "tanh",
+        "log_std_init": -1,
+    }
+    assert "log_std_init" not in algorithm.settings["policy_kwargs"]

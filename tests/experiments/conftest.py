@@ -182,3 +182,21 @@ def tell_terms(tiny: Path) -> Callable[..., None]:
         path.write_text("\n".join([*before, last]))
 
     return tell
+
+
+@pytest.fixture
+def tunable() -> dict[str, Any]:
+    """A tiny experiment to be tuned, one of its seeds where the tuning ones would else begin."""
+    algorithm = {"ppo": {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}}
+    anchors = {"random": -1600.0, "reference": -1100.0}
+    return {
+        "name": "tiny",
+        "source": {"world": "Pendulum-v1", "algorithm": algorithm, "steps": 64},
+        "targets": {
+            "heavy": {"kwargs": {"g": 14.0}, "steps": 192, "anchors": anchors},
+            "light": {"kwargs": {"g": 6.0}, "steps": 64},
+        },
+        "methods": ["scratch", {"fine_tune": {"label": "careful", "critic_steps": 0}}],
+        "seeds": [0, 100],
+        "evaluation": {"every": 64, "episodes": 1},
+    }

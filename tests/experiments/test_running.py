@@ -339,6 +339,10 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
             "unknown setting 'critic_step' of method fine_tune; did you mean 'critic_steps'?",
         ),
         (
+            {"methods": [{"fine_tune": {"fill_steps": 1}}]},
+            "methods: method fine_tune: 'fill_steps' does not apply to ppo",
+        ),
+        (
             {"targets": {"t": {"kwargs": {"pusch": 1}, "steps": 64}}},
             "targets.t: world 'toy:Point-v0' does not take these kwargs",
         ),

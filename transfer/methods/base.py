@@ -48,6 +48,13 @@ class Method(Protocol):
     A method is a class, usually a frozen dataclass whose fields are its settings. `trains` says
     whether its learner is to be trained in the target, `needs_source` whether it uses a bundle. One
     that `adds_source_steps` (none does unless it says so) trains for the source's steps as well.
+
+    It may have two more functions, each of the experiment's algorithm. `check(algorithm)` raises
+    HeadstartError where the settings do not go with it, before anything is run.
+    `search(algorithm)` returns what `headstart tune` searches: a change (see `envs.changes`) of
+    each setting's default by its name, `"= uniform(0, 1)"`, `"* loguniform(0.2, 5)"`, or
+    `"= choice(kept, reset)"`. A setting `algorithm`, changes of the algorithm's settings, is
+    searched by names such as `algorithm.learning_rate`.
     """
 
     name: ClassVar[str]

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
 from ...agents.networks import copy_layers, names_in
 from ...envs.errors import HeadstartError
@@ -35,6 +36,14 @@ class FeatureReuse:
     freeze: Layers = ("features",)
     unfreeze_at: Annotated[float, Field(ge=0, le=1)] | None = None
     normalizer: Normalizer = "carried"
+
+    def search(self, _: Algorithm) -> dict[str, str]:
+        """Return the settings worth searching; frozen until 0 of the budget is never frozen."""
+        return {
+            "copy": "= choice([features], [features, policy_head], [features, critic_head])",
+            "unfreeze_at": "= choice(null, 0, 0.1, 0.2, 0.4)",
+            "normalizer": "= choice(carried, frozen, capped)",
+        }
 
     def start(self, problem: Problem) -> Learner:
         """Return a learner with the source's layers in place and its frozen layers frozen."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import Field
 
+from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
 from ...agents.networks import actor_names
 from ...envs.errors import HeadstartError
@@ -25,6 +26,21 @@ TEMPERATURE = "log_ent_coef"
 
 _ON_POLICY = ("learning_rate_factor", "target_kl", "min_log_std")
 _OFF_POLICY = ("fill_steps", "actor_learning_rate", "critic_learning_rate", "entropy")
+
+_SEARCH = {
+    "normalizer": "= choice(carried, frozen, capped)",
+    "critic_steps": "= uniform(0, 10_000)",
+}
+_SEARCH_ON_POLICY = {
+    "learning_rate_factor": "= loguniform(0.05, 2)",
+    "target_kl": "= loguniform(0.005, 0.1)",
+    "min_log_std": "= uniform(-2.5, 0)",
+}
+_SEARCH_OFF_POLICY = {
+    "actor_learning_rate": "= loguniform(1e-5, 1e-3)",
+    "critic_learning_rate": "= loguniform(3e-5, 3e-3)",
+    "fill_steps": "= uniform(0, 10_000)",
+}
 
 Steps = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -62,10 +78,30 @@ class FineTune:
     critic_learning_rate: Rate = 3e-4
     entropy: Literal["kept", "reset"] = "kept"
 
+    def check(self, algorithm: Algorithm) -> None:
+        """Raise HeadstartError for a setting of the other kind of algorithm."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in _OFF_POLICY if algorithm.on_policy else _ON_POLICY:
+            if getattr(self, name) != defaults[name]:
+                raise HeadstartError(
+                    f"method fine_tune: '{name}' does not apply to {algorithm.name}"
+                )
+
+    def search(self, algorithm: Algorithm) -> dict[str, str]:
+        """Return the settings worth searching, with their ranges."""
+        if not algorithm.on_policy:
+            return _SEARCH_OFF_POLICY | _SEARCH
+        found = _SEARCH_ON_POLICY | _SEARCH
+        if not algorithm.accepts("target_kl"):
+            del found["target_kl"]
+        if algorithm.accepts("use_sde") and algorithm.value("use_sde"):
+            del found["min_log_std"]
+        return found
+
     def start(self, problem: Problem) -> Learner:
         """Return the source's learner, set up for its first careful steps in the target."""
         source = problem.source.algorithm
-        self._refuse(_OFF_POLICY if source.on_policy else _ON_POLICY, source.name)
+        self.check(source)
         changes: dict[str, Any] = {}
         if source.on_policy:
             changes["learning_rate"] = source.value("learning_rate") * self.learning_rate_factor
@@ -114,12 +150,6 @@ class FineTune:
             _set_learning_rate(learner, self.actor_learning_rate)
         frozen = actor | ({TEMPERATURE} & learner.parameters().keys())
         learner.callbacks.append(Frozen(learner, frozen, critic_until))
-
-    def _refuse(self, names: tuple[str, ...], algorithm: str) -> None:
-        defaults = {field.name: field.default for field in fields(self)}
-        for name in names:
-            if getattr(self, name) != defaults[name]:
-                raise HeadstartError(f"method fine_tune: '{name}' does not apply to {algorithm}")
 
 
 def _set_learning_rate(learner: Learner, rate: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from ...agents.algorithms import Algorithm
 from ...envs.errors import HeadstartError, nearest
 from ...envs.loading import load_class
 from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
@@ -59,6 +60,25 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
     except (TypeError, ValueError) as error:
         raise HeadstartError(f"method {name}: {error}") from None
     return method
+
+
+def check(method: Method, algorithm: Algorithm) -> None:
+    """Raise HeadstartError where a method's settings do not go with the experiment's algorithm."""
+    own = getattr(method, "check", None)
+    if own is not None:
+        own(algorithm)
+
+
+def search(method: Method, algorithm: Algorithm) -> dict[str, str]:
+    """Return what is worth searching of a method, by setting; empty where it declares nothing."""
+    own = getattr(method, "search", None)
+    return {} if own is None else dict(own(algorithm))
+
+
+def tunable(method: Method) -> bool:
+    """Return whether a method has settings, so that it could be tuned."""
+    has_fields = dataclasses.is_dataclass(method) and bool(dataclasses.fields(method))
+    return has_fields or hasattr(method, "search")
 
 
 def _method_class(name: str) -> type[Method]:

@@ -1,0 +1,55 @@
+"""What may stand among any method's settings: its label, and what it was tuned with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+RESERVED = ("label", "tuned")
+"""The keys that no method can have as settings of its own."""
+
+Count = Annotated[int, Field(gt=0, strict=True)]
+Entry = str | Mapping[str, Mapping[str, Any] | None]
+
+
+class Tuned(BaseModel):
+    """What a method's settings were found with: the report compares it between the methods."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    trials: Count
+    """Settings that were tried, those that the method has by itself among them."""
+    steps: Count
+    """Target steps that those trials might take, over all targets and seeds."""
+    spent: Count | None = None
+    """Target steps that they took, where some were stopped early."""
+    seeds: list[Annotated[int, Field(ge=0, strict=True)]] = []
+    """The seeds that were tuned on."""
+
+
+def own_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return those of a method's settings that are passed to it."""
+    return {key: value for key, value in (settings or {}).items() if key not in RESERVED}
+
+
+def tuned_with(method: Entry) -> Any:
+    """Return what the entry of a method among an experiment's says of its tuning, or None."""
+    settings = None if isinstance(method, str) else next(iter(method.values()))
+    return (settings or {}).get("tuned")
+
+
+def check_tuned(method: Entry) -> None:
+    """Raise ValueError unless what a method's entry says of its tuning is as `Tuned` has it."""
+    said = tuned_with(method)
+    if said is None:
+        return
+    try:
+        Tuned.model_validate(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in ("tuned", *first["loc"]))
+        known = ", ".join(Tuned.model_fields)
+        name = next(iter(method))
+        raise ValueError(f"{name}: {key}: {first['msg'].lower()} (known: {known})") from None

@@ -1,0 +1,57 @@
+"""A process of a search: runs trials of a study until as many as are wanted have been tried.
+
+Started by `search` as `python -m headstart.experiments.tuning.worker LOG`, so that scripts need no
+`if __name__ == "__main__"`. It reads its order as one line of JSON, answers with lines of JSON on
+what was its standard output, and ends when its input does; what libraries print goes to the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Serve one order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w")
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+
+    import torch
+
+    from ...envs.errors import HeadstartError
+    from .study import Task, open_study
+    from .trials import Work
+
+    torch.set_num_threads(1)
+
+    def tell(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    try:
+        study = open_study(order["storage"], name=order["study"])
+        out, goal = Path(order["out"]), int(order["goal"])
+        ending = Work(study, Task.of(study), out, goal, bool(order["alone"]), tell).run()
+    except HeadstartError as error:
+        ending = " ".join(str(error).split())
+    tell(ending=ending)
+
+
+def _end_with_input() -> None:
+    """When who started this is gone, end at once, whatever is being done."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
