@@ -113,10 +113,12 @@ def _layout(summary: Mapping[str, Any]) -> Value:
     for target, entry in summary["targets"].items():
         if not entry["evaluations"]:
             continue
-        category = layout.category.add(title=target)
         for kind in ("score", "return") if entry["scored"] else ("return",):
             mean, low, high = _tags(target, kind)
-            chart = category.chart.add(title=f"{target}: {kind}, mean and 95 % interval over seeds")
+            # A part of its own for each chart: TensorBoard minds the order of parts, not of charts.
+            part = layout.category.add(title=f"{target}: {kind}")
+            part.closed = kind == "return" and entry["scored"]
+            chart = part.chart.add(title=f"{target}: mean {kind}, 95 % interval over seeds")
             chart.margin.series.add(value=mean, lower=low, upper=high)
     described = custom_scalars.create_summary_metadata()
     described.data_class = summary_pb2.DATA_CLASS_TENSOR

@@ -163,9 +163,10 @@ def test_one_chart_for_each_target_shows_all_its_methods_with_their_bands(make_r
     root = make_run(targets=("a", "b"), failed=[("b", "naive", 1)])
     put(root)
     charts = Board(root).charts()
-    assert [target for target, _ in charts] == ["a", "a", "b", "b"]
-    for (target, title), shown in charts.items():
-        assert title.startswith(f"{target}: ")
+    assert [part for part, _ in charts] == ["a: score", "a: return", "b: score", "b: return"]
+    for (part, title), shown in charts.items():
+        target, kind = part.split(": ")
+        assert title == f"{target}: mean {kind}, 95 % interval over seeds"
         methods = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
         whole = {f"tensorboard/{target}/{m}": ["value", "lower", "upper"] for m in methods}
         if target == "b":
@@ -331,9 +332,7 @@ def test_a_run_without_scores_has_returns(root):
     seen = Board(root)
     tags = {f"summary/{TARGET}/return/{part}" for part in ("mean", "low", "high")}
     assert seen.tags()[f"tensorboard/{TARGET}/scratch"] == tags
-    assert [title for _, title in seen.charts()] == [
-        f"{TARGET}: return, mean and 95 % interval over seeds"
-    ]
+    assert [part for part, _ in seen.charts()] == [f"{TARGET}: return"]
     outcomes = seen.trials()[f"{TARGET}/fine_tune/seed-1"][2]
     assert set(outcomes) == {"transfer/start_return", "transfer/end_return"}
 
