@@ -175,8 +175,8 @@ FAMILIES: dict[str, dict[str, Family]] = {
         ),
         "long-car": Family(
             "kinematic",
-            "a longer car of less lock",
-            {"wheelbase": "+ 0.4", "steering_gain": "* 0.3"},
+            "a longer car and a servo too slow for it",
+            {"wheelbase": "+ 0.4", "steering_rate": "* 0.1"},
         ),
         "traffic": Family(
             "task", "fast obstacles", {"obstacle_speed": "+ 2.5", "moving_share": "+ 0.5"}

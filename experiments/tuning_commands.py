@@ -75,7 +75,7 @@ def tune(
         headstart tune quickstart --method fine_tune
         headstart tune quickstart --method scratch --trials 20 --jobs 2
         headstart tune my-experiment.yaml --method fine_tune --search "critic = choice(kept, reset)"
-        headstart tune my-experiment.yaml --method fine_tune --storage sqlite:////shared/tune.db
+        headstart tune my-experiment.yaml --method fine_tune --storage sqlite:///tune.db
 
     Settings stated in the experiment are kept, unless --search names them. With one process the
     same --seed tries the same settings. More: docs/tuning.md.
