@@ -84,7 +84,7 @@ def _source_steps(run: Run) -> dict[str, Any]:
 def _tuning(run: Run) -> dict[str, Any]:
     """Compare what the methods that have settings were tuned with."""
     budgets = {}
-    for name, entry in zip(run.methods, run.experiment["methods"], strict=True):
+    for name, entry in zip(run.all_methods, run.experiment["methods"], strict=True):
         recorded = run.facts.get("methods", {}).get(name, {})
         if recorded.get("tunable", run.registered[name] not in WITHOUT_SETTINGS):
             budgets[name] = tuned_with(entry)

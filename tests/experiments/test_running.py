@@ -22,6 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 # A world of one's own: drive a point to the origin; `push` shifts it, `fault` breaks it.
 TOY = """
 import os
+import pathlib
 import signal
 
 import gymnasium
@@ -226,56 +227,63 @@ def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ("raise", "RuntimeError: the motor burnt out"),
-        ("nan", "is not finite (NaN or infinite) at step 18"),
-        ("die", "the worker process was killed by signal 9"),
-    ],
-)
-def test_a_failed_trial_is_listed_and_ends_no_other(here, fault, said):
+FAULTS = {
+    "raise": "RuntimeError: the motor burnt out",
+    "nan": "is not finite (NaN or infinite) at step 18",
+    "die": "the worker process was killed by signal 9",
+}
+
+
+def test_a_failed_trial_is_listed_and_ends_no_other(here):
     targets = {"pushed": EXPERIMENT["targets"]["pushed"]}
-    targets["broken"] = {"kwargs": {"fault": fault}, "steps": 512}
-    small = with_(targets=targets, methods=["scratch", "fine_tune"], seeds=[0])
+    targets |= {fault: {"kwargs": {"fault": fault}, "steps": 512} for fault in FAULTS}
+    small = with_(targets=targets, methods=["fine_tune"], seeds=[0])
     Path("toy.yaml").write_text(yaml.safe_dump(small))
-    done = subprocess.run(command("run", "toy.yaml"), capture_output=True, text=True)
+    words = command("run", "toy.yaml", "--jobs", "2")
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1
-    failed = Path("runs/toy/trials/broken/fine_tune/seed-0/status.json")
-    assert said in json.loads(failed.read_text())["error"]
-    assert said.split(":")[0] in " ".join(done.stdout.split())
     assert "Traceback" not in done.stdout + done.stderr
-    assert said[:20] in Path("runs/toy/report.html").read_text()
+    for fault, said in FAULTS.items():
+        failed = Path(f"runs/toy/trials/{fault}/fine_tune/seed-0/status.json")
+        assert said in json.loads(failed.read_text())["error"]
+        assert said.split(":")[0] in " ".join(done.stdout.split())
+        assert said[:20] in Path("runs/toy/report.html").read_text()
     finished = Path("runs/toy/trials/pushed/fine_tune/seed-0/status.json")
     assert json.loads(finished.read_text())["state"] == "done"
     assert "pushed,fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
     # Mended, the same command finishes what failed.
     Path("toy.py").write_text(TOY.replace("self.left == 3", "False"))
-    done = subprocess.run(command("run", "toy.yaml"), capture_output=True, text=True)
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "broken,fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
+    for fault in FAULTS:
+        assert f"{fault},fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
 
 
-@pytest.mark.parametrize("fault", ["raise", "die"])
-def test_what_fails_once_is_tried_again_and_gives_the_same(here, fault):
+def test_what_fails_once_is_tried_again_and_gives_the_same(here):
     small = with_(targets={"pushed": EXPERIMENT["targets"]["pushed"]}, methods=["scratch"])
     assert not run(small, out="whole", console=quiet()).failed
-    # The first world that is asked breaks, then never again: a file remembers.
-    once = TOY.replace("self.left == 3", "self.left == 3 and broken_now()")
+    # The first trial dies with its process, the second one raises: each once.
+    once = TOY.replace("fault=None", "fault='once'").replace(
+        "        self.at = np.clip(", "        break_once()\n        self.at = np.clip("
+    )
     once += """
-def broken_now():
+def break_once():
+    fault = "raise" if any(pathlib.Path("again").rglob("bundle")) else "die"
     try:
-        os.close(os.open("broken", os.O_CREAT | os.O_EXCL))
-        return True
+        os.close(os.open(f"broken-{fault}", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
-        return False
+        return
+    if fault == "raise":
+        raise RuntimeError("the motor burnt out")
+    os.kill(os.getpid(), signal.SIGKILL)
 """
-    Path("toy.py").write_text(once.replace("fault=None", f"fault='{fault}'"))
+    Path("toy.py").write_text(once)
     said = io.StringIO()
-    result = run(small, out="again", console=Console(file=said, width=200))
-    assert Path("broken").exists()
+    result = run(small, out="again", jobs=1, console=Console(file=said, width=200))
+    assert Path("broken-raise").exists()
+    assert Path("broken-die").exists()
     assert not result.failed
-    assert said.getvalue().count("again ") == 1
+    assert said.getvalue().count("again ") == 2
     assert Path("again/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
 
 

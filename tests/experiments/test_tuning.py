@@ -201,6 +201,8 @@ def told_of(methods, tunable, seeds=(0, 1)):
     """What fairness says of the tuning of these methods, and whether it holds."""
     run = SimpleNamespace(
         methods=[next(iter(entry)) for entry in methods],
+        all_methods=[next(iter(entry)) for entry in methods],
+        longer=[],
         registered={next(iter(entry)): next(iter(entry)) for entry in methods},
         experiment={
             "methods": methods,
