@@ -50,13 +50,20 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
     """Connect to a cluster and yield what makes workers on it, and how many fit.
 
     `address` is `host:port` of a cluster's head, `ray://host:port`, or `local`, which starts a
-    cluster of this machine alone, bound to the loopback address, for as long as it is connected.
+    cluster of this machine alone for as long as it is connected. Ray's servers listen on all
+    interfaces whatever they are told, so that cluster asks for a token, which Ray keeps in the
+    user's home.
 
     Raises:
         ClusterError: Ray is not installed, or nothing answers at the address in time.
     """
     if address != LOCAL:
         _knock(address)
+    # Read by Ray when it is imported.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", f"{PATIENCE:.0f}")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == LOCAL:
+        os.environ["RAY_AUTH_MODE"] = "token"
     try:
         import ray
     except ModuleNotFoundError:
@@ -69,13 +76,9 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
         "runtime_env": {"env_vars": {**ONE_THREAD, "PYTHONPATH": python_path()}},
     }
     if address == LOCAL:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        settings["num_cpus"] = os.cpu_count()
+        settings |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
     else:
         settings["address"] = address
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", f"{PATIENCE:.0f}")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(**settings)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:

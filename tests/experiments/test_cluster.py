@@ -4,10 +4,12 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -175,9 +177,16 @@ def test_a_cluster_of_this_machine_gives_the_same_results(here, ray):
 @pytest.mark.timeout(600)
 def test_a_machine_lost_in_the_middle_costs_nothing_but_time(here, ray):
     assert not run(SMALL, out="one", jobs=2, console=quiet()).failed
-    nodes = here / "nodes"
+    # Ray's sockets lie below it, and the names of sockets are short.
+    nodes = tempfile.mkdtemp(prefix="ray-")
     command = Path(sys.executable).with_name("ray")
-    environment = {**os.environ, "RAY_TMPDIR": str(nodes), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {
+        **os.environ,
+        "RAY_TMPDIR": nodes,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+    }
 
     def start(*words):
         base = [command, "start", "--num-cpus=1", "--node-ip-address=127.0.0.1", *words]
@@ -191,7 +200,7 @@ def test_a_machine_lost_in_the_middle_costs_nothing_but_time(here, ray):
         Path("far.yaml").write_text(yaml.safe_dump(SMALL))
         words = [sys.executable, "-m", "headstart.experiments.cli", "run", "far.yaml"]
         words += ["--out", "far", "--cluster", "127.0.0.1:6391", "--jobs", "2"]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
             curves = [
                 Path(f"far/trials/there/scratch/seed-{seed}/evaluations.jsonl") for seed in (0, 1)
             ]
@@ -206,6 +215,7 @@ def test_a_machine_lost_in_the_middle_costs_nothing_but_time(here, ray):
         assert process.returncode == 0, said
     finally:
         subprocess.run([command, "stop", "--force"], env=environment, capture_output=True)
+        shutil.rmtree(nodes, ignore_errors=True)
     assert results("far") == results("one")
     statuses = [json.loads(p.read_text()) for p in Path("far/trials").rglob("status.json")]
     assert [status["state"] for status in statuses] == ["done"] * 6
