@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from .entries import Entry
 from .metrics import Floats
-from .statistics import Interval, compare, holm, mean_interval
-from .verdict import GAINS, signed_entry
+from .statistics import FEWEST_SEEDS, Interval, compare, holm, mean_interval
+from .verdict import GAINS, LEVEL, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
 _BETWEEN = 200
@@ -162,7 +162,7 @@ def _turning(target: str, name: str, at: list[float], found: Entry) -> str:
         low = f"{turn['low']:.3g}" if turn["low"] is not None else f"below {at[0]:.3g}"
         high = f"{turn['high']:.3g}" if turn["high"] is not None else f"beyond {at[-1]:.3g}"
         n = turn["n"]
-        few = "" if n >= 5 else f"; from {n} seed{'s' * (n != 1)} no claim is made"
+        few = "" if n >= FEWEST_SEEDS else f"; from {n} seed{'s' * (n != 1)} no claim is made"
         return f"{lead} turns negative at {turn['estimate']:.3g} [{low}, {high}]{few}."
     last = gains[-1]
     if last is None:
@@ -205,7 +205,7 @@ def _buying(target: str, name: str, bought: Mapping[str, Mapping[str, Entry]]) -
         return []
     best = max(ends, key=lambda parameter: float(ends[parameter]["estimate"]))
     entry = ends[best]
-    sure = entry["p_holm"] is not None and entry["p_holm"] <= 0.05 and entry["n"] >= 5
+    sure = entry["p_holm"] is not None and entry["p_holm"] <= LEVEL and entry["n"] >= FEWEST_SEEDS
     interval = "no interval" if entry["low"] is None else f"{entry['low']:.3g}, {entry['high']:.3g}"
     return [
         f"On {target}, {name} owes most to randomizing {best}: without it its return at the end is "

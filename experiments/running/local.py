@@ -30,13 +30,7 @@ class LocalWorker:
         self.unit: Unit | None = None
         self._log = run / "logs" / f"worker-{number}.log"
         self._log.parent.mkdir(exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "headstart.experiments.running.worker", str(self._log)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": python_path()},
-        )
+        self._process = start("headstart.experiments.running.worker", self._log)
         self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
         self._listener.start()
 
@@ -63,13 +57,29 @@ class LocalWorker:
 
     def stop(self) -> None:
         """End the process, if it has not ended, and close what led to it."""
-        self._process.terminate()
-        self._process.wait()
-        self._listener.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        stop(self._process, self._listener)
+
+
+def start(module: str, log: Path) -> subprocess.Popen[str]:
+    """Start a module as a process of one thread that takes and answers lines, its log beside."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, str(log)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": python_path()},
+    )
+
+
+def stop(process: subprocess.Popen[str], listener: threading.Thread) -> None:
+    """End a process, if it has not ended, and close what led to it and to its listener."""
+    process.terminate()
+    process.wait()
+    listener.join()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 def python_path() -> str:

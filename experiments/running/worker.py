@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+from .answering import begin
+
 
 def main() -> None:
     """Serve until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "w")
-    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    answer = begin()
     units: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(units,), daemon=True).start()
 
@@ -34,10 +31,6 @@ def main() -> None:
     from .trial import run_unit
 
     torch.set_num_threads(1)
-
-    def answer(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
 
     while True:
         order = units.get()

@@ -14,7 +14,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Collection, Sequence
@@ -35,7 +34,7 @@ from ...transfer.methods import METHODS
 from ..config import ConfigError, Experiment, build, method_label
 from ..describing import in_yaml
 from ..running import plan
-from ..running.local import ONE_THREAD, python_path
+from ..running.local import start, stop
 from ..running.runner import run_units
 from ..running.store import StoreError, read_json, write_json
 from . import results, space
@@ -233,24 +232,12 @@ class _Processes:
             return self._watch(processes, tried)
         finally:
             for process, listener in processes:
-                process.terminate()
-                process.wait()
-                listener.join()
-                for pipe in (process.stdin, process.stdout):
-                    with suppress(BrokenPipeError):
-                        if pipe is not None:
-                            pipe.close()
+                stop(process, listener)
 
     def _start(self, number: int) -> tuple[subprocess.Popen[str], threading.Thread]:
         log = self.out / "logs" / f"process-{os.getpid()}-{number}.log"
         log.parent.mkdir(exist_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "headstart.experiments.tuning.worker", str(log)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": python_path()},
-        )
+        process = start("headstart.experiments.tuning.worker", log)
         assert process.stdin is not None
         with suppress(BrokenPipeError):
             print(json.dumps(self.order), file=process.stdin, flush=True)

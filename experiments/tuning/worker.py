@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+
+from ..running.answering import begin
 
 
 def main() -> None:
     """Serve one order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "w")
-    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    tell = begin()
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
 
@@ -33,10 +29,6 @@ def main() -> None:
     from .trials import Work
 
     torch.set_num_threads(1)
-
-    def tell(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
 
     try:
         study = open_study(order["storage"], name=order["study"])
