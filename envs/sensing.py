@@ -7,8 +7,9 @@ and continuous: half a control step is a delay of half a control step.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,13 +179,13 @@ class Actuation:
         self._centre = [(c.high + c.low) / 2 for c in self.commands]
         self._half = [(c.high - c.low) / 2 for c in self.commands]
         self._substeps = substeps
-        self._schedule: list[tuple[int, float]] = []
+        self._schedule: list[tuple[int, float, int]] = []
         self._past: list[list[float]] = []
         self.configure(0.0)
 
     def configure(self, delay: float) -> None:
         """Set the delay, in physics steps (any number >= 0)."""
-        schedule = []
+        schedule: list[tuple[int, float]] = []
         for substep in range(self._substeps):
             whole, fraction = _split(delay)
             # The step covers [substep - delay, substep - delay + 1): its first part of length
@@ -193,7 +194,7 @@ class Actuation:
             command, following = start // self._substeps, (start + 1) // self._substeps
             share = fraction if fraction and following != command else 1.0
             schedule.append((-command, share))
-        self._schedule = schedule
+        self._schedule = [(*part, len(list(run))) for part, run in itertools.groupby(schedule)]
         self._past = [list(self._centre) for _ in range(max(back for back, _ in schedule) + 1)]
 
     def rest(self) -> list[float]:
@@ -219,14 +220,16 @@ class Actuation:
         self._past.pop()
         return command
 
-    def at(self, substep: int) -> list[float]:
-        """Return the command that physics step `substep` of this control step applies."""
-        back, share = self._schedule[substep]
-        command = self._past[back]
-        if share == 1.0:
-            return command
-        newer = self._past[back - 1]
-        return [share * a + (1.0 - share) * b for a, b in zip(command, newer, strict=True)]
+    def spans(self) -> Iterator[tuple[list[float], int]]:
+        """Go through this control step: a command, and for how many physics steps it applies."""
+        for back, share, steps in self._schedule:
+            command = self._past[back]
+            if share < 1.0:
+                newer = self._past[back - 1]
+                command = [
+                    share * a + (1.0 - share) * b for a, b in zip(command, newer, strict=True)
+                ]
+            yield command, steps
 
 
 def _split(delay: float) -> tuple[int, float]:

@@ -74,9 +74,14 @@ class Robot(Part):
     action_delay: ClassVar[Parameter]
     sent: list[float]
     """The policy's last command, in the commands' units, delayed or not."""
+    steady: bool = False
+    """Whether what the last `act` set stays as it is for as long as the command does."""
 
     def act(self, command: list[float]) -> None:
-        """Drive the motors for one physics step; `command` is in the commands' units."""
+        """Drive the motors; `command` is in the commands' units.
+
+        Called before every physics step, but only once per command if the robot is `steady`.
+        """
         raise NotImplementedError
 
     def sense(self, raw: Mapping[str, np.ndarray]) -> None:
@@ -229,11 +234,18 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         Raises:
             ValueError: the action has a NaN or the wrong shape.
         """
-        self.robot.sent = self._actuation.push(action)
-        for substep in range(self.timing.substeps):
-            self.robot.act(self._actuation.at(substep))
-            self.simulation.step()
-        self.robot.sense(self._sensing.raw)
+        robot, simulation = self.robot, self.simulation
+        robot.sent = self._actuation.push(action)
+        for command, steps in self._actuation.spans():
+            robot.act(command)
+            if robot.steady:
+                simulation.step(steps)
+                continue
+            simulation.step()
+            for _ in range(steps - 1):
+                robot.act(command)
+                simulation.step()
+        robot.sense(self._sensing.raw)
         terms, terminated, success = self.task.judge()
         reward = self._weigh(terms)
         self._steps_left -= 1

@@ -144,12 +144,16 @@ class Arm(Robot):
         if command is self._settled:
             return
         gain, follow = self._speed_gain, self._follow
-        following = [
-            v + follow * (gain * c - v) for v, c in zip(self._velocity, command, strict=True)
-        ]
-        if following == self._velocity:
-            self._settled = command
+        if follow == 1.0:
+            following, settled = [gain * c for c in command], True
         else:
+            following = [
+                v + follow * (gain * c - v) for v, c in zip(self._velocity, command, strict=True)
+            ]
+            settled = following == self._velocity
+        if settled:
+            self._settled = command
+        if following != self._velocity:
             self._velocity = following
             self._drive()
 

@@ -138,7 +138,11 @@ class CartPole(Robot):
 
     def act(self, command: list[float]) -> None:
         """Push the cart with the commanded force (N)."""
-        self._force += self._follow * (self._strength * command[0] - self._force)
+        force = self._strength * command[0]
+        if self._follow == 1.0:
+            self._force = force
+        else:
+            self._force += self._follow * (force - self._force)
         bullet.setJointMotorControl2(
             self.body,
             CART,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import ClassVar
-
-import numpy as np
+from xml.etree import ElementTree
 
 from ..sensing import Command
+from ..simulation import read_model
 from .arm import ToolArm, joint_commands
 
 JOINTS = ToolArm.joints
-FINGERS = (9, 10)
 HAND = 8
 CLEAR = (-1, 0, 1, 2, 3)  # base, shoulder and upper arm
 FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
@@ -32,7 +31,10 @@ FRAMES = (
 
 
 class Panda(ToolArm):
-    """The arm, fixed at the origin; what carries the tool's tip is geometry, not mass."""
+    """The arm, fixed at the origin; what carries the tool's tip is geometry, not mass.
+
+    The tool takes the place of the hand's fingers.
+    """
 
     commands: ClassVar[tuple[Command, ...]] = joint_commands(SPEEDS)
     hand: ClassVar[int] = HAND
@@ -42,16 +44,20 @@ class Panda(ToolArm):
 
     def load(self) -> int:
         """Load the arm, fixed at the origin, and return its body."""
-        return self.simulation.load("franka_panda/panda.urdf", fixed=True)
-
-    def reset(self, rng: np.random.Generator) -> None:
-        """Stand near the home pose, at rest, motors and fingers holding."""
-        super().reset(rng)
-        self.simulation.drive_joints(self.body, FINGERS, [0.0, 0.0], [20.0, 20.0])
+        return self.simulation.load_model(fingerless(), fixed=True)
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
         """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
         return tip_position(joints, FLANGE + tool)
+
+
+def fingerless() -> ElementTree.Element:
+    """Return the URDF without fingers: their joints would take a third of every physics step."""
+    model = read_model("franka_panda/panda.urdf")
+    for part in list(model):
+        if "finger" in part.get("name", "") or "grasptarget" in part.get("name", ""):
+            model.remove(part)
+    return model
 
 
 def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, float]:

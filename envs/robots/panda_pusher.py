@@ -12,7 +12,7 @@ import pybullet as bullet
 
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
-from ..simulation import Simulation, read_model
+from ..simulation import Simulation
 from . import panda
 from .arm import Arm
 
@@ -93,10 +93,7 @@ class PandaPusher(Arm):
 
     def load(self) -> int:
         """Load the arm with the peg, fixed at the origin, and return its body."""
-        model = read_model("franka_panda/panda.urdf")
-        for part in list(model):
-            if "finger" in part.get("name", "") or "grasptarget" in part.get("name", ""):
-                model.remove(part)
+        model = panda.fingerless()
         model.extend(_peg(self.ball_radius, self._peg_offset))
         return self.simulation.load_model(model, fixed=True)
 

@@ -115,6 +115,7 @@ class Runner(Robot):
         self._reach = [0.99 * (high - low) / 2 for low, high in limits]
         self._torques = list(self.joints.values())
         self._strength = 1.0
+        self._damped = False
         self._command: list[float] | None = None
         self._forces: list[float] = []
         self._push = self._wind = 0.0
@@ -172,6 +173,7 @@ class Runner(Robot):
         self.simulation.drive_joints(self.body, self._moving, zeros, brakes)
         for joint in self._driven:
             self.simulation.set_joint_damping(self.body, joint, joint_damping)
+        self._damped = joint_damping > 0
 
     @applies(
         Parameter("push_force", "N", 0.0, 0.0, 500.0, "of a push of 0.2 s about every 2 s"),
@@ -200,6 +202,8 @@ class Runner(Robot):
         ]
         self._clock = -1
         self._command = None
+        # A force is put where the torso is, and damping follows speeds: both move with every step.
+        self.steady = not (self._push or self._wind or self._damped)
 
     def act(self, command: list[float]) -> None:
         """Put the commanded torques (N m) on the joints, and the disturbance on the torso."""

@@ -22,10 +22,10 @@ def test_forward_kinematics_agree_with_pybullet(world):
             [-2.9, -1.8, -2.9, -3.1, -2.9, 0, -2.9], [2.9, 1.8, 2.9, 0, 2.9, 3.7, 2.9]
         )
         simulation.place_joints(body, JOINTS, joints.tolist())
-        # Link 11 is the grasp target, 0.105 m past the flange: the nominal tool.
-        expected = pybullet.getLinkState(
-            body, 11, computeForwardKinematics=1, physicsClientId=simulation.client
-        )[4]
+        flange, turn = pybullet.getLinkState(
+            body, HAND, computeForwardKinematics=1, physicsClientId=simulation.client
+        )[4:6]
+        expected, _ = pybullet.multiplyTransforms(flange, turn, (0.0, 0.0, 0.105), (0, 0, 0, 1))
         assert tip_position(joints.tolist(), FLANGE + 0.105) == pytest.approx(expected, abs=1e-6)
 
 

@@ -17,7 +17,7 @@ def held(delay, actions, substeps=4):
     applied = []
     for action in actions:
         line.push([action])
-        applied += [line.at(k)[0] for k in range(substeps)]
+        applied += [command[0] for command, steps in line.spans() for _ in range(steps)]
     return applied
 
 

@@ -1,0 +1,57 @@
+"""Physics steps that are taken together are the same, bit for bit, as taken one by one."""
+
+import gymnasium
+import numpy as np
+import pytest
+from headstart.envs import WORLDS
+
+# Those whose motors need nothing between two commands; they have four physics steps a command.
+STEADY = {"Hopper", "HalfCheetah", "Ant"}
+# Brakes, lags, delays and pushes; what a robot does not have is left out.
+CASES = {
+    "nominal": {},
+    "delayed": {"action_delay": 0.013},
+    "braked": {"joint_friction": 0.5, "rail_friction": 1.0, "motor_strength": 0.6},
+    "damped": {"joint_damping": 2.0, "rail_damping": 5.0},
+    "lagging": {"motor_lag": 0.05},
+    "pushed": {"push_force": 50.0, "head_wind": 5.0},
+}
+
+
+def rollout(world_id, values):
+    """Observations over two episodes of random actions, and how often PyBullet was stepped."""
+    env = gymnasium.make(world_id).unwrapped
+    calls = 0
+    take = env.simulation.step
+
+    def step(steps=1):
+        nonlocal calls
+        calls += 1
+        take(steps)
+
+    env.simulation.step = step
+    own = {name: v for name, v in values.items() if name in env.parameters}
+    env.set_parameters({name: min(v, env.parameters[name].high) for name, v in own.items()})
+    rng = np.random.default_rng(0)
+    seen = []
+    for seed in range(2):
+        seen.append(env.reset(seed=seed)[0])
+        for _ in range(40):
+            action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
+            seen.append(env.step(action)[0])
+    env.close()
+    return np.array(seen), calls
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("world_id", WORLDS)
+def test_steps_taken_together_are_those_taken_one_by_one(world_id, case, monkeypatch):
+    together, calls = rollout(world_id, CASES[case])
+    kind = type(gymnasium.make(world_id).unwrapped.robot)
+    never = property(lambda robot: False, lambda robot, value: None)
+    monkeypatch.setattr(kind, "steady", never)
+    alone, most = rollout(world_id, CASES[case])
+    assert np.array_equal(together, alone)
+    if case == "nominal":
+        world_id = world_id.removeprefix("headstart/").removesuffix("-v0")
+        assert most == calls * (4 if world_id in STEADY else 1)
