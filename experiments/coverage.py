@@ -69,7 +69,7 @@ def _bootstrapped(statistic: across.Statistic, *, both: bool = False) -> Estimat
     def make(a: Floats, b: Floats, rng: np.random.Generator) -> Interval:
         scores = (a, b) if both else (a,)
         found, low, high = (float(x) for x in across.seed_interval(statistic, *scores, rng=rng))
-        return Interval(found, low, high, len(a), "bootstrap se")
+        return Interval(found, low, high, len(a), "bootstrap")
 
     def true(a: Floats, b: Floats) -> float:
         if not both:

@@ -203,8 +203,8 @@ def _statistics(summary: Mapping[str, Any]) -> str:
     if summary["across"]:
         said.append(
             "Over targets: interquartile means, optimality gaps and probabilities of improvement "
-            "(Agarwal et al., 2021), with Student's t times the standard error of a bootstrap over "
-            "seeds."
+            "(Agarwal et al., 2021); their intervals take the outer ends of a bootstrap's expanded "
+            "percentiles over seeds (Hesterberg, 2015) and of Student's t times its standard error."
         )
     return " ".join(said)
 

@@ -145,7 +145,7 @@ def test_the_methods_say_what_was_recorded(make_run):
 
 
 def test_the_methods_of_other_runs(make_run):
-    run = load(make_run(seeds=range(6), targets=(TARGET,)))
+    run = load(make_run(seeds=range(30), targets=(TARGET,)))
     source = run.experiment["source"]
     source |= {"bundle": "pretrained/nominal", "bundle_sha256": "0123456789abcdef" * 4}
     source |= {"randomization": {}, "algorithm": "my.module:Learner"}

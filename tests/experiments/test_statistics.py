@@ -130,25 +130,33 @@ def test_only_shared_seeds_enter_a_paired_difference():
     assert found.probability == pytest.approx(1.0)
 
 
-def test_bca_covers_the_mean_and_repeats_itself():
-    values = [0.1, 0.4, 0.35, 0.8, 0.2, 0.5]
+def test_bca_is_given_from_30_seeds_on_and_repeats_itself():
+    values = np.linspace(0.1, 0.9, 30)
     found = statistics.bca_interval(values, rng())
     assert found is not None
     assert found == statistics.bca_interval(values, rng())
-    assert found.low is not None
-    assert found.high is not None
-    assert min(values) < found.low < np.mean(values) < found.high < max(values)
-    assert statistics.bca_interval([0.1, 0.4, 0.3, 0.2], rng()) is None
-    assert statistics.bca_interval([0.3] * 6, rng()) is None
+    # Without skew it is about Student's: 2.045 * 0.2429 / sqrt(30) = 0.0907 either way.
+    assert (found.low, found.high) == (
+        pytest.approx(0.5 - 0.0907, abs=0.006),
+        pytest.approx(0.5 + 0.0907, abs=0.006),
+    )
+    assert statistics.bca_interval(values[:29], rng()) is None
+    assert statistics.bca_interval([0.3] * 30, rng()) is None
 
 
 def test_bca_leans_with_the_skew():
-    values = [0, 0, 0, 0, 0, 0, 0, 1, 2, 10]
-    found = statistics.bca_interval(values, rng())
+    found = statistics.bca_interval([0.0] * 26 + [1, 2, 4, 10], rng())
     assert found is not None
     assert found.low is not None
     assert found.high is not None
     assert found.high - found.estimate > found.estimate - found.low
+
+
+def test_the_expanded_tail_by_hand():
+    # 5 seeds: t(4) = 2.776, times sqrt(5 / 4) is 3.104, beyond which a normal has 0.096 %.
+    assert statistics.expanded_tail(5) == pytest.approx(0.00096, abs=1e-5)
+    # 30 seeds: 2.045 * sqrt(30 / 29) = 2.080; 1.88 %.
+    assert statistics.expanded_tail(30) == pytest.approx(0.01876, abs=1e-4)
 
 
 def test_fieller_by_hand():
