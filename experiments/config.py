@@ -64,6 +64,9 @@ class Source(Section):
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     steps: Steps
     """Environment steps that each seed's source policy is trained for; needed without a bundle."""
+    policies: Steps | None = None
+    """How many source policies are trained, at most one for each seed, which is the default. Fewer
+    are shared by the seeds in turn; intervals are then over source policies."""
 
     @model_validator(mode="before")
     @classmethod
@@ -241,6 +244,15 @@ class Experiment(Section):
         return sweep
 
     @model_validator(mode="after")
+    def _enough_seeds(self) -> Experiment:
+        policies, seeds = self.source.policies, len(self.seeds)
+        if policies is not None and self.source.bundle is not None:
+            raise ValueError("source.policies: a ready-made policy is one, and is not trained")
+        if policies is not None and policies > seeds:
+            raise ValueError(f"source.policies: {policies} for {seeds} seeds; at most one for each")
+        return self
+
+    @model_validator(mode="after")
     def _budgets(self) -> Experiment:
         for name, target in self.targets.items():
             if target.steps < self.evaluation.every:
@@ -268,11 +280,18 @@ class Experiment(Section):
         plain["evaluation"]["source_every"] = self.source_every
         if not self.sweep:
             del plain["sweep"]
+        if self.source.policies is None:
+            del plain["source"]["policies"]
         plain["methods"] = [m if isinstance(m, dict) else {m: {}} for m in plain["methods"]]
         plain["methods"] = [
             {name: settings or {} for name, settings in m.items()} for m in plain["methods"]
         ]
         return plain
+
+
+def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:
+    """Return the seed of the source policy that `seed` begins from, of `seeds` in turn."""
+    return seed if policies is None else seeds[seeds.index(seed) % policies]
 
 
 def method_label(method: str | Mapping[str, Mapping[str, Any] | None]) -> str:

@@ -11,14 +11,14 @@ probability of improvement; Hesterberg, Am. Stat. 69 (2015) 371, the bootstrap f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from .entries import Entry, interval_entry
+from .entries import Entry, SourceSeeds, interval_entry
 from .statistics import CONFIDENCE, Interval, expanded_tail
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,10 @@ def performance_profile(scores: ArrayLike, levels: ArrayLike = LEVELS) -> Floats
 
 
 def seed_interval(
-    statistic: Statistic, *scores: ArrayLike, rng: np.random.Generator
+    statistic: Statistic,
+    *scores: ArrayLike,
+    rng: np.random.Generator,
+    clusters: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return the statistic of `scores` with the ends of its 95 % interval, each of its shape.
 
@@ -75,16 +78,25 @@ def seed_interval(
     the outer ends are taken, as each is too narrow for some scores of which some seeds fail: the
     expanded percentiles, and Student's t times the standard deviation of the resampled statistic,
     times sqrt(n / (n - 1)) as resampling n seeds shrinks it so. NaN from a single seed.
+
+    `clusters` are the rows of seeds that share a source policy: these are resampled then, as a
+    whole, and n is their number.
     """
     samples = [np.asarray(one, dtype=np.float64) for one in scores]
     n = samples[0].shape[0]
     if any(one.shape != samples[0].shape or one.ndim != 2 for one in samples) or not n:
         raise ValueError(f"expected (seeds, targets), got {[one.shape for one in samples]}")
     found = statistic(*samples)
+    n = n if clusters is None else len(clusters)
     if n == 1:
         return found, np.full_like(found, np.nan), np.full_like(found, np.nan)
     drawn = rng.integers(0, n, (RESAMPLES, n))
-    resampled = statistic(*(one[drawn] for one in samples))
+    if clusters is None:
+        resampled = statistic(*(one[drawn] for one in samples))
+    else:
+        # Clusters may differ in size, where trials are lost: resamples do then too.
+        rows = [np.concatenate([clusters[k] for k in some]) for some in drawn]
+        resampled = np.array([statistic(*(one[some] for one in samples)) for some in rows])
     spread = resampled.std(axis=0, ddof=1) * np.sqrt(n / (n - 1))
     half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * spread
     tail = expanded_tail(n)
@@ -92,11 +104,15 @@ def seed_interval(
     return found, np.minimum(found - half, low), np.maximum(found + half, high)
 
 
-def summarize_across(targets: Mapping[str, Mapping[str, Any]], baseline: str) -> Entry | None:
+def summarize_across(
+    targets: Mapping[str, Mapping[str, Any]],
+    baseline: str,
+    source_seeds: Mapping[str, SourceSeeds],
+) -> Entry | None:
     """Return the aggregates of every method over the scored targets of a summary, or None.
 
     None with fewer than 2 such targets. A seed counts where it has a score on all of them; `lost`
-    names the others.
+    names the others. `source_seeds` says, by method, which seeds share source policies.
     """
     scored = {name: target["methods"] for name, target in targets.items() if target["scored"]}
     if len(scored) < FEWEST_TARGETS:
@@ -106,12 +122,18 @@ def summarize_across(targets: Mapping[str, Mapping[str, Any]], baseline: str) ->
     return {
         "targets": list(scored),
         "levels": LEVELS.tolist(),
-        "methods": {name: _method(name, scored, baseline, based) for name in names},
+        "methods": {
+            name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
+        },
     }
 
 
 def _method(
-    name: str, scored: Mapping[str, Mapping[str, Entry]], baseline: str, based: list[int]
+    name: str,
+    scored: Mapping[str, Mapping[str, Entry]],
+    baseline: str,
+    based: list[int],
+    source_seeds: SourceSeeds,
 ) -> Entry | None:
     """Return one method's aggregates; None where no seed has a score on every target."""
     seeds, lost = _seeds(scored, name)
@@ -119,21 +141,24 @@ def _method(
         return None
     found: Entry = {"seeds": seeds, "lost": lost}
     shared = [seed for seed in based if seed in seeds]
+    of_all, of_shared = _clusters(seeds, source_seeds), _clusters(shared, source_seeds)
     for metric in ("start", "end", "area"):
         rng = np.random.default_rng(list(f"across/{name}/{metric}".encode()))
         scores = _scores(scored, name, metric, seeds)
         found[metric] = {
-            "iqm": _entry(interquartile_mean, scores, rng=rng),
-            "mean": _entry(mean, scores, rng=rng),
-            "optimality_gap": _entry(optimality_gap, scores, rng=rng),
+            "iqm": _entry(interquartile_mean, scores, rng=rng, clusters=of_all),
+            "mean": _entry(mean, scores, rng=rng, clusters=of_all),
+            "optimality_gap": _entry(optimality_gap, scores, rng=rng, clusters=of_all),
             "probability": None,
         }
         if name != baseline and shared:
             pair = (_scores(scored, one, metric, shared) for one in (name, baseline))
-            found[metric]["probability"] = _entry(probability_of_improvement, *pair, rng=rng)
+            found[metric]["probability"] = _entry(
+                probability_of_improvement, *pair, rng=rng, clusters=of_shared
+            )
         if metric == "end":
-            share, low, high = seed_interval(performance_profile, scores, rng=rng)
-            ends = {} if len(seeds) == 1 else {"low": low.clip(0, 1), "high": high.clip(0, 1)}
+            share, low, high = seed_interval(performance_profile, scores, rng=rng, clusters=of_all)
+            ends = {} if np.isnan(low).all() else {"low": low.clip(0, 1), "high": high.clip(0, 1)}
             found["profile"] = {
                 "share": share.tolist(),
                 **{key: ends[key].tolist() if ends else None for key in ("low", "high")},
@@ -157,9 +182,25 @@ def _scores(
     return np.array([[column[seed] for column in columns] for seed in seeds])
 
 
-def _entry(statistic: Statistic, *scores: Floats, rng: np.random.Generator) -> Entry | None:
-    found, low, high = (float(x) for x in seed_interval(statistic, *scores, rng=rng))
-    n = len(scores[0])
+def _clusters(seeds: list[int], source_seeds: SourceSeeds) -> list[list[int]] | None:
+    """Return the places in `seeds` of those that share a source policy; None where none do."""
+    if source_seeds is None:
+        return None
+    found: dict[int, list[int]] = {}
+    for place, seed in enumerate(seeds):
+        found.setdefault(source_seeds[seed], []).append(place)
+    return list(found.values())
+
+
+def _entry(
+    statistic: Statistic,
+    *scores: Floats,
+    rng: np.random.Generator,
+    clusters: Sequence[Sequence[int]] | None,
+) -> Entry | None:
+    bounds = seed_interval(statistic, *scores, rng=rng, clusters=clusters)
+    found, low, high = (float(x) for x in bounds)
+    n = len(scores[0]) if clusters is None else len(clusters)
     if statistic is probability_of_improvement:
         low, high = max(low, 0.0), min(high, 1.0)
     if n == 1:

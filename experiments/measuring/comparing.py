@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from . import metrics
-from .entries import Curves, Entry, entry, interval_entry
+from .entries import Curves, Entry, SourceSeeds, curves_of, entry, interval_entry
 from .loading import Run, Trial
-from .statistics import Comparison, compare, holm
+from .statistics import Comparison, by_source, compare, holm
 from .verdict import GAINS, Verdict, judge, time_sentence
 
 BASELINE = "scratch"
 _METRIC = {"jump_start": "start", "early": "early", "asymptotic": "end", "area": "area"}
 
 
-def add_gains(target: str, curves: Mapping[str, Curves], methods: dict[str, Entry]) -> None:
+def add_gains(
+    run: Run, target: str, curves: Mapping[str, Curves], methods: dict[str, Entry]
+) -> None:
     """Fill in gains over scratch, ratios and verdicts of the methods that have scores."""
     judged = [name for name, curve in curves.items() if curve.scores is not None]
     if BASELINE not in judged:
@@ -28,7 +30,9 @@ def add_gains(target: str, curves: Mapping[str, Curves], methods: dict[str, Entr
         return
     base = methods[BASELINE]
     rivals = [name for name in judged if name != BASELINE]
-    gains = {name: _gains(target, name, methods[name], base) for name in rivals}
+    gains = {
+        name: _gains(target, name, methods[name], base, source_seeds(run, name)) for name in rivals
+    }
     tests = [(name, gain) for name in rivals for gain in GAINS]
     adjusted = dict(zip(tests, holm([gains[n][g].p for n, g in tests]), strict=True))
     for name in rivals:
@@ -39,10 +43,17 @@ def add_gains(target: str, curves: Mapping[str, Curves], methods: dict[str, Entr
         }
         mine, its = (m["scores"]["area"]["per_seed"] for m in (method, base))
         shared = sorted(mine.keys() & its.keys())
-        areas = [mine[seed] for seed in shared], [its[seed] for seed in shared]
+        areas = [
+            list(by_source({s: side[s] for s in shared}, source_seeds(run, name)).values())
+            for side in (mine, its)
+        ]
         method["forward_transfer"] = interval_entry(metrics.forward_transfer(*areas))
         method["transfer_ratio"] = interval_entry(metrics.transfer_ratio(*areas))
-        verdict = judge({g: gains[name][g] for g in GAINS}, {g: adjusted[name, g] for g in GAINS})
+        verdict = judge(
+            {g: gains[name][g] for g in GAINS},
+            {g: adjusted[name, g] for g in GAINS},
+            unit="seed" if source_seeds(run, name) is None else "source policy",
+        )
         method["verdict"] = asdict(verdict)
         times = time_sentence(method["time_to_threshold"])
         still = "" if method["learns"] else " It does not learn in the target."
@@ -92,6 +103,17 @@ def uses_source(run: Run, method: str) -> bool:
     return bool(recorded.get("needs_source", run.registered[method] != BASELINE))
 
 
+def source_seeds(run: Run, method: str) -> SourceSeeds:
+    """Return which source policies a method's seeds share; None where each has its own, or none."""
+    return run.source_seeds if uses_source(run, method) else None
+
+
+def method_curves(run: Run, target: str, method: str) -> Curves | None:
+    """Return the curves of a method's finished trials on a target; None without any."""
+    trials = run.done(target, method)
+    return curves_of(trials, source_seeds(run, method)) if trials else None
+
+
 def source_return(trial: Trial) -> float | None:
     """Return what a source policy scores in its source after training; None if it has not."""
     return trial.returns[-1] if trial.state == "done" else None
@@ -125,12 +147,16 @@ def retention(run: Run, target: str, method: str) -> Entry | None:
         return None
     seeds, before, after = (list(column) for column in zip(*kept, strict=True))
     scale = source_scale(run)
-    found: Entry = {"returns": entry(seeds, metrics.retention(before, after)), "scores": None}
+    shared = run.source_seeds
+    found: Entry = {
+        "returns": entry(seeds, metrics.retention(before, after), shared),
+        "scores": None,
+    }
     if scale:
         scored = [
             metrics.normalize(x, random=scale[0], reference=scale[1]) for x in (before, after)
         ]
-        found["scores"] = entry(seeds, metrics.retention(*scored))
+        found["scores"] = entry(seeds, metrics.retention(*scored), shared)
     return found
 
 
@@ -141,7 +167,10 @@ def zero_shot_gap(
 
     `scale` holds the target's anchors. Each world's score is on its own anchors.
     """
-    finals = {t.seed: found for t in run.sources if (found := source_return(t)) is not None}
+    shared = run.source_seeds
+    trained = {t.seed: found for t in run.sources if (found := source_return(t)) is not None}
+    its = shared or {seed: seed for seed in trained}
+    finals = {seed: trained[source] for seed, source in its.items() if source in trained}
     starts = {trial.seed: trial.returns[0] for trial in run.done(target, "zero_shot")}
     seeds = sorted(finals.keys() & starts.keys())
     if not seeds or len({trial.target for trial in run.sources}) > 1:
@@ -149,23 +178,25 @@ def zero_shot_gap(
     there, here = [finals[seed] for seed in seeds], [starts[seed] for seed in seeds]
     at_source = source_scale(run)
     gap: dict[str, Entry | None] = {
-        "returns": entry(seeds, metrics.zero_shot_gap(there, here)),
+        "returns": entry(seeds, metrics.zero_shot_gap(there, here), shared),
         "scores": None,
     }
     if scale and at_source:
         in_source = metrics.normalize(there, random=at_source[0], reference=at_source[1])
         in_target = metrics.normalize(here, random=scale[0], reference=scale[1])
-        gap["scores"] = entry(seeds, metrics.zero_shot_gap(in_source, in_target))
+        gap["scores"] = entry(seeds, metrics.zero_shot_gap(in_source, in_target), shared)
     return gap
 
 
-def _gains(target: str, name: str, method: Entry, base: Entry) -> dict[str, Comparison]:
+def _gains(
+    target: str, name: str, method: Entry, base: Entry, shared: SourceSeeds
+) -> dict[str, Comparison]:
     found: dict[str, Comparison] = {}
     for gain, metric in _METRIC.items():
         # A stream of its own, so that adding a method leaves the others' intervals alone.
         rng = np.random.default_rng(list(f"{target}/{name}/{gain}".encode()))
         mine, its = method["scores"][metric]["per_seed"], base["scores"][metric]["per_seed"]
-        comparison = compare(mine, its, rng)
+        comparison = compare(mine, its, rng, shared)
         assert comparison is not None  # both sides have finished trials
         found[gain] = comparison
     return found

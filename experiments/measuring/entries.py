@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 
 from . import metrics
 from .loading import Trial
-from .statistics import Interval, mean_interval
+from .statistics import Interval, by_source, mean_interval
 
 FEWEST_FOR_BAND = 3
 """Below this the t interval of every evaluation is wider than the curves; the seeds say more."""
 
 Entry = dict[str, Any]
+SourceSeeds = Mapping[int, int] | None
+"""The seed of the source policy by seed where seeds share them; None where each has its own."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Curves:
         returns: `(seeds, evaluations)`.
         success: `(seeds, evaluations)` success rates; None where the world has no success.
         scores: `(seeds, evaluations)`; None where there is no scale to score on.
+        source_seeds: the seed of the source policy by seed; None where each has its own.
     """
 
     seeds: list[int]
@@ -37,9 +40,26 @@ class Curves:
     returns: metrics.Floats
     success: metrics.Floats | None = None
     scores: metrics.Floats | None = None
+    source_seeds: SourceSeeds = None
+
+    def band(self, values: metrics.Floats) -> tuple[metrics.Floats, metrics.Floats] | None:
+        """Return both ends, each `(evaluations,)`, of the 95 % t intervals of the means.
+
+        `values` are `(seeds, evaluations)`. None with fewer than 3 seeds, or source policies.
+        """
+        columns = [
+            list(by_source(dict(zip(self.seeds, column, strict=True)), self.source_seeds).values())
+            for column in values.T
+        ]
+        if len(columns[0]) < FEWEST_FOR_BAND:
+            return None
+        intervals = [mean_interval(column) for column in columns]
+        ends = [(found.low, found.high) for found in intervals if found is not None]
+        low, high = np.array(ends, dtype=np.float64).T
+        return low, high
 
 
-def curves_of(trials: Sequence[Trial]) -> Curves | None:
+def curves_of(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Curves | None:
     """Return the curves of finished trials of one method on one target; None without any."""
     if not trials:
         return None
@@ -50,39 +70,32 @@ def curves_of(trials: Sequence[Trial]) -> Curves | None:
         steps=np.array(trials[0].steps, dtype=np.float64),
         returns=np.array([trial.returns for trial in trials], dtype=np.float64),
         success=np.array(success, dtype=np.float64) if told else None,
+        source_seeds=source_seeds,
     )
 
 
-def band(values: metrics.Floats) -> tuple[metrics.Floats, metrics.Floats] | None:
-    """Return both ends, each `(evaluations,)`, of the 95 % t intervals of the means over seeds.
+def entry(seeds: Sequence[int], values: ArrayLike, source_seeds: SourceSeeds = None) -> Entry:
+    """Return `{"per_seed", "estimate", "low", "high", "n", "kind"}` of values `(seeds,)`.
 
-    `values` are `(seeds, evaluations)`. None with fewer than 3 seeds.
+    `n` counts what the interval is over: seeds, or the source policies that seeds share.
     """
-    if len(values) < FEWEST_FOR_BAND:
-        return None
-    intervals = [mean_interval(column) for column in values.T]
-    ends = [(found.low, found.high) for found in intervals if found is not None]
-    low, high = np.array(ends, dtype=np.float64).T
-    return low, high
-
-
-def entry(seeds: Sequence[int], values: ArrayLike) -> Entry:
-    """Return `{"per_seed", "estimate", "low", "high", "n", "kind"}` of values `(seeds,)`."""
     per_seed = dict(zip(seeds, np.asarray(values, dtype=np.float64).tolist(), strict=True))
-    interval = mean_interval(list(per_seed.values()))
+    interval = mean_interval(list(by_source(per_seed, source_seeds).values()))
     assert interval is not None  # there is no entry without a seed
     return {"per_seed": per_seed, **asdict(interval)}
 
 
-def ends(seeds: Sequence[int], values: metrics.Floats) -> dict[str, Entry]:
+def ends(
+    seeds: Sequence[int], values: metrics.Floats, source_seeds: SourceSeeds = None
+) -> dict[str, Entry]:
     """Return the entries of curves `(seeds, evaluations)` at step 0 and at the asymptote."""
     return {
-        "start": entry(seeds, metrics.start(values)),
-        "end": entry(seeds, metrics.asymptote(values)),
+        "start": entry(seeds, metrics.start(values), source_seeds),
+        "end": entry(seeds, metrics.asymptote(values), source_seeds),
     }
 
 
-def last_terms(trials: Sequence[Trial]) -> Entry | None:
+def last_terms(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Entry | None:
     """Return the reward terms of the last evaluations: `{"parts": {name: entry}, "whole": bool}`.
 
     `trials` are finished ones of one method on one target, at least one. Parts are the terms that
@@ -97,7 +110,9 @@ def last_terms(trials: Sequence[Trial]) -> Entry | None:
     missing = values.sum(axis=1) - [trial.returns[-1] for trial in trials]
     seeds = [trial.seed for trial in trials]
     return {
-        "parts": {name: entry(seeds, of) for name, of in zip(names, values.T, strict=True)},
+        "parts": {
+            name: entry(seeds, of, source_seeds) for name, of in zip(names, values.T, strict=True)
+        },
         "whole": bool((np.abs(missing) <= 1e-6 * np.abs(values).sum(axis=1)).all()),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from . import metrics
-from .comparing import gain_entry, uses_source
+from .comparing import gain_entry, source_seeds, uses_source
 from .entries import Curves, Entry, ends
 from .loading import Run
 from .statistics import Comparison, compare, holm
@@ -42,7 +42,8 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
         if method["scores"] is None or not uses_source(run, name):
             continue
         rng = np.random.default_rng(list(f"{target}/{name}/equal total".encode()))
-        comparison = compare(method["scores"]["end"]["per_seed"], its, rng)
+        scores = method["scores"]["end"]["per_seed"]
+        comparison = compare(scores, its, rng, source_seeds(run, name))
         assert comparison is not None  # both sides have finished trials
         compared[name] = comparison
     adjusted = holm([comparison.p for comparison in compared.values()])

@@ -63,6 +63,13 @@ def _sources(run: Run) -> dict[str, Any]:
     if not any(uses_source(run, name) for name in run.methods):
         return _fact(True, "No source policy was trained, as no method uses one.")
     done = [trial for trial in run.sources if trial.state == "done"]
+    if shared := run.source_seeds:
+        return _fact(
+            {t.seed for t in done} >= set(shared.values()),
+            f"{len(shared)} seeds begin in turn from {len(set(shared.values()))} source policies, "
+            f"of which {len(done)} were trained; intervals of methods that use them are over "
+            "source policies.",
+        )
     enough = {t.seed for t in done} >= set(run.experiment["seeds"])
     each = "Each seed has a source policy of its own, so the seeds are independent"
     return _fact(enough, f"{each}: {len(done)} source{'s' * (len(done) != 1)} trained.")

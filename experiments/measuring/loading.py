@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 
 from ...envs.errors import HeadstartError
-from ..config import method_label
+from ..config import method_label, source_seed
 
 COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
 """The columns of results.csv."""
@@ -112,6 +112,17 @@ class Run:
         return dict(zip(self.all_methods, names, strict=True))
 
     @property
+    def source_seeds(self) -> dict[int, int] | None:
+        """The seed of the source policy by that of a trial; None where each has its own.
+
+        None too where all share a ready-made one: a single policy tells nothing of others.
+        """
+        policies, seeds = self.experiment["source"].get("policies"), self.experiment["seeds"]
+        if policies is None or policies >= len(seeds):
+            return None
+        return {int(seed): int(source_seed(seeds, policies, seed)) for seed in seeds}
+
+    @property
     def failures(self) -> list[Trial]:
         """Sources and trials that have no usable curve."""
         return [trial for trial in (*self.sources, *self.trials) if trial.state != "done"]
@@ -160,7 +171,7 @@ def load(directory: str | Path) -> Run:
     sources = tuple(
         _trial(root / "source" / name / f"seed-{seed}", name, "source", seed, ready_made)
         for name in names
-        for seed in seeds
+        for seed in seeds[: experiment["source"].get("policies")]
     )
     run = Run(root, experiment, facts, trials, sources)
     for target in experiment["targets"]:

@@ -38,6 +38,7 @@ class Interval:
         low: lower end; None where there is no interval.
         high: upper end; None where there is no interval.
         n: number of seeds behind it.
+            Where seeds share source policies, of those (see `by_source`).
         kind: `paired t`, `t`, `welch`, `bca`, `fieller`; `constant` where all seeds are equal, so
             that the width of 0 says nothing about other seeds; `one seed` where there is no
             interval; `unbounded` where a ratio's denominator may be 0.
@@ -75,6 +76,23 @@ class Comparison:
     p: float | None
     probability: float
     per_seed: dict[int, float]
+
+
+def by_source(
+    per_seed: Mapping[int, float], source_seeds: Mapping[int, int] | None
+) -> dict[int, float]:
+    """Return values by seed as means by source policy; as they are where each seed has its own.
+
+    Trials that begin from one source policy are not independent, but their means by policy are:
+    with clusters of equal size this is the exact analysis, and it keeps its coverage with few of
+    them, as a bootstrap of clusters does not (Cameron & Miller, J. Human Resources 50 (2015) 317).
+    """
+    if source_seeds is None:
+        return dict(per_seed)
+    shared: dict[int, list[float]] = {}
+    for seed, value in per_seed.items():
+        shared.setdefault(source_seeds[seed], []).append(value)
+    return {source: float(np.mean(values)) for source, values in shared.items()}
 
 
 def mean_interval(values: ArrayLike, *, kind: str = "t") -> Interval | None:
@@ -201,12 +219,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def compare(
-    transfer: Mapping[int, float], scratch: Mapping[int, float], rng: np.random.Generator
+    transfer: Mapping[int, float],
+    scratch: Mapping[int, float],
+    rng: np.random.Generator,
+    source_seeds: Mapping[int, int] | None = None,
 ) -> Comparison | None:
     """Compare a method with scratch, each as value by seed; None where a side has no seed.
 
     Seeds that both have are paired, and what only one of them has then does not enter the
     difference. With fewer than 2 shared seeds, and 2 on either side, Welch's interval is taken.
+    Where the method's seeds share source policies, `source_seeds` says which, and the differences
+    are averaged by policy first.
     """
     if not transfer or not scratch:
         return None
@@ -214,11 +237,12 @@ def compare(
     paired = {seed: transfer[seed] - scratch[seed] for seed in shared}
     a, b = list(transfer.values()), list(scratch.values())
     probability = probability_of_improvement(a, b)
-    difference = mean_interval(list(paired.values()), kind="paired t")
+    differences = list(by_source(paired, source_seeds).values())
+    difference = mean_interval(differences, kind="paired t")
     if difference is None or (len(shared) < 2 <= min(len(a), len(b))):
+        a = list(by_source(transfer, source_seeds).values())
         difference = welch_interval(a, b)
         return Comparison(difference, None, _p_independent(a, b), probability, paired)
-    differences = list(paired.values())
     bca = bca_interval(differences, rng)
     return Comparison(difference, bca, _p_paired(differences), probability, paired)
 

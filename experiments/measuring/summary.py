@@ -7,7 +7,7 @@ it is not plain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,12 +19,14 @@ from .comparing import (
     BASELINE,
     add_gains,
     add_total_time,
+    method_curves,
     retention,
     source_return,
     source_scale,
+    source_seeds,
     zero_shot_gap,
 )
-from .entries import Curves, Entry, curves_of, ends, entry, last_terms, plain
+from .entries import Curves, Entry, ends, entry, last_terms, plain
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
@@ -71,7 +73,9 @@ def summarize(run: Run) -> dict[str, Any]:
             for trial in run.sources
         ],
         "targets": targets,
-        "across": summarize_across(targets, BASELINE),
+        "across": summarize_across(
+            targets, BASELINE, {name: source_seeds(run, name) for name in run.methods}
+        ),
         "failures": [
             {
                 "target": trial.target,
@@ -96,9 +100,9 @@ def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:
 
 
 def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
-    found = {name: curves_of(run.done(target, name)) for name in run.methods}
+    found = {name: method_curves(run, target, name) for name in run.methods}
     curves = {name: curve for name, curve in found.items() if curve is not None}
-    longer = {name: curves_of(run.done(target, name)) for name in run.longer}
+    longer = {name: method_curves(run, target, name) for name in run.longer}
     totals = {name: curve for name, curve in longer.items() if curve is not None}
     anchors, unscored = _anchors(run, target, curves | totals)
     if unscored is None:
@@ -106,7 +110,7 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
     methods = {
         name: _method(run, target, name, curves.get(name), threshold) for name in run.methods
     }
-    add_gains(target, curves, methods)
+    add_gains(run, target, curves, methods)
     add_total_time(run, methods)
     steps = next(iter(curves.values())).steps if curves else np.zeros(0)
     settings = run.experiment["targets"][target] or {}
@@ -160,6 +164,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
     failed = [t for t in run.failures if (t.target, t.method) == (target, name)]
     method: Entry = {
         "seeds": curves.seeds if curves else [],
+        "source_seeds": source_seeds(run, name),
         "failed": [{"seed": t.seed, "state": t.state, "error": t.error} for t in failed],
         "seconds": {t.seed: t.seconds for t in run.done(target, name)},
         **dict.fromkeys(
@@ -171,35 +176,34 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
     if curves is None:
         said = f"No seed has a usable curve ({'; '.join(sorted({str(t.error) for t in failed}))})."
         return method | {"verdict": asdict(Verdict("no finished trial", said))}
-    seeds, steps = curves.seeds, curves.steps
-    method["returns"] = ends(seeds, curves.returns)
+    seeds, steps, shared = curves.seeds, curves.steps, curves.source_seeds
+    method["returns"] = ends(seeds, curves.returns, shared)
     method["retention"] = retention(run, target, name)
-    method["terms"] = last_terms(run.done(target, name))
+    method["terms"] = last_terms(run.done(target, name), shared)
     if curves.success is not None:
-        method["success"] = ends(seeds, curves.success)
-        method["failure"] = ends(seeds, metrics.failure_rate(curves.success))
+        method["success"] = ends(seeds, curves.success, shared)
+        method["failure"] = ends(seeds, metrics.failure_rate(curves.success), shared)
     if curves.scores is None:
         said = "The target has no scale to score on; raw returns stand."
         return method | {"verdict": asdict(Verdict("not scored", said))}
-    drift = entry(seeds, metrics.drift(steps, curves.scores))
+    drift = entry(seeds, metrics.drift(steps, curves.scores), shared)
     depth, recovery = metrics.dip(steps, curves.scores)
     return method | {
         "scores": {
-            **ends(seeds, curves.scores),
-            "early": entry(seeds, metrics.early(steps, curves.scores)),
-            "area": entry(seeds, metrics.area(steps, curves.scores)),
+            **ends(seeds, curves.scores, shared),
+            "early": entry(seeds, metrics.early(steps, curves.scores), shared),
+            "area": entry(seeds, metrics.area(steps, curves.scores), shared),
         },
         "learns": bool((curves.returns != curves.returns[:, :1]).any()),
         "converged": None if drift["low"] is None else drift["low"] <= 0 <= drift["high"],
         "drift": drift,
-        "dip": entry(seeds, depth) | {"recovery": dict(zip(seeds, recovery, strict=True))},
-        "time_to_threshold": _time(seeds, steps, curves.scores, threshold),
+        "dip": entry(seeds, depth, shared) | {"recovery": dict(zip(seeds, recovery, strict=True))},
+        "time_to_threshold": _time(curves, curves.scores, threshold),
     }
 
 
-def _time(
-    seeds: Sequence[int], steps: metrics.Floats, scores: metrics.Floats, threshold: float
-) -> Entry:
+def _time(curves: Curves, scores: metrics.Floats, threshold: float) -> Entry:
+    seeds, steps = curves.seeds, curves.steps
     times, reached = metrics.time_to_threshold(steps, scores, threshold)
     mean = metrics.restricted_mean(times, reached, steps[-1])
     at, waiting = metrics.survival(times, reached, steps[-1])
@@ -210,7 +214,7 @@ def _time(
         "reached": reached.sum(),
         "n": len(seeds),
         "median": metrics.median_time(times, reached),
-        "restricted_mean": entry(seeds, times) | {"estimate": mean},
+        "restricted_mean": entry(seeds, times, curves.source_seeds) | {"estimate": mean},
         "survival": {"steps": at.tolist(), "share": waiting.tolist()},
         "horizon": steps[-1],
         "resolution": np.diff(steps).max(),

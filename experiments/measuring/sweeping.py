@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .entries import Entry
+from .entries import Entry, SourceSeeds
 from .metrics import Floats
-from .statistics import FEWEST_SEEDS, Interval, compare, holm, mean_interval
+from .statistics import FEWEST_SEEDS, Interval, by_source, compare, holm, mean_interval
 from .verdict import GAINS, LEVEL, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
@@ -119,6 +119,7 @@ def _target(
     methods, sentences = {}, []
     for name in points[0][1]["methods"]:
         each = [summary["targets"][target]["methods"].get(name) for _, summary in points]
+        source_seeds = (each[0] or {}).get("source_seeds")
         found: Entry = {
             "scores": {m: [_part(e, "scores", m) for e in each] for m in SCORES},
             "gains": {g: [_part(e, "gains", g) for e in each] for g in GAINS},
@@ -127,11 +128,11 @@ def _target(
             "bought": None,
         }
         if at is not None:
-            found["turns"] = {gain: _turn(at, found["gains"][gain]) for gain in GAINS}
+            found["turns"] = {gain: _turn(at, found["gains"][gain], source_seeds) for gain in GAINS}
             if found["gains"]["area"][0] is not None:
                 sentences.append(_turning(target, name, at, found))
         if left_out:
-            found["bought"] = _bought(target, name, points, found)
+            found["bought"] = _bought(target, name, points, found, source_seeds)
             sentences += _buying(target, name, found["bought"])
         methods[name] = found
     return {"methods": methods, "sentences": sentences}
@@ -142,7 +143,9 @@ def _part(method: Mapping[str, Any] | None, part: str, metric: str) -> Entry | N
     return inner.get(metric)
 
 
-def _turn(at: list[float], gains: Sequence[Entry | None]) -> Entry | None:
+def _turn(
+    at: list[float], gains: Sequence[Entry | None], source_seeds: SourceSeeds
+) -> Entry | None:
     """Return where a gain turns negative, over the seeds that every point has."""
     rows = [gain["per_seed"] for gain in gains if gain is not None]
     if len(rows) < len(at):
@@ -150,7 +153,8 @@ def _turn(at: list[float], gains: Sequence[Entry | None]) -> Entry | None:
     seeds = sorted(set.intersection(*(set(row) for row in rows)))
     if not seeds:
         return None
-    found = crossing(at, [[row[seed] for seed in seeds] for row in rows])
+    of_seeds = [{seed: row[seed] for seed in seeds} for row in rows]
+    found = crossing(at, [list(by_source(row, source_seeds).values()) for row in of_seeds])
     return None if found is None else asdict(found)
 
 
@@ -173,7 +177,9 @@ def _turning(target: str, name: str, at: list[float], found: Entry) -> str:
     return f"{lead} does not turn negative: {ends}."
 
 
-def _bought(target: str, name: str, points: Points, found: Entry) -> dict[str, dict[str, Entry]]:
+def _bought(
+    target: str, name: str, points: Points, found: Entry, source_seeds: SourceSeeds
+) -> dict[str, dict[str, Entry]]:
     """Return, by parameter, the return with all randomized minus that without it, per metric."""
     bought: dict[str, dict[str, Entry]] = {}
     for metric, entries in found["returns"].items():
@@ -184,7 +190,7 @@ def _bought(target: str, name: str, points: Points, found: Entry) -> dict[str, d
                 continue
             parameter = str(next(iter(values.values()))).removeprefix("without ")
             rng = np.random.default_rng(list(f"{target}/{name}/{metric}/{parameter}".encode()))
-            compared[parameter] = compare(whole["per_seed"], entry["per_seed"], rng)
+            compared[parameter] = compare(whole["per_seed"], entry["per_seed"], rng, source_seeds)
         adjusted = holm([c.p if c else None for c in compared.values()])
         for (parameter, comparison), p in zip(compared.items(), adjusted, strict=True):
             if comparison is None:

@@ -37,16 +37,23 @@ class Verdict:
         warning: plain language on the gains whose interval lies wholly below 0, with P(T > S);
             empty where there is none. To be read before the sentence, in red.
         claim: whether there are seeds enough for the word to be a claim.
+        basis: what the numbers rest on, as `5 seeds`; empty where there are none.
     """
 
     word: str
     sentence: str
     warning: str = ""
     claim: bool = False
+    basis: str = ""
 
 
-def judge(gains: Mapping[str, Comparison], adjusted: Mapping[str, float | None]) -> Verdict:
-    """Return the verdict on a method from its `GAINS` and their p values after Holm."""
+def judge(
+    gains: Mapping[str, Comparison], adjusted: Mapping[str, float | None], unit: str = "seed"
+) -> Verdict:
+    """Return the verdict on a method from its `GAINS` and their p values after Holm.
+
+    `unit` is what intervals are over: "seed", or "source policy" where seeds share them.
+    """
     seeds = min(gain.difference.n for gain in gains.values())
     claim = seeds >= FEWEST_SEEDS
     held = {name: (p := adjusted[name]) is not None and p <= LEVEL for name in gains}
@@ -59,17 +66,18 @@ def judge(gains: Mapping[str, Comparison], adjusted: Mapping[str, float | None])
         warning = f"A sign of n{warning[1:]}"
     leads = {"above": "Above scratch", "unclear": "Unclear"}
     sentence = " ".join(f"{lead}: {said[side]}." for side, lead in leads.items() if said[side])
+    basis = _counted(seeds, unit)
     if not claim:
-        many = f"{seeds} seed{'s' * (seeds != 1)}"
-        why = f"From {many} no claim is made; it takes {FEWEST_SEEDS}."
-        return Verdict(f"no claim ({many})", f"{sentence} {why}".strip(), warning)
+        why = f"From {basis} no claim is made; it takes {FEWEST_SEEDS}."
+        said_of = f"{sentence} {why}".strip()
+        return Verdict(f"no claim ({basis})", said_of, warning, basis=basis)
     if above:
         word = MIXED if below else HEAD_START
     elif below:
         word = NEGATIVE if sure else PERHAPS_NEGATIVE
     else:
         word = UNCLEAR
-    return Verdict(word, sentence, warning, claim=True)
+    return Verdict(word, sentence, warning, claim=True, basis=basis)
 
 
 def time_sentence(time: Mapping[str, Any]) -> str:
@@ -98,8 +106,7 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     else:
         said = f"On {target} no method is ahead of scratch; {best} comes closest: {numbers}"
     if not verdict["claim"]:
-        seeds = gains["area"]["n"]
-        said += f" From {seeds} seed{'s' * (seeds != 1)} no claim is made."
+        said += f" From {verdict['basis']} no claim is made."
     elif verdict["word"] not in (HEAD_START, MIXED):
         said += f" The verdict: {verdict['word']}."
     harmed = [
@@ -136,6 +143,12 @@ def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str,
             text += " (not after Holm's correction)"
         said[side].append(text)
     return {side: ", ".join(texts) for side, texts in said.items()}
+
+
+def _counted(count: int, unit: str) -> str:
+    """Return a number with its unit, `1 seed`, `3 source policies`."""
+    plural = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    return f"{count} {unit if count == 1 else plural}"
 
 
 def _speed(time: Mapping[str, Any]) -> str:

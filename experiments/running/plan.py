@@ -17,7 +17,7 @@ from ...transfer.methods import Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.randomization import UniformRandomization
-from ..config import ConfigError, Experiment, method_label
+from ..config import ConfigError, Experiment, method_label, source_seed
 from ..tuned import own_settings
 
 
@@ -42,7 +42,7 @@ def units(experiment: Experiment) -> list[Unit]:
     found = methods(experiment)
     sources = [
         Unit(source_path(experiment, seed), steps)
-        for seed in experiment.seeds
+        for seed in experiment.seeds[: experiment.source.policies]
         if any(method.needs_source for method in found.values())
     ]
     trials = [
@@ -70,8 +70,9 @@ def adds_source_steps(method: Method) -> bool:
 
 
 def source_path(experiment: Experiment, seed: int) -> str:
-    """Return the folder of the source trained with `seed`."""
-    return f"source/{experiment.source.name}/seed-{seed}"
+    """Return the folder of the source that `seed` begins from: its own, or one that it shares."""
+    its = source_seed(experiment.seeds, experiment.source.policies, seed)
+    return f"source/{experiment.source.name}/seed-{its}"
 
 
 def methods(experiment: Experiment) -> dict[str, Method]:

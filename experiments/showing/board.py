@@ -20,7 +20,7 @@ from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from ..measuring.entries import band, curves_of
+from ..measuring.comparing import method_curves
 from ..measuring.loading import Run
 from ..measuring.summary import score_curves
 from ..running.store import StoreError, write_bytes
@@ -81,7 +81,7 @@ def encode(steps: Steps, time: float) -> bytes:
 
 def _bands(run: Run, summary: Mapping[str, Any], target: str, method: str) -> Steps:
     """Return the mean over seeds, with its interval if there is one, at each target step."""
-    curves = curves_of(run.done(target, method))
+    curves = method_curves(run, target, method)
     if curves is None:
         return []
     found = {"return": curves.returns}
@@ -93,7 +93,7 @@ def _bands(run: Run, summary: Mapping[str, Any], target: str, method: str) -> St
     for kind, values in found.items():
         mean, low, high = _tags(target, kind)
         columns[mean] = values.mean(axis=0)
-        if ends := band(values):
+        if ends := curves.band(values):
             columns[low], columns[high] = ends
     return [
         (int(step), [Value(tag=tag, simple_value=at[i]) for tag, at in columns.items()])

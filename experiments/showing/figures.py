@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from ..measuring.entries import band, curves_of
+from ..measuring.comparing import method_curves
+from ..measuring.entries import Curves
 from ..measuring.loading import Run
 from ..measuring.summary import score_curves
 
@@ -84,14 +85,13 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
     figure, axes = new_figure(4.3)
     axis = axes[0]
     for i, method in enumerate(run.methods):
-        curves = curves_of(run.done(target, method))
+        curves = method_curves(run, target, method)
         if curves is None:
             continue
         if entry["scored"]:
             curves = score_curves(curves, entry["anchors"])
-        values = curves.returns if curves.scores is None else curves.scores
-        n = len(values)
-        draw_curve(axis, curves.steps, values, i, f"{method} ({n} seed{'s' * (n != 1)})")
+        n = len(curves.seeds)
+        draw_curve(axis, curves, i, f"{method} ({n} seed{'s' * (n != 1)})")
     fit(axis)
     steps_axis(axis, entry["steps"])
     axis.set_title(f"{target}: mean, each seed, 95 % interval (from 3 seeds on)")
@@ -103,11 +103,12 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
     return figure
 
 
-def draw_curve(axis: Axes, steps: Floats, values: Floats, number: int, label: str) -> None:
-    """Draw curves `(seeds, evaluations)` in the look of `number`: mean, each seed, the interval."""
+def draw_curve(axis: Axes, curves: Curves, number: int, label: str) -> None:
+    """Draw scores, or returns without them, in the look of `number`: mean, seeds, interval."""
     colour, line, marker = look(number)
+    steps, values = curves.steps, curves.returns if curves.scores is None else curves.scores
     axis.plot(steps, values.T, color=colour, alpha=0.22, linewidth=0.7)
-    if ends := band(values):
+    if ends := curves.band(values):
         axis.fill_between(steps, *ends, color=colour, alpha=0.12, linewidth=0)
     every = max(1, steps.size // 8)
     axis.plot(

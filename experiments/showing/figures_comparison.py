@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..measuring.entries import curves_of
+from ..measuring.comparing import method_curves
 from ..measuring.several import Member, targets, unit
 from ..measuring.summary import score_curves
 from .figures import STYLE, draw_curve, encoded, fit, new_figure, steps_axis
@@ -36,13 +36,12 @@ def overlaid(members: Sequence[Member], target: str) -> Figure:
     figure, axes = new_figure(1.5 + 2.1 * rows, columns, rows)
     for axis, method in zip(axes, methods, strict=False):
         for number, member in enumerate(members):
-            curves = curves_of(member.run.done(target, method))
+            curves = method_curves(member.run, target, method)
             if curves is None:
                 continue
             if scored:
                 curves = score_curves(curves, member.summary["targets"][target]["anchors"])
-            values = curves.returns if curves.scores is None else curves.scores
-            draw_curve(axis, curves.steps, values, number, member.label)
+            draw_curve(axis, curves, number, member.label)
         axis.set_title(method)
     fit(*axes)
     steps_axis(axes[0], max(member.summary["targets"][target]["steps"] for member in there))

@@ -54,11 +54,11 @@ def _source(run: Run) -> str:
         said += f" (sha256 {sha[:12]})" if sha else ""
         said += f", trained in {world} for {steps} environment steps."
     else:
-        many = len(run.experiment["seeds"])
-        said = (
-            f"Source policies were trained in {world} for {steps} environment steps, "
-            f"{'one' if many == 1 else 'one for each seed'}."
-        )
+        many, shared = len(run.experiment["seeds"]), run.source_seeds
+        each = "one" if many == 1 else "one for each seed"
+        if shared:
+            each = f"{len(set(shared.values()))} of them, from which the seeds began in turn"
+        said = f"Source policies were trained in {world} for {steps} environment steps, {each}."
     return f"{said} {_randomization(run)} {_algorithm(run)}"
 
 
@@ -194,7 +194,10 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         return ""
     kinds = {found["kind"] for found in gains}
     used = [words for kind, words in KINDS.items() if kind in kinds]
-    said = ["The unit is the seed. Intervals of gains are 95 %: " + "; ".join(used) + "."]
+    each = "The unit is the seed."
+    if any(m["source_seeds"] for t in summary["targets"].values() for m in t["methods"].values()):
+        each = "The unit is the source policy: values of seeds that share one were averaged."
+    said = [f"{each} Intervals of gains are 95 %: " + "; ".join(used) + "."]
     if any(found["bca"] for found in gains):
         said.append("Beside them stand bias-corrected and accelerated bootstrap intervals (BCa).")
     if any(found["p_holm"] is not None for found in gains):

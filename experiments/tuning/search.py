@@ -103,6 +103,7 @@ def task_of(
     plain = experiment.resolved()
     plain["methods"] = [entries.get(method, method)]
     plain["seeds"] = _seeds(experiment.seeds, seeds)
+    plain["source"].pop("policies", None)
     chosen = targets or experiment.targets
     plain["targets"] = {
         name: plain["targets"][name] for name in experiment.targets if name in chosen

@@ -75,6 +75,24 @@ def test_seeds_are_resampled_whole():
     assert both == pytest.approx((0.3, 0.3, 0.3))
 
 
+def test_source_policies_are_resampled_whole():
+    # Two policies of two seeds each: resamples are (0, 0), (0, 1), (1, 0) or (1, 1), so means of 0,
+    # 0.5 and 1 with a deviation of 0.3536; times sqrt(2) and t(1) = 12.706 that is 6.353.
+    scores = [[0.0], [1.0], [0.0], [1.0]]
+    found, low, high = across.seed_interval(
+        across.mean, scores, rng=rng(), clusters=[[0, 2], [1, 3]]
+    )
+    assert (found, high - found) == (0.5, pytest.approx(6.353, rel=0.05))
+    # One lost a trial, and resamples are of 2, 3 or 4 trials then: means of 0, 2/3, 2/3 and 1, of
+    # which the deviation is 0.3632, so that sqrt(2) * 12.706 * 0.3632 = 6.527.
+    found, low, high = across.seed_interval(
+        across.mean, scores[1:], rng=rng(), clusters=[[1], [0, 2]]
+    )
+    assert (found, found - low) == (pytest.approx(2 / 3), pytest.approx(6.527, rel=0.05))
+    _, low, _ = across.seed_interval(across.mean, scores, rng=rng(), clusters=[[0, 1, 2, 3]])
+    assert np.isnan(low)
+
+
 def test_what_cannot_be_aggregated():
     with pytest.raises(ValueError, match="finite"):
         across.mean([[1.0, math.nan]])

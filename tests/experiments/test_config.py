@@ -159,6 +159,11 @@ def test_a_file_may_hold_several_experiments(tmp_path):
         ),
         (["evaluation.threshold=1.2"], "evaluation.threshold: .*less than or equal to 1"),
         (["evaluation.threshold=0"], "evaluation.threshold: .*greater than 0"),
+        (["source.policies=4"], "source.policies: 4 for 3 seeds; at most one for each"),
+        (
+            ["source=pretrained/nominal", "source.policies=2"],
+            "'source' has no keys",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(changes, said):

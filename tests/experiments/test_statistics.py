@@ -218,3 +218,41 @@ def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values):
 def test_nan_is_refused():
     with pytest.raises(ValueError, match="finite"):
         statistics.mean_interval([0.1, float("nan")])
+
+
+def test_seeds_that_share_a_source_policy_are_one_by_hand():
+    transfer = {0: 1.0, 1: 2.0, 2: 3.0, 3: 4.0, 4: 2.0, 5: 3.0}
+    scratch = dict.fromkeys(range(6), 0.0)
+    shared = {0: 0, 1: 1, 2: 2, 3: 0, 4: 1, 5: 2}
+    # Means by policy: (1 + 4) / 2, (2 + 2) / 2, (3 + 3) / 2; mean 2.5, deviation 0.5,
+    # and t(2) = 4.303 times 0.5 / sqrt(3) is 1.242.
+    assert statistics.by_source(transfer, shared) == {0: 2.5, 1: 2.0, 2: 3.0}
+    found = statistics.compare(transfer, scratch, rng(), shared)
+    assert found is not None
+    assert (found.difference.n, found.difference.kind) == (3, "paired t")
+    assert found.difference.estimate == 2.5
+    assert found.difference.low == pytest.approx(2.5 - 1.242, abs=1e-3)
+    assert found.per_seed == transfer
+    # t = 2.5 / (0.5 / sqrt(3)) = 8.66 with 2 degrees of freedom.
+    assert found.p == pytest.approx(0.01307, abs=1e-4)
+    # Policies whose seeds are not those of scratch: Welch's over 2 means, 2.5 and 2, and 2 seeds.
+    apart = statistics.compare({0: 1.0, 1: 2.0, 3: 4.0}, {7: 0.0, 8: 1.0}, rng(), shared)
+    assert apart is not None
+    assert (apart.difference.estimate, apart.difference.kind) == (1.75, "welch")
+
+
+def test_intervals_by_source_cover_where_those_by_seed_do_not():
+    # 4 policies, of deviation 1, with 5 seeds each, of deviation 0.3; the truth is 0.
+    draw, held = rng(), {True: 0, False: 0}
+    shared = {seed: seed % 4 for seed in range(20)}
+    for _ in range(300):
+        policies = draw.normal(size=4)
+        values = {seed: policies[source] + 0.3 * draw.normal() for seed, source in shared.items()}
+        for by_source in held:
+            found = statistics.compare(
+                values, dict.fromkeys(values, 0.0), draw, shared if by_source else None
+            )
+            assert found is not None
+            held[by_source] += found.difference.low <= 0 <= found.difference.high
+    assert held[True] / 300 == pytest.approx(0.95, abs=0.03)
+    assert held[False] / 300 < 0.75

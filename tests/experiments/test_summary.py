@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 from headstart.envs.errors import HeadstartError
@@ -11,6 +12,7 @@ from headstart.experiments.measuring import RunError, load, summarize
 from headstart.experiments.measuring.loading import read_evaluations
 from headstart.experiments.measuring.statistics import Comparison, Interval
 from headstart.experiments.measuring.verdict import GAINS, judge
+from headstart.experiments.showing.methods_text import methods_text
 
 TARGET = "tired-arm"
 
@@ -306,3 +308,35 @@ def test_unfairness_is_told(make_run):
     assert any("100,000 source steps that scratch had not" in text for text in told)
     assert any("too few to claim" in text for text in told)
     assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])
+
+
+def test_seeds_that_share_source_policies_count_as_those(make_run):
+    root = make_run(seeds=range(6))
+    path = root / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    experiment["source"]["policies"] = 3
+    path.write_text(yaml.safe_dump(experiment))
+    run = load(root)
+    assert [trial.seed for trial in run.sources] == [0, 1, 2]
+    summary = summarize(run)
+    methods = summary["targets"]["tired-arm"]["methods"]
+    gain = methods["fine_tune"]["gains"]["area"]
+    paired = gain["per_seed"]
+    means = [(paired[str(k)] + paired[str(k + 3)]) / 2 for k in range(3)]
+    half = 4.303 * np.std(means, ddof=1) / 3**0.5
+    assert gain["n"] == 3
+    assert (gain["low"], gain["high"]) == pytest.approx(
+        (np.mean(means) - half, np.mean(means) + half), rel=1e-3
+    )
+    assert methods["fine_tune"]["scores"]["end"]["n"] == 3
+    assert methods["scratch"]["scores"]["end"]["n"] == 6
+    assert methods["fine_tune"]["verdict"]["word"] == "no claim (3 source policies)"
+    assert "From 3 source policies no claim is made." in summary["headlines"][0]
+    assert summary["across"]["methods"]["fine_tune"]["end"]["mean"]["n"] == 3
+    said = [fact["text"] for fact in summary["fairness"]]
+    assert any(text.startswith("6 seeds begin in turn from 3 source policies") for text in said)
+    gap = summary["targets"]["tired-arm"]["zero_shot_gap"]["returns"]
+    assert (gap["n"], len(gap["per_seed"])) == (3, 6)
+    text = methods_text(run, summary)
+    assert "100,000 environment steps, 3 of them, from which the seeds began in turn." in text
+    assert "The unit is the source policy" in text
