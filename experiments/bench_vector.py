@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -32,10 +33,16 @@ OURS, DUMMY, SUBPROC = "ParallelVecEnv", "DummyVecEnv", "SubprocVecEnv"
 
 @dataclass(frozen=True)
 class Speed:
-    """World steps per second of each vector environment in `world`: medians of repetitions."""
+    """World steps per second of each vector environment in `world`: medians of repetitions.
+
+    `machine` is how many times as fast as one worker the machine lets as many workers as there are
+    be that step worlds without waiting for each other: what is to be had at most. On cores of
+    their own it is their number.
+    """
 
     world: str
     per_second: Mapping[str, float]
+    machine: float
 
     def ratio(self, other: str) -> float:
         """How many times as fast as `other` ours is."""
@@ -62,6 +69,7 @@ def vector_speed(
     }
     # SB3's processes then do not each import all of this; they step no faster or slower for it.
     multiprocessing.set_forkserver_preload([__name__])
+    each = worlds // workers
     with ExitStack() as stack:
         vectors = {}
         for name, kind in kinds.items():
@@ -74,11 +82,24 @@ def vector_speed(
             vector.seed(0)
             vector.reset()
             _seconds(vector, actions[:WARM_UP])
+        alone = [ParallelVecEnv(makes[:each], 1) for _ in range(workers)]
+        for number, vector in enumerate(alone):
+            stack.callback(vector.close)
+            vector.seed(number)
+            vector.reset()
+        own = [action[:each] for action in actions]
+        threads = stack.enter_context(ThreadPoolExecutor(workers))
         seconds: dict[str, list[float]] = {name: [] for name in vectors}
+        gains = []
         for _ in range(repetitions):
             for name, vector in vectors.items():
                 seconds[name].append(_seconds(vector, actions))
-    return Speed(world_id, {k: worlds * steps / median(taken) for k, taken in seconds.items()})
+            one = _seconds(alone[0], own)
+            # The threads only wait for the workers: each of these is a process.
+            both = list(threads.map(lambda vector: _seconds(vector, own), alone))
+            gains.append(workers * one / max(both))
+    per_second = {k: worlds * steps / median(taken) for k, taken in seconds.items()}
+    return Speed(world_id, per_second, median(gains))
 
 
 def vector_table(
@@ -92,14 +113,19 @@ def vector_table(
     title = f"Steps per second, {worlds} worlds, {workers} workers (medians of {repetitions})"
     table = Table(title=title)
     table.add_column("world")
-    for name in (OURS, DUMMY, SUBPROC, f"to {DUMMY}", f"to {SUBPROC}"):
+    for name in (OURS, DUMMY, SUBPROC, f"to {DUMMY}", f"to {SUBPROC}", "machine"):
         table.add_column(name, justify="right")
+    table.caption = (
+        f"machine: how many times one worker's speed {workers} workers have on this machine that "
+        "do not wait for each other"
+    )
     for world_id in world_ids or [name for name in DEFAULT if name in WORLDS]:
         speed = vector_speed(world_id, worlds, workers, steps, repetitions)
         table.add_row(
             world_id,
             *(f"{speed.per_second[name]:,.0f}" for name in (OURS, DUMMY, SUBPROC)),
             *(f"{speed.ratio(other):.2f} x" for other in (DUMMY, SUBPROC)),
+            f"{speed.machine:.2f} x",
         )
     return table
 

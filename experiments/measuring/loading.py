@@ -159,6 +159,11 @@ def load(directory: str | Path) -> Run:
     for key in ("source", "targets", "methods", "seeds"):
         if key not in experiment:
             raise RunError(f"{root / 'experiment.yaml'}: '{key}' is missing")
+    try:
+        for entry in experiment["methods"]:
+            method_label(entry)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{root / 'experiment.yaml'}: methods: {_reason(error)}") from None
     seeds = [int(seed) for seed in experiment["seeds"]]
     trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)

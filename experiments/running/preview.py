@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -122,9 +123,15 @@ def measure(experiment: Experiment) -> Pace:
 
 
 def preview(
-    experiment: Experiment, directory: Path, jobs: int, where: str = "experiment"
+    experiment: Experiment,
+    directory: Path,
+    jobs: int,
+    where: str = "experiment",
+    known: dict[str, Pace] | None = None,
 ) -> Iterator[Table | str]:
     """Yield what a run in `directory` would do and how long it would take, doing none of it.
+
+    `known` holds paces by what they follow from, and is added to: points of a sweep share them.
 
     Raises:
         ConfigError: the experiment cannot run.
@@ -135,7 +142,12 @@ def preview(
         for unit in plan.units(experiment)
     }
     found = lines(experiment, states)
-    pace = measure(experiment)
+    known = {} if known is None else known
+    source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
+    key = json.dumps([source, experiment.device])
+    if key not in known:
+        known[key] = measure(experiment)
+    pace = known[key]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("what", "units", "left", "steps each", "episodes each", "core minutes left"):
         table.add_column(column, justify="left" if column == "what" else "right")

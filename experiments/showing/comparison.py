@@ -51,12 +51,17 @@ class Comparison:
     def write(self, out: Path) -> None:
         """Write comparison.html, comparison.md, comparison.csv and the figures into `out`.
 
+        Figures of an earlier comparison there that this one does not have are removed.
+
         Raises:
             StoreError: a file cannot be written.
         """
         figures = figures_comparison.draw(self.members)
         for name, drawn in figures.items():
             write_bytes(out / "figures" / name, drawn)
+        for path in (out / "figures").glob(f"{figures_comparison.PREFIX}*"):
+            if path.name not in figures:
+                path.unlink()
         write_text(out / "comparison.csv", self.csv())
         write_text(out / "comparison.md", self.markdown())
         write_text(out / "comparison.html", self.html(figures))

@@ -14,15 +14,17 @@ from ..measuring.summary import score_curves
 from .figures import STYLE, draw_curve, encoded, fit, new_figure, steps_axis
 
 COLUMNS = 3
+PREFIX = "compared-"
+"""What the names of these figures begin with."""
 
 
 def draw(members: Sequence[Member]) -> dict[str, bytes]:
-    """Return `curves-T` of each shared target by file name, as PNG and as SVG."""
+    """Return `compared-T` of each shared target by file name, as PNG and as SVG."""
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
         for name, there in targets(members).items():
             if len(there) > 1:
-                drawn |= encoded(f"curves-{name}", overlaid(members, name))
+                drawn |= encoded(f"{PREFIX}{name}", overlaid(members, name))
     return drawn
 
 

@@ -4,7 +4,7 @@ from headstart.experiments.bench_vector import DUMMY, OURS, SUBPROC, Speed, vect
 
 
 def test_ratios_by_hand():
-    speed = Speed("some-world", {OURS: 300.0, DUMMY: 200.0, SUBPROC: 100.0})
+    speed = Speed("some-world", {OURS: 300.0, DUMMY: 200.0, SUBPROC: 100.0}, machine=2.0)
     assert speed.ratio(DUMMY) == 1.5
     assert speed.ratio(SUBPROC) == 3.0
 

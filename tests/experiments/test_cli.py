@@ -15,6 +15,7 @@ from headstart.agents.evaluation import evaluate
 from headstart.agents.shipped import checksum
 from headstart.envs.making import WorldSpec
 from headstart.experiments import cli
+from headstart.experiments.running import preview as previewing
 from headstart.experiments.running.preview import Line, Pace
 
 TINY_PPO = "{ppo: {worlds: 2, n_steps: 32, batch_size: 32, n_epochs: 1}}"
@@ -119,6 +120,16 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(call, here):
     assert call("run", "tiny.yaml", "--jobs", "1")[0] == 0
     assert "0 of 8 units and 0 training steps" in call("run", "tiny.yaml", "--dry-run")[1]
     assert "6 of 6 sources and trials done." in call("status", "runs/tiny")[1]
+
+
+def test_a_dry_run_of_a_sweep_measures_the_pace_once(call, here, monkeypatch):
+    measured = []
+    monkeypatch.setattr(previewing, "measure", lambda found: measured.append(found) or Pace(1, 1))
+    assert call("run", "tiny.yaml", "--dry-run", "--set", "sweep={source.steps: [64, 128]}")[0] == 0
+    assert len(measured) == 1
+    swept = "sweep={source.algorithm: [ppo, sac]}"
+    assert call("run", "tiny.yaml", "--dry-run", "--set", swept)[0] == 0
+    assert len(measured) == 3
 
 
 def test_what_a_line_of_a_dry_run_takes():

@@ -179,13 +179,17 @@ def test_a_run_directory_is_no_place_for_a_comparison(tiny, twin):
 def test_files_of_a_comparison(tiny, twin):
     out = tiny.parent / "both"
     root = twin(name="quickstart", reference=100.0)
+    out.joinpath("figures").mkdir(parents=True)
+    for name in ("compared-old.png", "mine.png"):  # an earlier comparison's, and somebody's own
+        out.joinpath("figures", name).write_bytes(b"")
     compare([tiny, root], out)
+    out.joinpath("figures", "mine.png").unlink()
     assert {path.name for path in out.rglob("*") if path.is_file()} == {
         "comparison.csv",
         "comparison.html",
         "comparison.md",
-        "curves-tired-arm.png",
-        "curves-tired-arm.svg",
+        "compared-tired-arm.png",
+        "compared-tired-arm.svg",
     }
     assert (tiny / "report.html").exists()
     assert (root / "report.html").exists()

@@ -291,6 +291,16 @@ def test_only_an_unfinished_last_line_is_forgiven(tmp_path):
         read_evaluations(path)
 
 
+def test_methods_that_cannot_be_folders_are_refused(make_run):
+    root = make_run()
+    path = root / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    experiment["methods"][0] = {"fine_tune": {"label": "a/b"}}
+    path.write_text(yaml.safe_dump(experiment))
+    with pytest.raises(RunError, match=r"experiment.yaml: methods: 'a/b' names a folder"):
+        load(root)
+
+
 def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
     with pytest.raises(HeadstartError, match="not a run directory"):
         load(tmp_path)
