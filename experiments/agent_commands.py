@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from ..envs.errors import HeadstartError
+from .completing import ready_made, world_ids
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Bundle = Annotated[
     str,
     typer.Argument(
         help="A bundle, the folder of a source or trial, or pretrained/nominal, "
-        "pretrained/randomized."
+        "pretrained/randomized.",
+        autocompletion=ready_made,
     ),
 ]
 Shift = Annotated[
@@ -26,7 +28,7 @@ Shift = Annotated[
 
 
 def pretrain(
-    env: Annotated[str, typer.Argument(help="The source world's id.")],
+    env: Annotated[str, typer.Argument(help="The source world's id.", autocompletion=world_ids)],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; not there yet.")],
     steps: Annotated[
         int | None,
@@ -90,7 +92,10 @@ def pretrain(
 def evaluate(
     bundle: Bundle,
     world: Annotated[
-        str | None, typer.Option(help="World to evaluate in.", show_default="the bundle's")
+        str | None,
+        typer.Option(
+            help="World to evaluate in.", show_default="the bundle's", autocompletion=world_ids
+        ),
     ] = None,
     shift: Shift = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
@@ -119,7 +124,12 @@ def export(
     onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX: the one format so far.")] = True,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("policy.onnx"),
     world: Annotated[
-        str | None, typer.Option(help="World of a ready-made policy.", show_default="the bundle's")
+        str | None,
+        typer.Option(
+            help="World of a ready-made policy.",
+            show_default="the bundle's",
+            autocompletion=world_ids,
+        ),
     ] = None,
 ) -> None:
     """Write a bundle's policy as one ONNX file: raw observations in, actions out.
@@ -141,7 +151,10 @@ def watch(
     bundle: Bundle,
     out: Annotated[Path, typer.Option(help="The video: .mp4 or .gif.")] = Path("video.mp4"),
     world: Annotated[
-        str | None, typer.Option(help="World to be seen.", show_default="the bundle's")
+        str | None,
+        typer.Option(
+            help="World to be seen.", show_default="the bundle's", autocompletion=world_ids
+        ),
     ] = None,
     shift: Shift = None,
     against: Annotated[

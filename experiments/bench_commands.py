@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .completing import world_ids
+
 app = typer.Typer()
 
 
@@ -29,7 +31,8 @@ def worlds(
 @app.command()
 def shifts(
     world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to measure.", show_default="all")
+        list[str] | None,
+        typer.Argument(help="Worlds to measure.", show_default="all", autocompletion=world_ids),
     ] = None,
     policy: Annotated[
         list[Path] | None,
@@ -59,7 +62,8 @@ def shifts(
 @app.command()
 def timing(
     world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to study.", show_default="all")
+        list[str] | None,
+        typer.Argument(help="Worlds to study.", show_default="all", autocompletion=world_ids),
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes per choice.")] = 20,
     out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
@@ -87,7 +91,10 @@ def peers(
 @app.command()
 def training(
     world: Annotated[
-        list[str] | None, typer.Argument(help="Worlds to learn.", show_default="all published")
+        list[str] | None,
+        typer.Argument(
+            help="Worlds to learn.", show_default="all published", autocompletion=world_ids
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Environment steps of a training.")] = 400_000,
     seeds: Annotated[int, typer.Option(min=2, help="Trainings per world and setting.")] = 5,
@@ -108,7 +115,11 @@ def training(
 def vector(
     world: Annotated[
         list[str] | None,
-        typer.Option(help="A world to measure; may be repeated.", show_default="light to heavy"),
+        typer.Option(
+            help="A world to measure; may be repeated.",
+            show_default="light to heavy",
+            autocompletion=world_ids,
+        ),
     ] = None,
     worlds: Annotated[int, typer.Option(min=1, help="Worlds side by side.")] = 16,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of ours.")] = 2,
@@ -125,7 +136,10 @@ def vector(
 @app.command()
 def pretrained(
     world: Annotated[
-        list[str] | None, typer.Option(help="A world; may be repeated.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="A world; may be repeated.", show_default="all", autocompletion=world_ids
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None,

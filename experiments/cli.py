@@ -22,6 +22,7 @@ from rich.markup import escape
 from ..envs.errors import HeadstartError
 from . import agent_commands as agents
 from .bench_commands import app as bench_app
+from .completing import world_ids
 from .run_command import run
 from .tuning_commands import tune
 
@@ -153,7 +154,10 @@ def envs() -> None:
 
 @app.command()
 def describe(
-    env: Annotated[str, typer.Argument(help="A world's id, as headstart/PandaReach-v0.")],
+    env: Annotated[
+        str,
+        typer.Argument(help="A world's id, as headstart/PandaReach-v0.", autocompletion=world_ids),
+    ],
 ) -> None:
     """Show what a world observes, does and is rewarded for; its parameters and named shifts."""
     from .describing import describe_world
@@ -167,7 +171,12 @@ def describe(
 
 @app.command()
 def check(
-    env: Annotated[str, typer.Argument(help="A Gymnasium id, as my_package.envs:MyEnv-v0.")],
+    env: Annotated[
+        str,
+        typer.Argument(
+            help="A Gymnasium id, as my_package.envs:MyEnv-v0.", autocompletion=world_ids
+        ),
+    ],
     quick: Annotated[
         bool, typer.Option("--quick", help="Seconds instead of minutes: fewer resets and steps.")
     ] = False,

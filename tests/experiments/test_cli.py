@@ -416,3 +416,23 @@ def test_a_full_disk_is_said(call, monkeypatch, here):
     monkeypatch.setattr("headstart.agents.bundle.save", full)
     words = ("pretrain", "Pendulum-v1", "--out", "a", "--steps", "64")
     fails(call(*words), 1, "a/policy.safetensors: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("headstart describe headstart/Racecar", {"headstart/RacecarTrack-v0"}),
+        ("headstart evaluate pre", {"pretrained/nominal", "pretrained/randomized"}),
+        ("headstart evaluate pretrained/nominal --world headstart/H", {"headstart/Hopper-v0"}),
+        ("headstart run x.yaml --dry", {"--dry-run"}),
+    ],
+)
+def test_the_shell_completes_commands_worlds_and_policies(typed, offered, monkeypatch, capsys):
+    monkeypatch.setenv("_HEADSTART_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    with pytest.raises(SystemExit):
+        cli.app(prog_name="headstart")
+    found = set(capsys.readouterr().out.split())
+    assert offered <= found
+    assert all(typed.split()[-1] in name for name in found)
