@@ -125,7 +125,9 @@ def report(
 
 @app.command()
 def status(
-    directory: Annotated[Path, typer.Argument(help="A run directory, as runs/quickstart.")],
+    directory: Annotated[
+        Path, typer.Argument(help="A run directory, as runs/quickstart, or a sweep's.")
+    ],
     once: Annotated[
         bool, typer.Option("--once", help="Print it once, though the run goes on.")
     ] = False,
@@ -134,9 +136,14 @@ def status(
 
     In a terminal the table renews itself until the run ends; Ctrl-C leaves it, not the run.
     """
-    from .showing.status import watch
+    from . import sweeping
+    from .showing.status import overview, sweep_overview, watch
 
-    watch(directory, console, once=once)
+    if sweeping.is_sweep(directory):
+        places = sweeping.places(directory)
+        watch(lambda: sweep_overview(places), console, once=once)
+        return
+    watch(lambda: overview(directory), console, once=once)
 
 
 @app.command()

@@ -100,18 +100,35 @@ def is_sweep(directory: Path) -> bool:
     return (directory / FILE).is_file()
 
 
+def places(directory: Path) -> dict[str, Path]:
+    """Return the run directories of a sweep's points, run or not, by what is swept."""
+    _, found = _stored(directory)
+    return {
+        ", ".join(f"{key}: {value}" for key, value in point.values.items()): directory
+        / POINTS
+        / point.folder
+        for point in found
+    }
+
+
 def write(directory: Path) -> dict[str, Any]:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
-    stored = yaml.safe_load((directory / FILE).read_text(encoding="utf-8"))
-    experiment = build(stored, str(directory / FILE))
+    experiment, found = _stored(directory)
     ran = [
         (point.values, directory / POINTS / point.folder)
-        for point in points(experiment, str(directory / FILE))
+        for point in found
         if (directory / POINTS / point.folder / "experiment.yaml").exists()
     ]
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
     return sweeps.write(experiment.name, ran, directory)
+
+
+def _stored(directory: Path) -> tuple[Experiment, list[Point]]:
+    """Read the sweep that a directory holds, and its points."""
+    stored = yaml.safe_load((directory / FILE).read_text(encoding="utf-8"))
+    experiment = build(stored, str(directory / FILE))
+    return experiment, points(experiment, str(directory / FILE))
 
 
 def _prepare(experiment: Experiment, directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.loading import Trial, load
+from ..measuring.loading import Run, Trial, load
 from ..running.claims import at_work
 from .formats import duration
 
@@ -33,6 +33,17 @@ class Progress:
     all_steps: int
     left: int
     seconds: float
+
+    def __add__(self, other: Progress) -> Progress:
+        """Return the progress of both together."""
+        counts = {state: self.counts[state] + other.counts[state] for state in STATES}
+        return Progress(
+            counts,
+            self.steps + other.steps,
+            self.all_steps + other.all_steps,
+            self.left + other.left,
+            self.seconds + other.seconds,
+        )
 
     @property
     def finished(self) -> bool:
@@ -61,20 +72,8 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
     """
     run = load(directory)
     busy = at_work(directory)
-    source_steps = (
-        0 if run.experiment["source"].get("bundle") else run.experiment["source"]["steps"]
-    )
-    rows = [("source", "", progress(run.sources, source_steps))]
-    for target, settings in run.experiment["targets"].items():
-        for method in run.all_methods:
-            about = run.facts.get("methods", {}).get(method, {})
-            budget = settings["steps"] * about.get("trains", True)
-            budget += run.experiment["source"]["steps"] * about.get("adds_source_steps", False)
-            found = [t for t in run.trials if (t.target, t.method) == (target, method)]
-            rows.append((target, method, progress(found, budget)))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("target", "method", *STATES, "steps", "time spent"):
-        table.add_column(column, justify="left" if column in ("target", "method") else "right")
+    rows = _rows(run)
+    table = _table("target", "method")
     for target, method, row in rows:
         table.add_row(target, method, *_counts(row), _share(row), duration(row.seconds))
     parts = [row for _, _, row in rows]
@@ -91,17 +90,64 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
     return Group(*lines), busy and not all(part.finished for part in parts)
 
 
-def watch(directory: Path, console: Console, *, once: bool) -> None:
-    """Print the overview; in a terminal, unless `once`, renew it until nothing more comes."""
-    shown, more = overview(directory)
+def sweep_overview(points: Mapping[str, Path]) -> tuple[RenderableType, bool]:
+    """Return what stands in the run directories of a sweep's points, and whether more is to come.
+
+    Raises:
+        RunError: the directory of a point is no run directory.
+    """
+    table, spent, finished, more = _table("point"), 0.0, 0, False
+    now: list[RenderableType] = []
+    for name, directory in points.items():
+        if not (directory / "experiment.yaml").exists():
+            table.add_row(name, *["–"] * (len(STATES) + 2), style="dim")
+            continue
+        parts = [row for _, _, row in _rows(load(directory))]
+        row = sum(parts[1:], parts[0])
+        table.add_row(name, *_counts(row), _share(row), duration(row.seconds))
+        spent, finished = spent + row.seconds, finished + row.finished
+        if not row.finished and at_work(directory):
+            now += [Text(name, style="bold"), overview(directory)[0]]
+            more = True
+    left = len(points) - finished
+    said = f"{finished} of {len(points)} points done, {duration(spent)} of one core spent"
+    if left and not more:
+        said += "; no process is at work: the same 'headstart run' goes on from here"
+    return Group(table, Text(f"{said}."), *now), more
+
+
+def watch(look: Callable[[], tuple[RenderableType, bool]], console: Console, *, once: bool) -> None:
+    """Print an overview; in a terminal, unless `once`, renew it until nothing more comes."""
+    shown, more = look()
     if once or not console.is_terminal:
         console.print(shown)
         return
     with Live(shown, console=console, auto_refresh=False) as live:
         while more:
             time.sleep(EVERY)
-            shown, more = overview(directory)
+            shown, more = look()
             live.update(shown, refresh=True)
+
+
+def _rows(run: Run) -> list[tuple[str, str, Progress]]:
+    """Return how far the sources are, and each method on each target: target, method, progress."""
+    source = run.experiment["source"]
+    rows = [("source", "", progress(run.sources, 0 if source.get("bundle") else source["steps"]))]
+    for target, settings in run.experiment["targets"].items():
+        for method in run.all_methods:
+            about = run.facts.get("methods", {}).get(method, {})
+            budget = settings["steps"] * about.get("trains", True)
+            budget += source["steps"] * about.get("adds_source_steps", False)
+            found = [t for t in run.trials if (t.target, t.method) == (target, method)]
+            rows.append((target, method, progress(found, budget)))
+    return rows
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in (*names, *STATES, "steps", "time spent"):
+        table.add_column(column, justify="left" if column in names else "right")
+    return table
 
 
 def _counts(row: Progress) -> list[Text]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from headstart.experiments import sweeping
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.measuring.sweeping import crossing, numbers, summarize_sweep
 from headstart.experiments.showing import sweeps
+from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 from scipy import stats
 
@@ -254,3 +256,24 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty and holds no sweep"):
         sweeping.run_sweep(one, tmp_path / "mine", run, quiet, "here")
+
+
+def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
+    settings = {"seeds": (0, 1), "targets": ("tired-arm",), "methods": ("scratch", "fine_tune")}
+    failed = [("tired-arm", "fine_tune", 1)]
+    places = {
+        "shift: a": build_run(tmp_path / "a", **settings),
+        "shift: b": build_run(tmp_path / "b", **settings, failed=failed),
+        "shift: c": tmp_path / "c",
+    }
+    shown, more = sweep_overview(places)
+    console = Console(width=100, file=io.StringIO())
+    console.print(shown)
+    text = console.file.getvalue()
+    # 2 sources and 4 trials each; the failed one ended at 14,336 of 60,000 steps.
+    assert re.search(r"shift: a +6 +– +– +– +100%", text)
+    assert re.search(r"shift: b +5 +– +1 +– +90%", text)
+    assert re.search(r"shift: c +– +– +– +– +–", text)
+    assert "2 of 3 points done" in text
+    assert "the same 'headstart run' goes on from here" in text
+    assert not more
