@@ -275,5 +275,5 @@ def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
     assert re.search(r"shift: b +5 +– +1 +– +90%", text)
     assert re.search(r"shift: c +– +– +– +– +–", text)
     assert "2 of 3 points done" in text
-    assert "the same 'headstart run' goes on from here" in text
+    assert "no process is at work" in text
     assert not more
