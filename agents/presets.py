@@ -106,7 +106,7 @@ class Budget(NamedTuple):
 
 STEPS: dict[str, Budget] = {
     "headstart/CartPoleSwingUp-v0": Budget(250_000, 250_000),
-    "headstart/PandaReach-v0": Budget(150_000, 300_000),
+    "headstart/PandaReach-v0": Budget(150_000, 150_000),
     "headstart/KukaReach-v0": Budget(150_000, 150_000),
     "headstart/PandaPush-v0": Budget(400_000, 800_000, goes_on=True),
     "headstart/RacecarTrack-v0": Budget(150_000, 150_000),
