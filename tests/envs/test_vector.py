@@ -321,6 +321,23 @@ def test_observations_without_a_fixed_shape_are_refused():
         ParallelVecEnv([make])
 
 
+def test_as_many_workers_as_cores_have_one_each():
+    cores = psutil.Process().cpu_affinity()
+    if not 2 <= len(cores) <= 8:
+        pytest.skip("for machines of 2 to 8 cores")
+
+    def allowed(workers):
+        before = {child.pid for child in psutil.Process().children()}
+        vector = ParallelVecEnv([Walk] * len(cores), workers)
+        started = [c for c in psutil.Process().children() if c.pid not in before]
+        found = sorted(child.cpu_affinity() for child in started)
+        vector.close()
+        return found
+
+    assert allowed(len(cores)) == [[core] for core in sorted(cores)]
+    assert allowed(len(cores) - 1) == [cores] * (len(cores) - 1)
+
+
 def test_nothing_is_left_behind():
     def used():
         return len(os.listdir("/proc/self/fd")), os.listdir("/dev/shm")
