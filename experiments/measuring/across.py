@@ -30,6 +30,8 @@ CUT = 0.25
 LEVELS = np.round(np.arange(-0.5, 1.501, 0.025), 3)
 """The scores at which a performance profile is given."""
 FEWEST_TARGETS = 2
+SURE_SEEDS = 10
+"""With fewer, these intervals cover 87 to 90 % of a nominal 95 % where some seeds fail."""
 _NONE: Entry = {"end": {"per_seed": {}}}
 
 
@@ -119,12 +121,18 @@ def summarize_across(
         return None
     names = list(next(iter(scored.values())))
     based = _seeds(scored, baseline)[0] if baseline in names else []
+    methods = {
+        name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
+    }
+    least = min((method["end"]["mean"]["n"] for method in methods.values() if method), default=0)
     return {
         "targets": list(scored),
         "levels": LEVELS.tolist(),
-        "methods": {
-            name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
-        },
+        "methods": methods,
+        "note": ""
+        if least >= SURE_SEEDS
+        else f"From fewer than {SURE_SEEDS} seeds, intervals of interquartile means, means and "
+        "optimality gaps cover 87 to 90 % instead of 95 % where some seeds fail altogether.",
     }
 
 

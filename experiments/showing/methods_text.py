@@ -209,6 +209,7 @@ def _statistics(summary: Mapping[str, Any]) -> str:
             "(Agarwal et al., 2021); their intervals take the outer ends of a bootstrap's expanded "
             "percentiles over seeds (Hesterberg, 2015) and of Student's t times its standard error."
         )
+        said += [summary["across"]["note"]] if summary["across"]["note"] else []
     return " ".join(said)
 
 

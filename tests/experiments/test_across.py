@@ -139,3 +139,9 @@ def test_a_summary_over_targets(make_run):
 
 def test_one_target_has_nothing_across(make_run):
     assert summarize(load(make_run(targets=("long-tool",))))["across"] is None
+
+
+@pytest.mark.parametrize(("seeds", "noted"), [(9, True), (10, False)])
+def test_intervals_from_few_seeds_say_what_they_cover(make_run, seeds, noted):
+    found = summarize(load(make_run(seeds=range(seeds))))["across"]
+    assert ("87 to 90 %" in found["note"]) == noted
