@@ -214,6 +214,7 @@ def told_of(methods, tunable, seeds=(0, 1)):
         facts={"methods": {name: {"tunable": yes} for name, yes in tunable.items()}},
         trials=(),
         sources=(),
+        source_seeds=None,
         failures=(),
         done=lambda *_: [],
     )
