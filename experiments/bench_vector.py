@@ -69,7 +69,7 @@ def vector_speed(
     }
     # SB3's processes then do not each import all of this; they step no faster or slower for it.
     multiprocessing.set_forkserver_preload([__name__])
-    each = worlds // workers
+    each = max(1, worlds // workers)
     with ExitStack() as stack:
         vectors = {}
         for name, kind in kinds.items():

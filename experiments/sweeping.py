@@ -67,8 +67,8 @@ def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
         slug = "-".join(filter(None, (_slug(shown) for shown in values.values())))
         folder = f"{number:02d}-{slug}"[:60].rstrip("-.")
         data["name"] = f"{experiment.name}-{folder}"
-        at = ", ".join(f"{key}: {shown}" for key, shown in values.items())
-        found.append(Point(folder, values, build(data, f"{where}: sweep, {at}")))
+        where_at = f"{where}: sweep, {_named(values)}"
+        found.append(Point(folder, values, build(data, where_at)))
     return found
 
 
@@ -88,8 +88,8 @@ def run_sweep(
     _prepare(experiment, directory)
     failed: list[str] = []
     for number, point in enumerate(todo, start=1):
-        shown = ", ".join(f"{key}: {value}" for key, value in point.values.items())
-        console.print(f"point {number} of {len(todo)}  {shown}", style="bold", highlight=False)
+        shown = f"point {number} of {len(todo)}  {_named(point.values)}"
+        console.print(shown, style="bold", highlight=False)
         result = run(point.experiment, directory / POINTS / point.folder)
         failed += [f"{POINTS}/{point.folder}/{unit}" for unit in result.failed]
     return SweepResult(directory, write(directory), failed)
@@ -103,12 +103,7 @@ def is_sweep(directory: Path) -> bool:
 def places(directory: Path) -> dict[str, Path]:
     """Return the run directories of a sweep's points, run or not, by what is swept."""
     _, found = _stored(directory)
-    return {
-        ", ".join(f"{key}: {value}" for key, value in point.values.items()): directory
-        / POINTS
-        / point.folder
-        for point in found
-    }
+    return {_named(point.values): directory / POINTS / point.folder for point in found}
 
 
 def write(directory: Path) -> dict[str, Any]:
@@ -171,6 +166,11 @@ def _paths(experiment: Experiment, key: str, where: str) -> list[str]:
         if name not in experiment.targets:
             raise ConfigError(f"{where}: sweep.{key}: there is no target '{name}'")
     return [".".join(["targets", name, *parts[2:]]) for name in names]
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    """Return a point's swept keys and values in one line."""
+    return ", ".join(f"{key}: {value}" for key, value in values.items())
 
 
 def _slug(value: Any) -> str:

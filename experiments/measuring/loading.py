@@ -160,15 +160,14 @@ def load(directory: str | Path) -> Run:
         if key not in experiment:
             raise RunError(f"{root / 'experiment.yaml'}: '{key}' is missing")
     try:
-        for entry in experiment["methods"]:
-            method_label(entry)
+        labels = [method_label(entry) for entry in experiment["methods"]]
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{root / 'experiment.yaml'}: methods: {_reason(error)}") from None
     seeds = [int(seed) for seed in experiment["seeds"]]
     trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
         for target in experiment["targets"]
-        for method in map(method_label, experiment["methods"])
+        for method in labels
         for seed in seeds
     )
     ready_made = bool(experiment["source"].get("bundle"))

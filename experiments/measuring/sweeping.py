@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
 from .statistics import FEWEST_SEEDS, Interval, by_source, compare, holm, mean_interval
-from .verdict import GAINS, LEVEL, signed_entry
+from .verdict import GAINS, LEVEL, counted, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
 _BETWEEN = 200
@@ -130,7 +130,8 @@ def _target(
         if at is not None:
             found["turns"] = {gain: _turn(at, found["gains"][gain], source_seeds) for gain in GAINS}
             if found["gains"]["area"][0] is not None:
-                sentences.append(_turning(target, name, at, found))
+                unit = "seed" if source_seeds is None else "source policy"
+                sentences.append(_turning(target, name, at, found, unit))
         if left_out:
             found["bought"] = _bought(target, name, points, found, source_seeds)
             sentences += _buying(target, name, found["bought"])
@@ -158,7 +159,7 @@ def _turn(
     return None if found is None else asdict(found)
 
 
-def _turning(target: str, name: str, at: list[float], found: Entry) -> str:
+def _turning(target: str, name: str, at: list[float], found: Entry, unit: str) -> str:
     """Say where the area gain of a method turns negative."""
     turn, gains = found["turns"]["area"], found["gains"]["area"]
     lead = f"On {target}, the area gain of {name}"
@@ -166,7 +167,7 @@ def _turning(target: str, name: str, at: list[float], found: Entry) -> str:
         low = f"{turn['low']:.3g}" if turn["low"] is not None else f"below {at[0]:.3g}"
         high = f"{turn['high']:.3g}" if turn["high"] is not None else f"beyond {at[-1]:.3g}"
         n = turn["n"]
-        few = "" if n >= FEWEST_SEEDS else f"; from {n} seed{'s' * (n != 1)} no claim is made"
+        few = "" if n >= FEWEST_SEEDS else f"; from {counted(n, unit)} no claim is made"
         return f"{lead} turns negative at {turn['estimate']:.3g} [{low}, {high}]{few}."
     last = gains[-1]
     if last is None:

@@ -66,7 +66,7 @@ def judge(
         warning = f"A sign of n{warning[1:]}"
     leads = {"above": "Above scratch", "unclear": "Unclear"}
     sentence = " ".join(f"{lead}: {said[side]}." for side, lead in leads.items() if said[side])
-    basis = _counted(seeds, unit)
+    basis = counted(seeds, unit)
     if not claim:
         why = f"From {basis} no claim is made; it takes {FEWEST_SEEDS}."
         said_of = f"{sentence} {why}".strip()
@@ -145,7 +145,7 @@ def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str,
     return {side: ", ".join(texts) for side, texts in said.items()}
 
 
-def _counted(count: int, unit: str) -> str:
+def counted(count: int, unit: str) -> str:
     """Return a number with its unit, `1 seed`, `3 source policies`."""
     plural = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
     return f"{count} {unit if count == 1 else plural}"

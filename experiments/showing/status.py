@@ -70,8 +70,11 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
     Raises:
         RunError: it is no run directory.
     """
-    run = load(directory)
-    busy = at_work(directory)
+    return _overview(load(directory))
+
+
+def _overview(run: Run) -> tuple[RenderableType, bool]:
+    busy = at_work(run.directory)
     rows = _rows(run)
     table = _table("target", "method")
     for target, method, row in rows:
@@ -102,12 +105,13 @@ def sweep_overview(points: Mapping[str, Path]) -> tuple[RenderableType, bool]:
         if not (directory / "experiment.yaml").exists():
             table.add_row(name, *["–"] * (len(STATES) + 2), style="dim")
             continue
-        parts = [row for _, _, row in _rows(load(directory))]
+        run = load(directory)
+        parts = [row for _, _, row in _rows(run)]
         row = sum(parts[1:], parts[0])
         table.add_row(name, *_counts(row), _share(row), duration(row.seconds))
         spent, finished = spent + row.seconds, finished + row.finished
         if not row.finished and at_work(directory):
-            now += [Text(name, style="bold"), overview(directory)[0]]
+            now += [Text(name, style="bold"), _overview(run)[0]]
             more = True
     left = len(points) - finished
     said = f"{finished} of {len(points)} points done, {duration(spent)} of one core spent"
