@@ -32,6 +32,13 @@ from headstart.experiments.tuned import Tuned
 from headstart.transfer.methods import METHODS, normalizer
 from pydantic import BaseModel, TypeAdapter
 
+# Of rl-baselines3-zoo's benchmark.md, one run each: PPO after 2 million steps, SAC after 1 million.
+RL_ZOO = {
+    "headstart/Hopper-v0": ("HopperBulletEnv-v0", 2575, 2603),
+    "headstart/HalfCheetah-v0": ("HalfCheetahBulletEnv-v0", 2925, 2792),
+    "headstart/Ant-v0": ("AntBulletEnv-v0", 2866, 3073),
+}
+
 HERE = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py from the code: change it there. -->"
 STUDY = "quickstart"
@@ -194,12 +201,37 @@ def pretrained() -> str:
         "Returns are mean ± standard deviation over the episodes of the card, in the nominal "
         "world and under the recommended randomization.",
         _table(("world", "policy", *measured), scores),
+        "## Beside published returns",
+        "The runners' robots, physics steps and rewards are those of the PyBullet Gym worlds, so "
+        "their returns can be held against what RL Baselines3 Zoo publishes for those (one run "
+        "each; PPO after 2 million steps, SAC after 1 million). What is observed differs: "
+        "the worlds' pages say what.",
+        _table(("world", "nominal policy", "of PPO's", "their world", "PPO", "SAC"), _published()),
+        "## How they were made",
         "These commands train them anew, and `headstart bench pretrained` all of them. It writes "
         "their cards, too: `agents/pretrained/<World>/<kind>/card.json` holds versions, seeds and "
         "what a policy gets on each calibrated shift. `headstart bench pretrained --evaluate` "
         "evaluates those that come along.",
         _table(("world", "policy", "steps", "command"), recipes),
     )
+
+
+def _published() -> list[tuple[str, ...]]:
+    rows = []
+    for world_id, (theirs, ppo, sac) in RL_ZOO.items():
+        card = shipped.cards()[world_id, "nominal"]
+        mean = card["nominal"]["return"]["mean"]
+        rows.append(
+            (
+                f"`{world_id}`",
+                f"{mean:,.0f} after {card['steps']:,} steps",
+                f"{100 * mean / ppo:.0f} %",
+                f"`{theirs}`",
+                f"{ppo:,}",
+                f"{sac:,}",
+            )
+        )
+    return rows
 
 
 def _spread(row: dict[str, Any]) -> str:

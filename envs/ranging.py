@@ -34,24 +34,29 @@ class Surroundings:
 
     def __init__(self, walls: Sequence[np.ndarray]) -> None:
         """Build `walls`, the vertices of each in order, shape `(vertices, 2)` (m)."""
-        loops = [np.vstack((wall, wall[:1])) for wall in walls]
-        # All vertices as columns (x, y, 1).
-        self._vertices = np.ones((3, sum(map(len, loops))))
-        self._vertices[:2] = np.concatenate(loops).T
-        self._seams = np.cumsum([len(loop) for loop in loops])[:-1] - 1
+        # All vertices as columns (x, y, 1), the first of each wall again after its last.
+        self._vertices = np.ones((3, sum(len(wall) + 1 for wall in walls)))
+        seams = []
+        start = 0
+        for wall in walls:
+            end = start + len(wall)
+            self._vertices[:2, start:end] = wall.T
+            self._vertices[:2, end] = wall[0]
+            seams.append(end)
+            start = end + 1
+        self._seams = np.array(seams[:-1], dtype=np.intp)
         self._centres = np.ones((3, 0))
         self._squares = np.ones(0)
 
     def put_discs(self, places: Sequence[Sequence[float]], radius: float) -> None:
         """Put discs of one radius (m) with their centres at `places`, each x, y (m)."""
         self._centres = np.ones((3, len(places)))
+        self._centres[:2] = np.reshape(places, (-1, 2)).T
         self._squares = np.full(len(places), radius * radius)
-        self.move_discs(places)
 
-    def move_discs(self, places: Sequence[Sequence[float]]) -> None:
-        """Move the discs that were put; their centres are now at `places`, each x, y (m)."""
-        for number, (x, y) in enumerate(places):
-            self._centres[0, number], self._centres[1, number] = x, y
+    def move_disc(self, number: int, x: float, y: float) -> None:
+        """Move one of the discs that were put; its centre is now at `(x, y)` (m)."""
+        self._centres[0, number], self._centres[1, number] = x, y
 
     def move(self, time: float) -> None:
         """Put what moves where it is `time` s after the start; nothing does here."""

@@ -12,12 +12,14 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 import cloudpickle
 import gymnasium
 import numpy as np
 
+from . import vector_cores
 from .errors import HeadstartError
 from .vector_worker import (
     ANSWER,
@@ -86,10 +88,14 @@ class WorkerPool:
 
     def _start(self, makes: Sequence[Make], workers: int, file: int) -> None:
         bounds = [self.count * number // workers for number in range(workers + 1)]
+        # Where workers must share cores, one that looks for work keeps another from its own.
+        patience = vector_cores.BETWEEN if workers <= len(vector_cores.cores()) else 0.0
         for number in range(workers):
             worlds = range(bounds[number], bounds[number + 1])
-            self._workers.append(_Worker(number, worlds, file))
-        _spread(self._workers)
+            self._workers.append(_Worker(number, worlds, file, patience))
+        places = vector_cores.spread([worker.process.pid for worker in self])
+        for worker, core in zip(self, places, strict=True):
+            worker.core = core
         waiting, self._timeout = self._timeout, max(self._timeout, START)
         known = self._ask_all([("registered",) for _ in self])[0]
         specs = _specs(known)
@@ -219,7 +225,10 @@ class WorkerPool:
         # Whatever interrupts it, half a message is worse than none.
         try:
             deadline = time.monotonic() + self._timeout
-            for worker, message in zip(self._workers, messages, strict=True):
+            core = vector_cores.here()
+            # The one on this core comes last: it may well take the core at once.
+            orders = zip(self._workers, messages, strict=True)
+            for worker, message in sorted(orders, key=lambda order: order[0].core == core):
                 worker.send(message, deadline)
         except BaseException as error:
             self._fail(error)
@@ -250,8 +259,10 @@ class WorkerPool:
 class _Worker:
     """A worker process and the way to it."""
 
-    def __init__(self, number: int, worlds: range, file: int) -> None:
+    def __init__(self, number: int, worlds: range, file: int, patience: float) -> None:
         self.worlds = worlds
+        self.core: int | None = None
+        self._patience = vector_cores.MEANWHILE if patience else 0.0
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(SLICE)
         self._name = f"worker {number} (worlds {worlds.start} to {worlds.stop - 1})"
@@ -259,7 +270,7 @@ class _Worker:
         code = (
             f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; "
             f"from {__package__}.vector_worker import main; "
-            f"main({theirs.fileno()}, {file}, {os.getpid()})"
+            f"main({theirs.fileno()}, {file}, {os.getpid()}, {patience})"
         )
         with theirs:
             self.process = subprocess.Popen(
@@ -287,7 +298,13 @@ class _Worker:
             HeadstartError: the process has ended.
             TimeoutError: `deadline` (of `time.monotonic`) has passed; says who is silent.
         """
-        if self._bytes(1, deadline) != ANSWER:
+        # A socket with a timeout never blocks by itself: it is Python that waits for it.
+        look = partial(os.read, self._socket.fileno(), 1)
+        try:
+            kind = vector_cores.soon(look, self._patience)
+        except ConnectionError:
+            raise self._gone() from None
+        if (kind or self._bytes(1, deadline)) != ANSWER:
             return None
         size = int.from_bytes(self._bytes(LENGTH, deadline), "little")
         return cloudpickle.loads(self._bytes(size, deadline))
@@ -339,22 +356,6 @@ class _Worker:
             self.process.wait()
         assert self.process.stdin is not None
         self.process.stdin.close()
-
-
-def _spread(workers: Sequence[_Worker]) -> None:
-    """Give each worker a core of its own, where there are as many as cores.
-
-    All are woken at once, while this process still has a core, and the kernel then lets two of them
-    wait for one core rather than move one. With a core to spare it does not come to that.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) == len(workers) > 1:
-        for core, worker in zip(cores, workers, strict=True):
-            # It may have ended already; that is noticed when it is first spoken to.
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(worker.process.pid, {core})
 
 
 def _stop(workers: list[_Worker], owner: int, grace: float) -> None:

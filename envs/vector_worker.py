@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import pickle
 import select
 import signal
 import socket
@@ -18,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -25,6 +27,7 @@ import gymnasium
 import numpy as np
 
 from .errors import HeadstartError
+from .vector_cores import soon
 
 # What a message begins with; a CALL and an ANSWER go on with LENGTH bytes and so many of a pickle.
 STEP, CALL, DONE, ANSWER = b"s", b"c", b"d", b"a"
@@ -264,8 +267,11 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def main(link: int, file: int, parent: int) -> None:
-    """Serve the process `parent` over the socket `link`, with shared memory in `file`."""
+def main(link: int, file: int, parent: int, patience: float) -> None:
+    """Serve the process `parent` over the socket `link`, with shared memory in `file`.
+
+    `patience` is how long (s) to look for a next command before falling asleep.
+    """
     # An interrupt reaches the whole group: it is the parent's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for descriptor in (link, file):
@@ -277,15 +283,16 @@ def main(link: int, file: int, parent: int) -> None:
     worlds = Worlds(file)
     try:
         with socket.socket(fileno=link) as connection:
-            _serve(connection, worlds)
+            _serve(connection, worlds, patience)
     except ConnectionError:
         pass  # the parent closed its end while an answer was on its way
     finally:
         worlds.close()
 
 
-def _serve(connection: socket.socket, worlds: Worlds) -> None:
-    while kind := connection.recv(1):
+def _serve(connection: socket.socket, worlds: Worlds, patience: float) -> None:
+    look = partial(connection.recv, 1, socket.MSG_DONTWAIT)
+    while kind := soon(look, patience) or connection.recv(1):
         try:
             if kind == STEP:
                 answer = worlds.step()
@@ -297,12 +304,21 @@ def _serve(connection: socket.socket, worlds: Worlds) -> None:
                 worlds.at = None
                 name, arguments = cloudpickle.loads(_receive(connection, size))
                 answer = getattr(worlds, name)(*arguments)
-            data = cloudpickle.dumps(answer)
+            data = _pickled(answer)
         except ConnectionError:
             raise
         except BaseException as error:
             data = cloudpickle.dumps(_failure(error, worlds.at))
         connection.sendall(ANSWER + len(data).to_bytes(LENGTH, "little") + data)
+
+
+def _pickled(answer: Any) -> bytes:
+    """Pickle an answer; what the plain pickler cannot, such as a script's own classes, as well."""
+    try:
+        return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        pickled: bytes = cloudpickle.dumps(answer)
+        return pickled
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:

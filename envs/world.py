@@ -101,6 +101,11 @@ class Task(Part):
     episode_steps: ClassVar[int]
     camera: Camera
 
+    @property
+    def covered(self) -> float | None:
+        """Metres of the way made so far in this episode; None where the task is not to move on."""
+        return None
+
     def complete(self, report: Mapping[str, np.ndarray]) -> None:
         """Write the task's own channels, given what the robot's channels report."""
 

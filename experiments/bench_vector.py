@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -33,20 +32,29 @@ OURS, DUMMY, SUBPROC = "ParallelVecEnv", "DummyVecEnv", "SubprocVecEnv"
 
 @dataclass(frozen=True)
 class Speed:
-    """World steps per second of each vector environment in `world`: medians of repetitions.
+    """The seconds that each vector environment took in `world`, in every repetition.
 
-    `machine` is how many times as fast as one worker the machine lets as many workers as there are
-    be that step worlds without waiting for each other: what is to be had at most. On cores of
-    their own it is their number.
+    Each repetition takes `steps` steps, counted over all worlds. `machine` is how many times as
+    fast as one worker the machine lets all of them be when they step their worlds without waiting
+    for each other: what is to be had at most. On cores of their own it is their number.
     """
 
     world: str
-    per_second: Mapping[str, float]
+    steps: int
+    seconds: Mapping[str, Sequence[float]]
     machine: float
 
+    def per_second(self, name: str) -> float:
+        """Return the median of the steps per second."""
+        return median(self.steps / taken for taken in self.seconds[name])
+
     def ratio(self, other: str) -> float:
-        """How many times as fast as `other` ours is."""
-        return self.per_second[OURS] / self.per_second[other]
+        """How many times as fast as `other` ours is: the median of the repetitions' ratios.
+
+        A machine that is slow for a while is slow for all that take turns.
+        """
+        pairs = zip(self.seconds[other], self.seconds[OURS], strict=True)
+        return median(theirs / ours for theirs, ours in pairs)
 
 
 def vector_speed(
@@ -69,7 +77,6 @@ def vector_speed(
     }
     # SB3's processes then do not each import all of this; they step no faster or slower for it.
     multiprocessing.set_forkserver_preload([__name__])
-    each = max(1, worlds // workers)
     with ExitStack() as stack:
         vectors = {}
         for name, kind in kinds.items():
@@ -82,24 +89,20 @@ def vector_speed(
             vector.seed(0)
             vector.reset()
             _seconds(vector, actions[:WARM_UP])
-        alone = [ParallelVecEnv(makes[:each], 1) for _ in range(workers)]
-        for number, vector in enumerate(alone):
-            stack.callback(vector.close)
-            vector.seed(number)
-            vector.reset()
-        own = [action[:each] for action in actions]
-        threads = stack.enter_context(ThreadPoolExecutor(workers))
+        free = ParallelVecEnv([lambda: _Advancing(make())] * worlds, workers)
+        stack.callback(free.close)
+        free.seed(0)
+        free.reset()
+        first = range(worlds // workers)
+        alike = [action[0] for action in actions]
         seconds: dict[str, list[float]] = {name: [] for name in vectors}
         gains = []
         for _ in range(repetitions):
             for name, vector in vectors.items():
                 seconds[name].append(_seconds(vector, actions))
-            one = _seconds(alone[0], own)
-            # The threads only wait for the workers: each of these is a process.
-            both = list(threads.map(lambda vector: _seconds(vector, own), alone))
-            gains.append(workers * one / max(both))
-    per_second = {k: worlds * steps / median(taken) for k, taken in seconds.items()}
-    return Speed(world_id, per_second, median(gains))
+            one = _taken(lambda: free.env_method("advance", alike, indices=first))
+            gains.append(workers * one / _taken(lambda: free.env_method("advance", alike)))
+    return Speed(world_id, worlds * steps, seconds, median(gains))
 
 
 def vector_table(
@@ -123,15 +126,29 @@ def vector_table(
         speed = vector_speed(world_id, worlds, workers, steps, repetitions)
         table.add_row(
             world_id,
-            *(f"{speed.per_second[name]:,.0f}" for name in (OURS, DUMMY, SUBPROC)),
+            *(f"{speed.per_second(name):,.0f}" for name in (OURS, DUMMY, SUBPROC)),
             *(f"{speed.ratio(other):.2f} x" for other in (DUMMY, SUBPROC)),
             f"{speed.machine:.2f} x",
         )
     return table
 
 
+class _Advancing(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Takes many steps at one call, and waits for nobody in between."""
+
+    def advance(self, actions: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Step, and reset where an episode ends."""
+        for action in actions:
+            *_, terminated, truncated, _ = self.step(action)
+            if terminated or truncated:
+                self.reset()
+
+
 def _seconds(vector: VecEnv, actions: Sequence[np.ndarray[Any, Any]]) -> float:
+    return _taken(lambda: [vector.step(action) for action in actions])
+
+
+def _taken(function: Callable[[], Any]) -> float:
     begun = time.perf_counter()
-    for action in actions:
-        vector.step(action)
+    function()
     return time.perf_counter() - begun

@@ -33,8 +33,6 @@ CHECKED = 2
 """Episodes whose exact returns stand on a card; the policy is given all of them in one batch."""
 
 BATCH = 4
-# Where the reward term `progress` is a speed already; elsewhere it is the metres of a step.
-SPEEDS = ("headstart/Hopper-v0", "headstart/HalfCheetah-v0", "headstart/Ant-v0")
 
 
 def train_bundles(
@@ -178,12 +176,12 @@ def measure(
     """Return what a policy gets over fixed episodes of a shifted or randomized world.
 
     `return`: mean, standard deviation over the episodes and their number; `success`: their share,
-    or None; `length` in steps; `speed` in m/s, None where no reward term `progress` tells it.
+    or None; `length` in steps; `speed` in m/s, None where the task is not to move on.
     """
-    spec, tallies = WorldSpec(world_id, shift=dict(shift)), list[_Progress]()
+    spec, tallies = WorldSpec(world_id, shift=dict(shift)), list[_Way]()
 
     def make() -> gymnasium.Env[Any, Any]:
-        tallies.append(_Progress(randomized(spec.make(), ranges), world_id in SPEEDS))
+        tallies.append(_Way(randomized(spec.make(), ranges)))
         return tallies[-1]
 
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
@@ -201,15 +199,12 @@ def measure(
     }
 
 
-class _Progress(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Adds up the metres and seconds of all episodes, where the reward term `progress` tells."""
+class _Way(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Adds up the metres and seconds of all episodes, where the task is to move on."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any], is_speed: bool) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
-        world: Any = env.unwrapped
-        self._weight = world.task.weights.get("progress")
-        self._period = world.timing.period
-        self._each = self._period if is_speed else 1.0
+        self._world: Any = env.unwrapped
         self._steps = 0
         self.metres = self.seconds = 0.0
 
@@ -222,9 +217,10 @@ class _Progress(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Take a step; at the end of an episode, take down what it made."""
         outcome = super().step(action)
         self._steps += 1
-        if self._weight and "reward_terms" in outcome[4]:
-            self.metres += outcome[4]["reward_terms"]["progress"] / self._weight * self._each
-            self.seconds += self._steps * self._period
+        covered = self._world.task.covered
+        if covered is not None and (outcome[2] or outcome[3]):
+            self.metres += covered
+            self.seconds += self._steps * self._world.timing.period
         return outcome
 
 

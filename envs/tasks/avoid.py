@@ -37,7 +37,7 @@ class Avoid(Task):
         self.camera = Camera((0.0, 0.0, 0.0), 6.0, -90.0, -55.0)
         self.road: Road | None = None
         self._width = self._radius = self._speed = self._moving = 0.0
-        self._along = 0.0
+        self._along = self._begun = 0.0
         self._walls: list[int] = []
         self._barrels: list[int] = []
         if simulation.visual:
@@ -80,7 +80,7 @@ class Avoid(Task):
         self.robot.surroundings = self.road = road
         x, y = road.point(along, aside)
         self.robot.place(x, y, road.heading(along) + askew)
-        self._along = along
+        self._along = self._begun = along
 
     def judge(self) -> Judgement:
         """Reward metres along the road (backwards counts against), and punish a touch."""
@@ -91,6 +91,11 @@ class Avoid(Task):
         arrived = along >= FINISH and not robot.touching
         terms = {"progress": progress, "crash": float(robot.touching)}
         return Judgement(terms, terminated=robot.touching or arrived, success=arrived)
+
+    @property
+    def covered(self) -> float:
+        """Metres along the road so far."""
+        return self._along - self._begun
 
     def show(self) -> None:
         """Line the walls, put barrels where the obstacles are, and look from behind the car."""

@@ -36,7 +36,7 @@ class Circuit(Surroundings):
         self.left = centre + 0.5 * width * normals
         self.right = centre - 0.5 * width * normals
         super().__init__((self.left, self.right[::-1]))
-        steps = np.roll(centre, -1, axis=0) - centre
+        steps = np.diff(centre, axis=0, append=centre[:1])
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         self.length = float(lengths.sum())
         # Plain lists: the projection reads a few numbers at a time, where arrays are slow.
@@ -93,53 +93,67 @@ def generate(rng: np.random.Generator, width: float) -> Circuit:
     """
     waves = rng.uniform(0.6, 2.0, len(LOBES)) / (LOBES**2 - 1)
     phases = rng.uniform(0.0, 2 * math.pi, len(LOBES))
-    angles = np.arange(KNOTS) * (2 * math.pi / KNOTS)
+    spline, angles, circle, around = _spline()
     bulges = waves @ np.cos(LOBES[:, None] * angles + phases[:, None])
-    circle = np.stack((np.cos(angles), np.sin(angles)), axis=1)
-    # All degrees of wildness at once: one product gives points and derivatives of each.
-    control = (1.0 + WILDNESS[:, None, None] * bulges[:, None]) * circle
-    points, first, second = np.moveaxis(_spline() @ control[:, None], 1, 0)
-    steps = np.roll(points, -1, axis=1) - points
-    scales = LAP / np.hypot(steps[..., 0], steps[..., 1]).sum(axis=1)
-    speeds = np.hypot(first[..., 0], first[..., 1])
-    bends = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) / speeds**3
+    # Points, first and second derivatives (3, PIECES) along x and along y, of all degrees of
+    # wildness at once: linear in the control points, they are the circle's and a share of these.
+    wild = np.reshape((spline @ (bulges[:, None] * circle)).T, (2, 3, PIECES))
+    x, y = around[:, None] + WILDNESS[:, None, None] * wild[:, None]
+    scales = LAP / _lengths(x[:, 0], y[:, 0]).sum(axis=1)
+    squares = x[:, 1] * x[:, 1] + y[:, 1] * y[:, 1]
+    bends = np.abs(x[:, 1] * y[:, 2] - y[:, 1] * x[:, 2]) / (squares * np.sqrt(squares))
     gentle = bends.max(axis=1) * (0.5 * WIDEST + INSIDE) <= scales
-    k = next(k for k in np.flatnonzero(gentle) if _apart(scales[k] * points[k], WIDEST + INSIDE))
-    centre = scales[k] * points[k]
-    normals = np.stack((-first[k, :, 1], first[k, :, 0]), axis=1) / speeds[k, :, None]
+    k = next(
+        k
+        for k in np.flatnonzero(gentle)
+        if _apart(scales[k] * x[k, 0], scales[k] * y[k, 0], WIDEST + INSIDE)
+    )
+    centre = scales[k] * np.stack((x[k, 0], y[k, 0]), axis=1)
+    normals = np.stack((-y[k, 1], x[k, 1]), axis=1) / np.sqrt(squares[k, :, None])
     if rng.random() < 0.5:
         centre, normals = centre[::-1], -normals[::-1]
     return Circuit(centre, normals, width)
 
 
-def _apart(points: np.ndarray, gap: float) -> bool:
+def _lengths(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the lengths of a closed line's pieces, given its points along the last axis."""
+    across, up = (np.diff(part, axis=-1, append=part[..., :1]) for part in (x, y))
+    lengths: np.ndarray = np.sqrt(across * across + up * up)
+    return lengths
+
+
+def _apart(x: np.ndarray, y: np.ndarray, gap: float) -> bool:
     """Say whether stretches of a closed line that are far apart along it are `gap` apart.
 
     With its curvature bounded as well, this makes `gap / 2` a lower bound of the line's reach
     (Federer 1959), so that lines offset by less do not cross.
     """
-    points = points[::2]
-    x, y = points.T
-    apart = np.square(x[:, None] - x) + np.square(y[:, None] - y)
-    return bool((apart[_far(len(points), 0.5 * math.pi * gap)] >= gap * gap).all())
+    one, other = _far(len(x), 0.5 * math.pi * gap)
+    across, up = x[one] - x[other], y[one] - y[other]
+    return bool((across * across + up * up).min() >= gap * gap)
 
 
 @cache
-def _far(count: int, way: float) -> np.ndarray:
-    """Return which pairs of `count` points on a lap lie more than `way` metres of track apart."""
-    index = np.arange(count)
-    between = np.abs(index[:, None] - index)
-    far: np.ndarray = np.minimum(between, count - between) * (LAP / count) > way
-    return far
+def _far(count: int, way: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pairs of every other of `count` points on a lap lie more than `way` m apart."""
+    one, other = np.triu_indices(count // 2, 1)
+    between = np.minimum(other - one, count // 2 - (other - one)) * (2 * LAP / count)
+    return 2 * one[between > way], 2 * other[between > way]
 
 
 @cache
-def _spline() -> np.ndarray:
-    """Return what turns control points into a periodic cubic spline, shape (3, PIECES, KNOTS).
+def _spline() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what turns control points into a periodic cubic spline, and a circle as an example.
 
-    A spline is linear in its control points, so it is solved once, for unit points: points and
-    first and second derivatives at even steps of the spline's own parameter.
+    A spline is linear in its control points, so it is solved once, for unit points: a matrix
+    `(3 * PIECES, KNOTS)` to points and first and second derivatives at even steps of the spline's
+    own parameter. Then come the control points' angles `(KNOTS,)` and places `(KNOTS, 2)` on the
+    unit circle, and the circle's spline `(2, 3, PIECES)`.
     """
     unit = np.eye(KNOTS)[np.arange(KNOTS + 1) % KNOTS]
     spline = CubicSpline(np.arange(KNOTS + 1), unit, bc_type="periodic")
-    return np.stack([spline(np.arange(PIECES) * (KNOTS / PIECES), order) for order in range(3)])
+    at = np.arange(PIECES) * (KNOTS / PIECES)
+    matrix = np.concatenate([spline(at, order) for order in range(3)])
+    angles = np.arange(KNOTS) * (2 * math.pi / KNOTS)
+    circle = np.stack((np.cos(angles), np.sin(angles)), axis=1)
+    return matrix, angles, circle, np.reshape((matrix @ circle).T, (2, 3, PIECES))

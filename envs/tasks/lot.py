@@ -68,7 +68,8 @@ def generate(rng: np.random.Generator, bay_width: float, lane_width: float) -> L
     cars = []
     for side in (-1.0, 1.0):
         for place in range(PLACES):
-            aside, ahead, askew = rng.uniform((0.0, -0.05, -0.06), (0.1, 0.05, 0.06)).tolist()
+            u, v, w = rng.random(3).tolist()
+            aside, ahead, askew = 0.1 * u, 0.1 * v - 0.05, 0.12 * w - 0.06
             taken = place == 0 or rng.random() < 0.6
             x = middle + side * (0.5 * bay_width + HALF_WIDTH + PITCH * place + aside * place)
             if taken and abs(x) + HALF_LENGTH < SIDE:

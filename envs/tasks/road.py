@@ -71,18 +71,22 @@ class Road(Surroundings):
         self._bends: list[float] = bends.tolist()
         self._forwards = [(math.cos(bend), math.sin(bend)) for bend in self._bends]
         self._obstacles: list[Obstacle] = []
+        self._movers: list[int] = []
         self._reach = 0.0
 
     def populate(self, obstacles: list[Obstacle], radius: float) -> None:
         """Put obstacles of one radius (m) on the road, where they are at first."""
         self._obstacles = obstacles
+        self._movers = [i for i, obstacle in enumerate(obstacles) if obstacle.speed]
         width = math.dist(self.left[0], self.right[0])
         self._reach = 0.5 * width - radius - GAP
         self.put_discs(self.places(0.0), radius)
 
     def move(self, time: float) -> None:
         """Put the obstacles where they are `time` s after the start."""
-        self.move_discs(self.places(time))
+        for number in self._movers:
+            place = self._obstacles[number].place(time, self._reach)
+            self.move_disc(number, *self.point(*place))
 
     def places(self, time: float) -> list[tuple[float, float]]:
         """Return where the obstacles' centres are at a time (s): x, y (m) of each."""
@@ -136,17 +140,13 @@ def scatter(rng: np.random.Generator, speed: float, moving: float) -> list[Obsta
 
     What is drawn does not depend on either; half of those that move do so across the road.
     """
-    obstacles = []
-    for number in range(OBSTACLES):
-        stray, aside, pace = rng.uniform((-STRAY, -1.0, 0.5), (STRAY, 1.0, 1.0)).tolist()
-        moves, across, forwards = rng.random(3).tolist()
-        pace *= speed if forwards < 0.5 else -speed
-        obstacles.append(
-            Obstacle(
-                FIRST + SPACING * number + stray,
-                aside,
-                pace if moves < moving else 0.0,
-                across < 0.5,
-            )
+    drawn = rng.random((OBSTACLES, 6)).tolist()
+    return [
+        Obstacle(
+            FIRST + SPACING * number + (2.0 * STRAY * stray - STRAY),
+            2.0 * aside - 1.0,
+            (0.5 + 0.5 * pace) * (speed if forwards < 0.5 else -speed) if moves < moving else 0.0,
+            across < 0.5,
         )
-    return obstacles
+        for number, (stray, aside, pace, moves, across, forwards) in enumerate(drawn)
+    ]

@@ -67,9 +67,14 @@ class Run(Task):
             "limits": float(robot.stops),
         }
         self._last = x
-        far = x - self._from >= FAST * PERIOD * self.episode_steps
+        far = self.covered >= FAST * PERIOD * self.episode_steps
         success = far and not fallen and self._steps >= self.episode_steps
         return Judgement(terms, terminated=fallen, success=success)
+
+    @property
+    def covered(self) -> float:
+        """Metres along x so far."""
+        return self.robot.position[0] - self._from
 
     def show(self) -> None:
         """Follow the robot."""

@@ -61,8 +61,6 @@ class Track(Task):
         self.robot.place(*pose)
         self._piece, self._distance = circuit.project(*pose[:2], piece)
         self._driven = 0.0
-        x, y = (0.5 * (circuit.centre.min(axis=0) + circuit.centre.max(axis=0))).tolist()
-        self.camera = replace(self.camera, target=(x, y - 0.4, 0.0))
 
     def judge(self) -> Judgement:
         """Reward metres along the centre line (backwards counts against), and punish a crash."""
@@ -75,10 +73,18 @@ class Track(Task):
         terms = {"progress": progress, "crash": float(robot.touching)}
         return Judgement(terms, terminated=robot.touching, success=self._driven >= circuit.length)
 
+    @property
+    def covered(self) -> float:
+        """Metres along the centre line so far."""
+        return self._driven
+
     def show(self) -> None:
-        """Line the walls with kerbs."""
+        """Line the walls with kerbs, and look at the whole track."""
         if self.circuit is None:
             return
+        centre = self.circuit.centre
+        x, y = (0.5 * (centre.min(axis=0) + centre.max(axis=0))).tolist()
+        self.camera = replace(self.camera, target=(x, y - 0.4, 0.0))
         walls = np.concatenate((self.circuit.left, self.circuit.right))
         ways = np.concatenate(
             [np.roll(w, -1, axis=0) - np.roll(w, 1, axis=0) for w in np.split(walls, 2)]

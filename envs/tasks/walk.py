@@ -111,9 +111,14 @@ class Walk(Task):
             "fall": float(fallen),
         }
         self._last = sent
-        mean = robot.place[0] / (self._steps * PERIOD)
+        mean = self.covered / (self._steps * PERIOD)
         success = self._steps >= self.episode_steps and abs(mean / self.command - 1.0) <= BAND
         return Judgement(terms, fallen, success and not fallen)
+
+    @property
+    def covered(self) -> float:
+        """Metres along the starting heading so far."""
+        return self.robot.place[0]
 
     def show(self) -> None:
         """Let the camera follow the robot."""

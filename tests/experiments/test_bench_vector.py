@@ -4,8 +4,10 @@ from headstart.experiments.bench_vector import DUMMY, OURS, SUBPROC, Speed, vect
 
 
 def test_ratios_by_hand():
-    speed = Speed("some-world", {OURS: 300.0, DUMMY: 200.0, SUBPROC: 100.0}, machine=2.0)
-    assert speed.ratio(DUMMY) == 1.5
+    seconds = {OURS: [1.0, 2.0, 4.0], DUMMY: [2.0, 3.0, 20.0], SUBPROC: [4.0, 6.0, 8.0]}
+    speed = Speed("some-world", 120, seconds, machine=2.0)
+    assert speed.per_second(OURS) == 60.0
+    assert speed.ratio(DUMMY) == 2.0
     assert speed.ratio(SUBPROC) == 3.0
 
 
