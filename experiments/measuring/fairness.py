@@ -138,13 +138,14 @@ def _baselines(run: Run) -> dict[str, Any]:
 
 
 def _seeds(run: Run) -> dict[str, Any]:
-    n = len(run.experiment["seeds"])
-    few = n < FEWEST_SEEDS
-    return _fact(
-        not few,
-        f"{n} seed{'s' * (n != 1)}"
-        + (f": too few to claim anything, which takes {FEWEST_SEEDS}." if few else "."),
-    )
+    n, shared = len(run.experiment["seeds"]), run.source_seeds
+    said, units, unit = f"{n} seed{'s' * (n != 1)}", n, ""
+    if shared:
+        units, unit = len(set(shared.values())), " source policies"
+        said += f" from {units} source polic{'y' if units == 1 else 'ies'}"
+    few = units < FEWEST_SEEDS
+    lack = f": too few to claim anything, which takes {FEWEST_SEEDS}{unit}" if few else ""
+    return _fact(not few, f"{said}{lack}.")
 
 
 def _complete(run: Run) -> dict[str, Any]:

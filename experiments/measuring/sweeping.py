@@ -47,6 +47,15 @@ def numbers(values: Sequence[Any]) -> list[float] | None:
     return found if len(kinds) == 1 and np.isfinite(found).all() else None
 
 
+def quantity(key: str, values: Sequence[Any]) -> str:
+    """Return what the swept values of a setting say in words, to stand at an axis."""
+    kinds = {re.sub(r"\s*[-+\d._eE]+$", "", str(value).strip()) for value in values}
+    kind = kinds.pop() if numbers(values) is not None and len(kinds) == 1 else ""
+    if kind.endswith("/"):
+        return f"severity of {kind[:-1]}"
+    return {"*": f"{key}, times its nominal", "+": f"{key}, added to its nominal"}.get(kind, key)
+
+
 def crossing(at: ArrayLike, gains: ArrayLike) -> Interval | None:
     """Return where a gain turns negative, with a 95 % interval; None where it does not.
 
@@ -99,6 +108,7 @@ def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
         "name": name,
         "keys": keys,
         "axes": axes,
+        "labels": {key: quantity(key, axes[key]) for key in keys},
         "at": at,
         "kind": "leave_one_out" if left_out else "grid" if len(keys) == 2 else "line",
         "points": [dict(values) for values, _ in points],

@@ -62,7 +62,7 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
                 label=name if kind == "scores" else None,
             )
         axis.set_title(title)
-        axis.set_xlabel(summary["keys"][0], fontsize=9)
+        axis.set_xlabel(summary["labels"][summary["keys"][0]], fontsize=9)
         if at is None:
             axis.set_xticks(places, [str(next(iter(p.values()))) for p in summary["points"]])
         else:
@@ -102,8 +102,9 @@ def heat_maps(summary: Mapping[str, Any], target: str) -> Figure:
         axis.set_title(f"{name}: {title}", fontsize=9.5)
         axis.set_xticks(range(len(across)), [str(value) for value in across], fontsize=8)
         axis.set_yticks(range(len(down)), [str(value) for value in down], fontsize=8)
-    figure.supxlabel(summary["keys"][1], fontsize=9.5)
-    figure.supylabel(summary["keys"][0], fontsize=9.5)
+    below, beside = (summary["labels"][key] for key in reversed(summary["keys"]))
+    figure.supxlabel(below, fontsize=9.5)
+    figure.supylabel(beside, fontsize=9.5)
     figure.colorbar(image, ax=axes, label="score (0: random policy, 1: reference)", shrink=0.8)
     return figure
 

@@ -342,6 +342,9 @@ def test_seeds_that_share_source_policies_count_as_those(make_run):
     assert methods["scratch"]["scores"]["end"]["n"] == 6
     assert methods["fine_tune"]["verdict"]["word"] == "no claim (3 source policies)"
     assert "From 3 source policies no claim is made." in summary["headlines"][0]
+    unfair = [fact["text"] for fact in summary["fairness"] if not fact["holds"]]
+    lack = "too few to claim anything, which takes 5 source policies"
+    assert f"6 seeds from 3 source policies: {lack}." in unfair
     assert summary["across"]["methods"]["fine_tune"]["end"]["mean"]["n"] == 3
     said = [fact["text"] for fact in summary["fairness"]]
     assert any(text.startswith("6 seeds begin in turn from 3 source policies") for text in said)

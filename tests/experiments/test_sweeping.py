@@ -9,7 +9,7 @@ import pytest
 import yaml
 from headstart.experiments import sweeping
 from headstart.experiments.config import ConfigError, build
-from headstart.experiments.measuring.sweeping import crossing, numbers, summarize_sweep
+from headstart.experiments.measuring.sweeping import crossing, numbers, quantity, summarize_sweep
 from headstart.experiments.showing import sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
@@ -188,6 +188,22 @@ def test_what_a_left_out_parameter_bought_is_paired_by_seed():
     assert bought["friction"]["end"]["per_seed"] == {0: 6.0, 1: 6.0}
     assert bought["delay"]["end"]["estimate"] == 1.0
     assert "owes most to randomizing friction" in found["headlines"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["worn-tyres/0.4", "worn-tyres/1"], "severity of worn-tyres"),
+        (["* 0.4", "* 1e-3"], "key, times its nominal"),
+        (["+ 0.4", "+ 1"], "key, added to its nominal"),
+        (["= 0.4", "= 1"], "key"),
+        ([1_000, 2_000], "key"),
+        (["worn-tyres/0.4", "heavy-load/0.4"], "key"),
+        (["worn-tyres/mild", "worn-tyres/severe"], "key"),
+    ],
+)
+def test_an_axis_says_what_was_swept(values, said):
+    assert quantity("key", values) == said
 
 
 @pytest.mark.parametrize(
