@@ -125,13 +125,15 @@ def _play(
 def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
     """Return the table of `headstart bench worlds`."""
     table = Table(
-        title=f"Microseconds per step(): the fastest of {repetitions} times the same {steps:,} "
-        "random steps, one core"
+        title=f"Microseconds per step(), one core: {steps:,} random steps, each the fastest of "
+        f"{repetitions} times"
     )
-    columns = ("step", "physics", "ranging", "PyBullet's other calls", "own code")
-    more = ("physics and ranging", "reset", "reload/reset")
-    table.add_column("world")
-    for column in (*columns, *more):
+    table.caption = (
+        "calls: PyBullet's others, which read joints and set motors; own: our own code; share: of "
+        "physics and ranging; reset: with all parameters drawn anew; reload: times a reset"
+    )
+    table.add_column("world", no_wrap=True)
+    for column in ("step", "physics", "ranging", "calls", "own", "share", "reset", "reload"):
         table.add_column(column, justify="right")
     for world_id in WORLDS:
         cost = step_cost(world_id, steps, repetitions)
@@ -141,7 +143,7 @@ def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
             *(f"{number:.0f}" for number in numbers),
             f"{100 * cost.share:.0f} %",
             f"{cost.reset:.0f}",
-            f"{cost.reload / cost.reset:,.0f}",
+            f"{cost.reload / cost.reset:,.0f} x",
         )
     return table
 

@@ -16,6 +16,7 @@ from ..world import Robot
 OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.2, "age of what the joint sensors report"
 )
+BEADS, BEAD = 16, 0.011  # how many show a tool, and the radius of each (m)
 
 
 class Arm(Robot):
@@ -181,6 +182,10 @@ class ToolArm(Arm):
         super().__init__(simulation)
         self._tool_length = 0.0
         self.tip = (0.0, 0.0, 0.0)
+        self._beads: list[int] = []
+        if simulation.visual:
+            grey = (0.3, 0.3, 0.35, 1.0)
+            self._beads = [simulation.marker(grey, radius=BEAD) for _ in range(BEADS)]
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
         """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
@@ -201,6 +206,13 @@ class ToolArm(Arm):
         """Read the joints, and know where the tip truly is."""
         super().sense(raw)
         self.tip = self.tip_position(raw["joint_positions"].tolist(), self._tool_length)
+
+    def show(self) -> None:
+        """Show the tool, as beads from the flange to its tip."""
+        joints, _ = self.simulation.joint_states(self.body, self.joints)
+        for number, bead in enumerate(self._beads):
+            share = number / len(self._beads)
+            self.simulation.place(bead, self.tip_position(joints, share * self._tool_length))
 
 
 def joint_commands(speeds: Sequence[float]) -> tuple[Command, ...]:

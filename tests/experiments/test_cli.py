@@ -277,7 +277,7 @@ def test_pretrain_and_evaluate(call, pretrained):
 
 
 def test_bench_worlds(call):
-    code, out, _ = call("bench", "worlds", "--steps", "100")
+    code, out, _ = call("bench", "worlds", "--steps", "20", "--repetitions", "1")
     assert code == 0
     assert "headstart/RacecarTrack-v0" in out
 
