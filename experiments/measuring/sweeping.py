@@ -56,6 +56,11 @@ def quantity(key: str, values: Sequence[Any]) -> str:
     return {"*": f"{key}, times its nominal", "+": f"{key}, added to its nominal"}.get(kind, key)
 
 
+def on_axis(value: Any) -> Any:
+    """Return what stands for a swept value in `axes`: itself, or text for mappings and the like."""
+    return value if isinstance(value, (int, float, str)) else str(value)
+
+
 def crossing(at: ArrayLike, gains: ArrayLike) -> Interval | None:
     """Return where a gain turns negative, with a 95 % interval; None where it does not.
 
@@ -95,9 +100,7 @@ def crossing(at: ArrayLike, gains: ArrayLike) -> Interval | None:
 def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
     """Return what a sweep shows, from its points' summaries; None stands for what was not run."""
     keys = list(points[0][0])
-    axes = {
-        key: list(dict.fromkeys(_hashable(values[key]) for values, _ in points)) for key in keys
-    }
+    axes = {key: list(dict.fromkeys(on_axis(values[key]) for values, _ in points)) for key in keys}
     left_out = len(keys) == 1 and str(axes[keys[0]][-1]).startswith("without ")
     at = numbers([values[keys[0]] for values, _ in points]) if len(keys) == 1 else None
     if at is not None and (np.diff(at) <= 0).any():
@@ -252,7 +255,3 @@ def _notes(points: Points, *, left_out: bool) -> list[str]:
 
 def _pairs(x: Floats) -> list[tuple[float, float]]:
     return list(zip(x[:-1].tolist(), x[1:].tolist(), strict=True))
-
-
-def _hashable(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str)) else str(value)

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..measuring.sweeping import on_axis
 from .figures import STYLE, encoded, look, name_rows, new_figure
 
 PANELS = (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch"))
@@ -151,6 +152,6 @@ def _grid(summary: Mapping[str, Any], entries: list[Any]) -> np.ndarray[Any, Any
     first, second = summary["keys"]
     for values, entry in zip(summary["points"], entries, strict=True):
         if entry is not None:
-            place = down.index(values[first]), across.index(values[second])
-            table[place] = entry["estimate"]
+            row, column = on_axis(values[first]), on_axis(values[second])
+            table[down.index(row), across.index(column)] = entry["estimate"]
     return table

@@ -212,6 +212,10 @@ def test_an_axis_says_what_was_swept(values, said):
         ([{"targets.x.steps": n} for n in (1, 2, 3)], "sweep-tired-arm"),
         ([{"a": a, "b": b} for a in ("* 1", "* 2") for b in (0, 1)], "grid-tired-arm"),
         (
+            [{"a": a, "b": b} for a in ({"mass": "* 1"}, None) for b in ([0], [1])],
+            "grid-tired-arm",
+        ),
+        (
             [{"source.randomization": v} for v in ("all", "without mass", "without delay")],
             "bought-tired-arm",
         ),
