@@ -237,6 +237,8 @@ class Experiment(Section):
         if len(sweep) > 2:
             raise ValueError(f"one key is varied, or two for a grid, not {len(sweep)}")
         for key, values in sweep.items():
+            if key in ("methods", "targets"):
+                raise ValueError(f"{key}: cannot be swept; list all of them in the experiment")
             if values == LEAVE_ONE_OUT and (key != "source.randomization" or len(sweep) > 1):
                 raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")
             if values != LEAVE_ONE_OUT and len(values) < 2:

@@ -1,4 +1,4 @@
-"""What a sweep says: metrics point by point, where a gain turns negative, what each part bought.
+"""What a sweep says: metrics point by point, where a gain changes its sign, what each part bought.
 
 A swept setting with one number a point (a budget, `worn-tyres/0.4`, `* 0.4`) gives curves, two give
 a grid, other values a list. Left-out parameters are compared with the whole randomization.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .verdict import GAINS, LEVEL, counted, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
 _BETWEEN = 200
-"""Places looked at between two neighbouring points for where a gain turns negative."""
+"""Places looked at between two neighbouring points for where a gain changes its sign."""
 Points = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 """The swept values of each point that was run, and its run's summary."""
 
@@ -61,13 +61,22 @@ def on_axis(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else str(value)
 
 
-def crossing(at: ArrayLike, gains: ArrayLike) -> Interval | None:
-    """Return where a gain turns negative, with a 95 % interval; None where it does not.
+@dataclass(frozen=True)
+class Turn:
+    """A place where a gain changes its sign, with a 95 % interval, and the sign after it."""
+
+    place: Interval
+    negative: bool
+
+
+def turns(at: ArrayLike, gains: ArrayLike) -> list[Turn]:
+    """Return where a gain turns negative or positive, in order; empty where it keeps its sign.
 
     `at` is `(points,)`, strictly increasing, `gains` `(points, seeds)`, paired differences. Between
-    points each seed's gain is taken as straight. The estimate is the first place where the mean
-    falls below 0; the interval holds the places about it whose own t interval of the gain holds 0
-    (the inversion of the pointwise test). An end that lies beyond the points is None.
+    points each seed's gain is taken as straight. The estimate is where the mean changes its sign;
+    the interval holds the places about it whose own t interval of the gain holds 0 (the inversion
+    of the pointwise test): it ends at the nearest place on either side where the gain is surely on
+    that side's side of 0. An end that lies beyond the points is None.
 
     Raises:
         ValueError: arrays that do not go together.
@@ -78,23 +87,25 @@ def crossing(at: ArrayLike, gains: ArrayLike) -> Interval | None:
     fine = np.unique(np.concatenate([np.linspace(a, b, _BETWEEN + 1) for a, b in _pairs(x)]))
     between = np.array([np.interp(fine, x, seed) for seed in values.T]).T
     means = between.mean(axis=1)
-    below = np.flatnonzero((means[1:] < 0) & (means[:-1] >= 0))
-    if not below.size:
-        return None
-    first = int(below[0])
-    # Exact on the straight piece between the two places.
-    share = means[first] / (means[first] - means[first + 1])
-    estimate = float(fine[first] + share * (fine[first + 1] - fine[first]))
-    n = values.shape[1]
-    if n < 2:
-        return Interval(estimate, None, None, n, "one seed")
     intervals = [mean_interval(row) for row in between]
-    above = np.array([i is not None and i.low is not None and i.low > 0 for i in intervals])
-    under = np.array([i is not None and i.high is not None and i.high < 0 for i in intervals])
-    before, after = np.flatnonzero(above[: first + 1]), np.flatnonzero(under[first:])
-    low = float(fine[before[-1]]) if before.size else None
-    high = float(fine[first + after[0]]) if after.size else None
-    return Interval(estimate, low, high, n, "inverted t")
+    sides = np.array(["unclear" if i is None else i.side for i in intervals])
+    n = values.shape[1]
+    found = []
+    for last in np.flatnonzero(np.diff(means < 0)).tolist():
+        negative = bool(means[last + 1] < 0)
+        # Exact on the straight piece between the two places.
+        share = means[last] / (means[last] - means[last + 1])
+        estimate = float(fine[last] + share * (fine[last + 1] - fine[last]))
+        if n < 2:
+            found.append(Turn(Interval(estimate, None, None, n, "one seed"), negative))
+            continue
+        sure = ("above", "below") if negative else ("below", "above")
+        before = np.flatnonzero(sides[: last + 1] == sure[0])
+        after = np.flatnonzero(sides[last + 1 :] == sure[1])
+        low = float(fine[before[-1]]) if before.size else None
+        high = float(fine[last + 1 + after[0]]) if after.size else None
+        found.append(Turn(Interval(estimate, low, high, n, "inverted t"), negative))
+    return found
 
 
 def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
@@ -141,8 +152,10 @@ def _target(
             "bought": None,
         }
         if at is not None:
-            found["turns"] = {gain: _turn(at, found["gains"][gain], source_seeds) for gain in GAINS}
-            if found["gains"]["area"][0] is not None:
+            found["turns"] = {
+                gain: _turns(at, found["gains"][gain], source_seeds) for gain in GAINS
+            }
+            if any(found["gains"]["area"]):
                 unit = "seed" if source_seeds is None else "source policy"
                 sentences.append(_turning(target, name, at, found, unit))
         if left_out:
@@ -157,38 +170,62 @@ def _part(method: Mapping[str, Any] | None, part: str, metric: str) -> Entry | N
     return inner.get(metric)
 
 
-def _turn(
+def _turns(
     at: list[float], gains: Sequence[Entry | None], source_seeds: SourceSeeds
-) -> Entry | None:
-    """Return where a gain turns negative, over the seeds that every point has."""
+) -> list[Entry] | None:
+    """Return where a gain changes its sign, over the seeds that every point has; None without."""
     rows = [gain["per_seed"] for gain in gains if gain is not None]
-    if len(rows) < len(at):
-        return None
-    seeds = sorted(set.intersection(*(set(row) for row in rows)))
-    if not seeds:
+    seeds = sorted(set.intersection(*(set(row) for row in rows))) if rows else []
+    if len(rows) < len(at) or not seeds:
         return None
     of_seeds = [{seed: row[seed] for seed in seeds} for row in rows]
-    found = crossing(at, [list(by_source(row, source_seeds).values()) for row in of_seeds])
-    return None if found is None else asdict(found)
+    found = turns(at, [list(by_source(row, source_seeds).values()) for row in of_seeds])
+    return [{**asdict(turn.place), "negative": turn.negative} for turn in found]
 
 
 def _turning(target: str, name: str, at: list[float], found: Entry, unit: str) -> str:
-    """Say where the area gain of a method turns negative."""
-    turn, gains = found["turns"]["area"], found["gains"]["area"]
+    """Say where the area gain of a method is negative, and where it is not."""
+    turned, gains = found["turns"]["area"], found["gains"]["area"]
     lead = f"On {target}, the area gain of {name}"
-    if turn is not None:
-        low = f"{turn['low']:.3g}" if turn["low"] is not None else f"below {at[0]:.3g}"
-        high = f"{turn['high']:.3g}" if turn["high"] is not None else f"beyond {at[-1]:.3g}"
-        n = turn["n"]
+    if turned:
+        first, *rest = turned
+        said = f"{'turns negative at' if first['negative'] else 'is negative up to'} "
+        said += ", then ".join(
+            [
+                _bounds(first, at),
+                *(
+                    f"turns {'negative' if turn['negative'] else 'positive'} at {_bounds(turn, at)}"
+                    for turn in rest
+                ),
+            ]
+        )
+        if not (first["negative"] or rest):
+            said += " and positive from there on"
+        n = first["n"]
         few = "" if n >= FEWEST_SEEDS else f"; from {counted(n, unit)} no claim is made"
-        return f"{lead} turns negative at {turn['estimate']:.3g} [{low}, {high}]{few}."
-    last = gains[-1]
-    if last is None:
-        return f"{lead} is not known at {at[-1]:.3g}."
-    ends = f"{signed_entry(gains[0])} at {at[0]:.3g} and {signed_entry(last)} at {at[-1]:.3g}"
-    if gains[0]["estimate"] < 0:
-        return f"{lead} is negative from the first point on: {ends}."
-    return f"{lead} does not turn negative: {ends}."
+        return f"{lead} {said}{few}."
+    each = [
+        f"{'not known' if gain is None else signed_entry(gain)} at {_place(x)}"
+        for x, gain in zip(at, gains, strict=True)
+    ]
+    estimates = [gain["estimate"] for gain in gains if gain is not None]
+    if len(estimates) == len(at) and min(estimates) >= 0:
+        return f"{lead} does not turn negative: {each[0]} and {each[-1]}."
+    if len(estimates) == len(at) and max(estimates) < 0:
+        return f"{lead} is negative at every point: {each[0]} and {each[-1]}."
+    # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
+    return f"{lead} is {', '.join(each)}."
+
+
+def _bounds(turn: Entry, at: Sequence[float]) -> str:
+    """Return `0.41 [0.36, 0.44]`; an end that the points do not show lies beyond them."""
+    low = f"below {_place(at[0])}" if turn["low"] is None else _place(turn["low"])
+    high = f"beyond {_place(at[-1])}" if turn["high"] is None else _place(turn["high"])
+    return f"{_place(turn['estimate'])} [{low}, {high}]"
+
+
+def _place(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _bought(

@@ -70,9 +70,9 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
             axis.xaxis.set_major_locator(MaxNLocator(5))
     axes[1].axhline(0, color="#222222", linewidth=1.0)
     for number, method in enumerate(methods.values()):
-        turn = method["turns"].get("area")
-        if turn is not None:
-            axes[1].plot(turn["estimate"], 0, marker="v", color=look(number)[0], markersize=9)
+        for turn in method["turns"].get("area") or ():
+            marker = "v" if turn["negative"] else "^"
+            axes[1].plot(turn["estimate"], 0, marker=marker, color=look(number)[0], markersize=9)
     figure.suptitle(f"{target}: mean, 95 % interval, each seed", x=0.01, ha="left", fontsize=10.5)
     figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure

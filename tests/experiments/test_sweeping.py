@@ -9,7 +9,7 @@ import pytest
 import yaml
 from headstart.experiments import sweeping
 from headstart.experiments.config import ConfigError, build
-from headstart.experiments.measuring.sweeping import crossing, numbers, quantity, summarize_sweep
+from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep, turns
 from headstart.experiments.showing import sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
@@ -93,6 +93,8 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
         ({"source.stepz": [1, 2]}, r"sweep, source.stepz: 1: source.stepz: unknown key"),
         ({"targets.dry.steps": [5_000, 9_000]}, "there is no target 'dry'"),
         ({"targets.icy.steps": [5_000, 10]}, "targets.icy.steps: 10 is less than one evaluation"),
+        ({"methods": [["scratch"], ["naive"]]}, "methods: cannot be swept; list all of them"),
+        ({"targets": [{"icy": {}}, {"dry": {}}]}, "targets: cannot be swept; list all of them"),
         ({"name.first": [1, 2]}, "'name' has no keys in it"),
     ],
 )
@@ -111,30 +113,42 @@ def test_values_that_stand_for_numbers():
     assert numbers([True, False]) is None
 
 
-def test_where_a_gain_turns_negative():
+@pytest.mark.parametrize("rising", [False, True])
+def test_where_a_gain_changes_its_sign(rising):
     # Means 0.3, 0.1, -0.3: a quarter of the way from the second point to the third.
     gains = np.array([[0.3] * 4, [0.1] * 4, [-0.3] * 4]) + np.array([-0.02, 0.02, -0.02, 0.02])
-    found = crossing([0.0, 1.0, 2.0], gains)
-    assert found.estimate == pytest.approx(1.25)
+    (found,) = turns([0.0, 1.0, 2.0], -gains if rising else gains)
+    assert found.negative is not rising
+    assert found.place.estimate == pytest.approx(1.25)
     # The spread is the same everywhere: the gain's interval is the mean plus or minus t s / 2.
     half = stats.t.ppf(0.975, 3) * np.std([-0.02, 0.02] * 2, ddof=1) / 2
     # 0.1 - 0.4 (x - 1) = half at the low end; the places looked at are 0.005 apart.
-    assert found.low == pytest.approx(1.25 - half / 0.4, abs=0.005)
-    assert found.high == pytest.approx(1.25 + half / 0.4, abs=0.005)
-    assert found.kind == "inverted t"
+    assert found.place.low == pytest.approx(1.25 - half / 0.4, abs=0.005)
+    assert found.place.high == pytest.approx(1.25 + half / 0.4, abs=0.005)
+    assert found.place.kind == "inverted t"
 
 
 def test_a_turn_has_an_end_only_where_the_points_show_one():
     wide = np.array([[0.1, 0.3, -0.1], [-0.1, 0.2, -0.4]])
-    found = crossing([0.0, 1.0], wide)
-    assert found.estimate == pytest.approx(0.5)  # means 0.1 and -0.1
-    assert found.low is None
-    assert found.high is None
-    assert crossing([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) is None
-    assert crossing([0.0, 1.0], [[-0.3, -0.2], [0.1, 0.2]]) is None
-    assert crossing([0.0, 1.0], [[0.1], [-0.3]]).kind == "one seed"
+    (found,) = turns([0.0, 1.0], wide)
+    assert found.place.estimate == pytest.approx(0.5)  # means 0.1 and -0.1
+    assert found.place.low is None
+    assert found.place.high is None
+    assert turns([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) == []
+    assert turns([0.0, 1.0], [[-0.3, -0.2], [-0.1, -0.2]]) == []
+    assert turns([0.0, 1.0], [[0.1], [-0.3]])[0].place.kind == "one seed"
     with pytest.raises(ValueError, match="increasing points"):
-        crossing([1.0, 0.0], [[0.1], [-0.3]])
+        turns([1.0, 0.0], [[0.1], [-0.3]])
+
+
+def test_every_change_of_sign_is_found_in_order():
+    # Straight between -0.1, 0.3, 0.1, -0.1: a quarter of the way to 1, and halfway from 2 to 3.
+    found = turns([0.0, 1.0, 2.0, 3.0], [[-0.1, -0.1], [0.3, 0.3], [0.1, 0.1], [-0.1, -0.1]])
+    assert [turn.place.estimate for turn in found] == pytest.approx([0.25, 2.5])
+    assert [turn.negative for turn in found] == [False, True]
+    # Seeds that agree: the interval is as wide as the places looked at are apart.
+    assert found[0].place.low == pytest.approx(0.25, abs=0.0051)
+    assert found[0].place.high == pytest.approx(0.25, abs=0.0051)
 
 
 def entry(*values):
@@ -166,12 +180,66 @@ def test_the_sweep_says_where_transfer_turns_negative_whatever_the_order_of_its_
     ]
     found = summarize_sweep("ice", points)
     assert found["at"] == [0.0, 1.0]
-    turn = found["targets"]["icy"]["methods"]["fine_tune"]["turns"]["area"]
+    (turn,) = found["targets"]["icy"]["methods"]["fine_tune"]["turns"]["area"]
+    assert turn["negative"]
     assert turn["estimate"] == pytest.approx(0.5)
     assert found["headlines"] == [
         "On icy, the area gain of fine_tune turns negative at 0.5 [below 0, beyond 1]; from 2 "
         "seeds no claim is made."
     ]
+
+
+FEW = "; from 2 seeds no claim is made"
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        # Means -0.25, 0.15, 0.55: 25/40 of the way from 25,000 to 100,000. Seed by seed 0 is
+        # crossed at 3/4 and at 1/2 of it, too far apart for two seeds to show an end.
+        (
+            ([-0.3, -0.2], [0.1, 0.2], [0.5, 0.6]),
+            "is negative up to 71,875 [below 25,000, beyond 200,000] and positive from there on"
+            + FEW,
+        ),
+        (
+            ([-0.2, -0.2], [0.1, 0.1], [-0.2, -0.2]),
+            # Two thirds of the way, then a third; the places looked at are 375 and 500 apart.
+            "is negative up to 75,000 [74,875, 75,250], then turns negative at 133,333 [133,000, "
+            "133,500]" + FEW,
+        ),
+        (
+            ([0.2, 0.2], [-0.1, -0.1], [0.2, 0.2]),
+            "turns negative at 75,000 [74,875, 75,250], then turns positive at 133,333 [133,000, "
+            "133,500]" + FEW,
+        ),
+        (
+            ([-0.3, -0.2], [-0.1, 0.0], [-0.3, -0.1]),
+            "is negative at every point: -0.25 [no interval] at 25,000 and -0.20 [no interval] at "
+            "200,000",
+        ),
+        (
+            ([0.3, 0.2], [0.1, 0.0], [0.3, 0.1]),
+            "does not turn negative: +0.25 [no interval] at 25,000 and +0.20 [no interval] at "
+            "200,000",
+        ),
+        (
+            ([0.3, 0.2], None, [-0.3, -0.1]),
+            "is +0.25 [no interval] at 25,000, not known at 100,000, -0.20 [no interval] at "
+            "200,000",
+        ),
+    ],
+)
+def test_a_swept_budget_says_where_the_gain_is_negative(gains, said):
+    budgets = (25_000, 100_000, 200_000)
+    points = []
+    for steps, gain in zip(budgets, gains, strict=True):
+        found = summary(gain or [0.0])
+        if gain is None:
+            found["targets"]["icy"]["methods"]["fine_tune"]["gains"] = None
+        points.append(({"source.steps": steps}, found))
+    headlines = summarize_sweep("ice", points)["headlines"]
+    assert headlines == [f"On icy, the area gain of fine_tune {said}."]
 
 
 def test_what_a_left_out_parameter_bought_is_paired_by_seed():
