@@ -41,6 +41,8 @@ def add_gains(
             gain: gain_entry(found, adjusted.get((name, gain)))
             for gain, found in gains[name].items()
         }
+        # A gain over a scratch that still climbs is as unfinished as one of a method that does.
+        method["gains"]["asymptotic"]["converged"] = _both(method["converged"], base["converged"])
         mine, its = (m["scores"]["area"]["per_seed"] for m in (method, base))
         shared = sorted(mine.keys() & its.keys())
         areas = [
@@ -218,6 +220,13 @@ def gain_entry(found: Comparison, adjusted: float | None) -> Entry:
 def _shifted(median: float, mean: float, steps: float, targets: int) -> Entry:
     median, mean = metrics.total_time([median, mean], steps, targets).tolist()
     return {"median": median, "restricted_mean": mean}
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Return whether both hold; None where one is not known and the other does not fail."""
+    if one is False or other is False:
+        return False
+    return None if None in (one, other) else True
 
 
 def _lost(method: Mapping[str, Any]) -> str:

@@ -237,7 +237,8 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
     if drifting := [name for name, method in methods.items() if method["converged"] is False]:
         notes.append(
             f"Not converged: {', '.join(drifting)} (the slope over that window has an interval "
-            "that excludes 0), so the asymptotic values are those of this budget only."
+            "that excludes 0), so the asymptotic values, and gains that rest on them, are those of "
+            "this budget only."
         )
     if constant := [
         f"{name}, {gain.replace('_', '-')}"

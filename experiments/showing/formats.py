@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 NONE = "–"
+UNFINISHED = (
+    "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
+)
+"""What a star says, in every caption under which there is one."""
 
 
 def number(value: float | None) -> str:

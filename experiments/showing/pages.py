@@ -40,6 +40,7 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
         "codes": codes,
     }
     environment.filters.update(filters)
+    environment.globals["unfinished"] = formats.UNFINISHED
     images = {
         name: base64.b64encode(png).decode()
         for name, png in figures.items()

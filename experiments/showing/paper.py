@@ -90,13 +90,12 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
         "in steps."
     )
     if any(method["converged"] is False for method in entry["methods"].values()):
-        caption += " * not converged."
+        caption += f" {formats.UNFINISHED}"
     header = ("method", "seeds", "return", *GAINS.values(), "reached", "median time", "verdict")
     rows = []
     for name, method in entry["methods"].items():
         gains = method["gains"] or {}
-        unfinished = method["converged"] is False
-        each = [_gain(gains.get(gain), gain == "asymptotic" and unfinished) for gain in GAINS]
+        each = [_gain(gains.get(gain)) for gain in GAINS]
         rows.append([*_first(name, method), *each, *_time(method), _verdict(method)])
     return Table(label, caption, header, rows)
 
@@ -165,13 +164,15 @@ def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     if method["returns"] is None:
         return [(name, ""), counted, (formats.NONE, "")]
     start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
-    return [(name, ""), counted, (start, f"→ {end}")]
+    star = "*" * (method["converged"] is False)
+    return [(name, ""), counted, (start, f"→ {end}{star}")]
 
 
-def _gain(found: Mapping[str, Any] | None, mark: bool) -> Cell:
+def _gain(found: Mapping[str, Any] | None) -> Cell:
     if found is None:
         return formats.NONE, ""
-    return f"{found['estimate']:+.2f}{'*' * mark}", _ends(found, "+")
+    star = "*" * (found.get("converged") is False)
+    return f"{found['estimate']:+.2f}{star}", _ends(found, "+")
 
 
 def _plain(found: Mapping[str, Any] | None) -> Cell:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measuring.verdict import HEAD_START
-from .formats import brief
+from .formats import UNFINISHED, brief
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -91,20 +91,20 @@ def _row(method: str, entry: Mapping[str, Any]) -> list[Text]:
     area = entry["scores"]["area"] if entry["scores"] else None
     return [
         name,
-        _returns(entry["returns"]),
+        _returns(entry["returns"], mark=entry["converged"] is False),
         _interval(gains.get("jump_start"), sign="+"),
-        _interval(gains.get("asymptotic"), sign="+", mark=entry["converged"] is False),
+        _interval(gains.get("asymptotic"), sign="+"),
         _time(entry["time_to_threshold"]),
         _interval(area, side=gains.get("area", {}).get("side")),
         Text(verdict["word"], style=_style(verdict)),
     ]
 
 
-def _returns(returns: Mapping[str, Any] | None) -> Text:
+def _returns(returns: Mapping[str, Any] | None, *, mark: bool) -> Text:
     if returns is None:
         return Text("–", style=QUIET)
     start, end = returns["start"]["estimate"], returns["end"]["estimate"]
-    return Text(f"{brief(start)}\n→ {brief(end)}")
+    return Text(f"{brief(start)}\n→ {brief(end)}{'*' * mark}")
 
 
 def _interval(
@@ -112,13 +112,13 @@ def _interval(
     *,
     sign: str = "",
     side: str | None = None,
-    mark: bool = False,
 ) -> Text:
     """Return an estimate over its interval, coloured by the side of 0 that the gain lies on."""
     if entry is None:
         return Text("–", style=QUIET)
     style = {"above": ABOVE, "below": BELOW}.get(side or entry.get("side", ""), "")
-    text = Text(f"{entry['estimate']:{sign}.2f}{'*' if mark else ''}\n", style=style)
+    star = "*" * (entry.get("converged") is False)
+    text = Text(f"{entry['estimate']:{sign}.2f}{star}\n", style=style)
     if entry["low"] is None or entry["high"] is None:
         return text.append("no interval", style=QUIET)
     return text.append(f"[{entry['low']:{sign}.2f}, {entry['high']:{sign}.2f}]")
@@ -145,6 +145,7 @@ def _caption(target: Mapping[str, Any]) -> str:
         f"Score 0 = return {brief(anchors['random']['return'])} ({anchors['random']['origin']}), "
         f"1 = {brief(anchors['reference']['return'])} ({anchors['reference']['origin']})."
     )
+    # Where one method still drifts its end is marked, so that there is a star.
     if any(method["converged"] is False for method in target["methods"].values()):
-        text += " * not converged."
+        text += f" {UNFINISHED}"
     return text

@@ -18,6 +18,7 @@ from headstart.experiments.showing import (
     figures,
     figures_across,
     figures_times,
+    formats,
     report,
     status,
     tables,
@@ -25,6 +26,8 @@ from headstart.experiments.showing import (
 )
 from headstart.experiments.showing.contrast import contrast
 from rich.console import Console
+
+from .conftest import write_curve
 
 TARGET = "tired-arm"
 
@@ -102,6 +105,43 @@ def test_the_table_fits_and_says_it_all(root, width):
         assert words in text
     assert "tired-arm/naive/seed-1 failed: TrainingError: NaN in the loss at step 14,336" in text
     assert "A sign of negative transfer, wholly below scratch: asymptotic gain" in text
+
+
+@pytest.mark.parametrize(
+    ("climbing", "scratch", "tuned", "gain"),
+    [
+        ([], "-54", "-15.5", "+0.35"),
+        # Ends of climbing curves: (0.6 + 0.7 + 0.8 + 0.9 + 1) / 5 = 0.8, a return of -32.
+        (["scratch"], "-32*", "-15.5", "+0.15*"),
+        (["fine_tune"], "-54", "-32*", "+0.20*"),
+        (["scratch", "fine_tune"], "-32*", "-32*", "+0.00*"),
+    ],
+)
+def test_a_star_stands_where_a_method_or_its_scratch_has_not_converged(
+    tiny, climbing, scratch, tuned, gain
+):
+    for method in climbing:
+        for seed in (0, 1):
+            write_curve(tiny, method, seed, [i / 10 for i in range(11)])
+    summary = write(tiny)
+    said = [formats.UNFINISHED] if climbing else []
+    stars = sum(cell.endswith("*") for cell in (scratch, tuned, gain))
+    text = printed(summary, 120)
+    assert text.count("*") == stars + len(said)
+    assert all(line in " ".join(text.split()) for line in said)
+    html = (tiny / "report.html").read_text()
+    assert f"→ {scratch}</td>" in html
+    assert f"→ {tuned}</td>" in html
+    assert f">{gain}<small>" in html
+    assert re.findall(r"<caption>(\*.*)</caption>", html) == said
+    markdown = (tiny / "tables" / "results.md").read_text().replace("\\*", "*")
+    assert f"→ {scratch} | – | – | – |" in markdown
+    assert f"→ {tuned} |" in markdown
+    assert f"| {gain} [" in markdown
+    assert markdown.count("*") == stars + len(said)
+    latex = (tiny / "tables" / "results.tex").read_text()
+    assert latex.count("^{*}") == stars
+    assert latex.count("* not converged") == len(said)
 
 
 def test_negative_transfer_is_red(make_run):
