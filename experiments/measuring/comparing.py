@@ -43,6 +43,7 @@ def add_gains(
         }
         # A gain over a scratch that still climbs is as unfinished as one of a method that does.
         method["gains"]["asymptotic"]["converged"] = _both(method["converged"], base["converged"])
+        method["paired"] = len(method["gains"]["area"]["per_seed"])
         mine, its = (m["scores"]["area"]["per_seed"] for m in (method, base))
         shared = sorted(mine.keys() & its.keys())
         areas = [
@@ -59,7 +60,8 @@ def add_gains(
         method["verdict"] = asdict(verdict)
         times = time_sentence(method["time_to_threshold"])
         still = "" if method["learns"] else " It does not learn in the target."
-        sentence = f"{verdict.sentence} {times}{still}{_lost(method)}".strip()
+        limits = f"{still}{_lost(method)}{_unpaired(method, base)}"
+        sentence = f"{verdict.sentence} {times}{limits}".strip()
         method["verdict"]["sentence"] = sentence
     said = f"The baseline. {time_sentence(base['time_to_threshold'])}{_lost(base)}"
     base["verdict"] = asdict(Verdict("baseline", said))
@@ -236,3 +238,16 @@ def _lost(method: Mapping[str, Any]) -> str:
         return ""
     every = lost + len(method["seeds"])
     return f" Without a usable curve, and so in none of these numbers: {lost} of {every} seeds."
+
+
+def _unpaired(method: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Return a sentence on seeds of a method that its gains leave out, as scratch lost them."""
+    paired, mine, its = method["paired"], len(method["seeds"]), len(base["seeds"])
+    if paired == mine:
+        return ""
+    if paired < 2 <= min(mine, its) or not paired:
+        return f" Gains are not paired, as {BASELINE} has a usable curve on {paired} of its seeds."
+    return (
+        f" Gains are over {paired} of its {mine} seeds, as {BASELINE} has no usable curve on the "
+        "others."
+    )

@@ -170,7 +170,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
         **dict.fromkeys(
             ("returns", "success", "failure", "retention", "scores", "learns", "converged")
         ),
-        **dict.fromkeys(("drift", "dip", "time_to_threshold", "total_time", "gains")),
+        **dict.fromkeys(("drift", "dip", "time_to_threshold", "total_time", "gains", "paired")),
         **dict.fromkeys(("forward_transfer", "transfer_ratio", "terms")),
     }
     if curves is None:

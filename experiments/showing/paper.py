@@ -91,6 +91,8 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     )
     if any(method["converged"] is False for method in entry["methods"].values()):
         caption += f" {formats.UNFINISHED}"
+    if any(_unpaired(method) for method in entry["methods"].values()):
+        caption += " Paired: the seeds that scratch has too, over which the gains are."
     header = ("method", "seeds", "return", *GAINS.values(), "reached", "median time", "verdict")
     rows = []
     for name, method in entry["methods"].items():
@@ -160,12 +162,19 @@ def latex(table: Table) -> str:
 def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     """Return the cells that every table begins with: method, seeds, return."""
     seeds, lost = len(method["seeds"]), len(method["failed"])
-    counted = str(seeds), f"of {seeds + lost}" if lost else ""
+    notes = [f"of {seeds + lost}"] if lost else []
+    if _unpaired(method):
+        notes.append(f"({method['paired']} paired)")
+    counted = str(seeds), " ".join(notes)
     if method["returns"] is None:
         return [(name, ""), counted, (formats.NONE, "")]
     start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
     star = "*" * (method["converged"] is False)
     return [(name, ""), counted, (start, f"→ {end}{star}")]
+
+
+def _unpaired(method: Mapping[str, Any]) -> bool:
+    return method["paired"] not in (None, len(method["seeds"]))
 
 
 def _gain(found: Mapping[str, Any] | None) -> Cell:

@@ -88,6 +88,8 @@ def _row(method: str, entry: Mapping[str, Any]) -> list[Text]:
         name.append(f"{seeds} of {seeds + lost} seeds", style=BELOW)
     else:
         name.append(f"{seeds} seed{'s' * (seeds != 1)}", style=f"not bold {QUIET}")
+    if entry["paired"] not in (None, seeds):
+        name.append(f"\n{entry['paired']} paired", style=BELOW)
     area = entry["scores"]["area"] if entry["scores"] else None
     return [
         name,

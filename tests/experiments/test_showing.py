@@ -144,6 +144,31 @@ def test_a_star_stands_where_a_method_or_its_scratch_has_not_converged(
     assert latex.count("* not converged") == len(said)
 
 
+def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
+    root = make_run(seeds=range(4), targets=(TARGET,), failed=[(TARGET, "scratch", 3)])
+    summary = write(root)
+    tuned = summary["targets"][TARGET]["methods"]["fine_tune"]
+    assert (len(tuned["seeds"]), tuned["paired"], tuned["gains"]["area"]["n"]) == (4, 3, 3)
+    said = "Gains are over 3 of its 4 seeds, as scratch has no usable curve on the others."
+    assert said in tuned["verdict"]["sentence"]
+    text = printed(summary, 120)
+    assert text.count("3 paired") == 4  # all but scratch
+    html = (root / "report.html").read_text()
+    assert html.count('4 seeds, <span class="bad">3 paired</span>') == 4
+    assert '<b>fine_tune</b></td><td class="left">jump-start</td><td>3</td>' in html
+    markdown = (root / "tables" / "results.md").read_text()
+    assert "| fine_tune | 4 (3 paired) |" in markdown
+    assert "Paired: the seeds that scratch has too, over which the gains are." in markdown
+    # No seed that both have: Welch's interval is over the seeds of either side.
+    for seed in (1, 2):
+        (root / "trials" / TARGET / "fine_tune" / f"seed-{seed}" / "status.json").unlink()
+    (root / "trials" / TARGET / "scratch" / "seed-0" / "status.json").unlink()
+    tuned = summarize(load(root))["targets"][TARGET]["methods"]["fine_tune"]
+    assert tuned["gains"]["area"]["kind"] == "welch"
+    said = "Gains are not paired, as scratch has a usable curve on 0 of its seeds."
+    assert said in tuned["verdict"]["sentence"]
+
+
 def test_negative_transfer_is_red(make_run):
     console = Console(width=110, file=io.StringIO(), force_terminal=True, color_system="standard")
     console.print(tables.render(summarize(load(make_run(seeds=range(6))))))
