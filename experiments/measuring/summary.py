@@ -119,6 +119,7 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
         "world": settings.get("world") or run.experiment["source"].get("world"),
         "steps": steps[-1] if steps.size else None,
         "evaluations": steps.size,
+        "averaged": _averaged(steps) if steps.size else None,
         "spacing": np.diff(steps).max() if steps.size else None,
         "anchors": anchors,
         "scored": unscored is None,
@@ -221,15 +222,20 @@ def _time(curves: Curves, scores: metrics.Floats, threshold: float) -> Entry:
     }
 
 
+def _averaged(steps: metrics.Floats) -> str:
+    """Return which evaluations, of those at `steps`, the asymptotic window holds."""
+    size = metrics.window(steps.size)
+    if size == steps.size:
+        return f"all {size} evaluations"
+    share = (steps[-1] - steps[-size]) / steps[-1]
+    return f"the last {size} of {steps.size} evaluations ({share:.0%} of the budget)"
+
+
 def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool) -> list[str]:
     """Return what a reader of the target's numbers must know besides them."""
     if not steps.size:
         return []
-    size = metrics.window(steps.size)
-    share = (steps[-1] - steps[-size]) / steps[-1]
-    whole = f"all {size} evaluations, as there are fewer than {metrics.SMALLEST_WINDOW}"
-    last = f"the last {size} of {steps.size} evaluations ({share:.0%} of the budget)"
-    notes = [f"Asymptotic values are means over {whole if size == steps.size else last}."]
+    notes = [f"Asymptotic values are means over {_averaged(steps)}."]
     if scored and steps[1] > metrics.EARLY * steps[-1]:
         notes.append(
             "'Early' is the evaluation at step 0 alone: the next is past 5 % of the budget."

@@ -7,6 +7,7 @@ a grid, other values a list. Left-out parameters are compared with the whole ran
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -131,8 +132,8 @@ def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
             target: _target(target, points, at, left_out=left_out)
             for target in points[0][1]["targets"]
         },
-        "notes": _notes(points, left_out=left_out),
     }
+    summary["notes"] = _notes(summary, points)
     summary["headlines"] = [line for t in summary["targets"].values() for line in t["sentences"]]
     return summary
 
@@ -162,7 +163,13 @@ def _target(
             found["bought"] = _bought(target, name, points, found, source_seeds)
             sentences += _buying(target, name, found["bought"])
         methods[name] = found
-    return {"methods": methods, "sentences": sentences}
+    # One axis for all points: where one of them has no scores, returns are shown for all.
+    scored = all(
+        score is not None or entry is None
+        for found in methods.values()
+        for entry, score in zip(found["returns"]["end"], found["scores"]["end"], strict=True)
+    )
+    return {"scored": scored, "methods": methods, "sentences": sentences}
 
 
 def _part(method: Mapping[str, Any] | None, part: str, metric: str) -> Entry | None:
@@ -270,14 +277,22 @@ def _buying(target: str, name: str, bought: Mapping[str, Mapping[str, Entry]]) -
     ]
 
 
-def _notes(points: Points, *, left_out: bool) -> list[str]:
-    found = []
+def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
+    """Return what a reader of a sweep's numbers must know besides them."""
+    scored = [target for target, found in swept["targets"].items() if found["scored"]]
+    unscored = [target for target in swept["targets"] if target not in scored]
+    found = _averaged(list(swept["targets"]), points)
     own = any(
-        ((target["anchors"].get("reference") or {}).get("origin") or "").startswith("best asympt")
+        ((anchors.get("reference") or {}).get("origin") or "").startswith("best asympt")
         for _, summary in points
-        for target in summary["targets"].values()
+        for anchors in (summary["targets"][target]["anchors"] for target in scored)
     )
-    if own and not left_out:
+    if unscored:
+        found.append(
+            f"Not every point has scores on {', '.join(unscored)}: returns are what is shown, and "
+            "each point's report says why."
+        )
+    if own and swept["kind"] != "leave_one_out":
         found.append(
             "A score of 1 is, at each point, the best that any method reached there: scores say "
             "who is ahead at a point, not that one point is as hard as another."
@@ -288,6 +303,22 @@ def _notes(points: Points, *, left_out: bool) -> list[str]:
             f"{failures} sources and trials have no usable curve; see the points' reports."
         )
     return found
+
+
+def _averaged(targets: Sequence[str], points: Points) -> list[str]:
+    """Say which evaluations the end averages; where that differs, at how many points on what."""
+    where: dict[str, Counter[str]] = {}
+    for _, summary in points:
+        for target in targets:
+            if text := summary["targets"][target]["averaged"]:
+                where.setdefault(text, Counter())[target] += 1
+    if len(where) < 2:
+        return [f"The end is a mean over {text}." for text in where]
+    each = []
+    for text, counts in where.items():
+        at = ", ".join(f"{target}: {n} of {len(points)} points" for target, n in counts.items())
+        each.append(f"{text} ({at})")
+    return [f"The end is a mean over {'; over '.join(each)}."]
 
 
 def _pairs(x: Floats) -> list[tuple[float, float]]:

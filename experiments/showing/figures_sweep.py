@@ -13,16 +13,27 @@ from matplotlib.ticker import MaxNLocator
 
 from ..measuring.sweeping import on_axis
 from .figures import STYLE, encoded, look, name_rows, new_figure
+from .formats import brief
 
-PANELS = (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch"))
-GRIDS = (("start", "score at step 0"), ("end", "score at the end"))
+PANELS = {
+    "scores": (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch")),
+    "returns": (("returns", "start", "return at step 0"), ("returns", "end", "return at the end")),
+}
+"""Kind, metric and title of what is drawn over a setting: in scores, or without them in returns."""
+LABELS = {"scores": "score (0: random policy, 1: reference)", "returns": "return"}
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the figures of a sweep by file name, each as PNG and as SVG."""
+    """Return the figures of a sweep by file name, each as PNG and as SVG.
+
+    A target without scores at some point is drawn in returns; one on which nothing has finished has
+    no figure.
+    """
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
-        for target in summary["targets"]:
+        for target, entry in summary["targets"].items():
+            if not any(any(m["returns"]["end"]) for m in entry["methods"].values()):
+                continue
             if summary["kind"] == "grid":
                 drawn |= encoded(f"grid-{target}", heat_maps(summary, target))
             elif summary["kind"] == "leave_one_out":
@@ -33,13 +44,13 @@ def draw(summary: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def curves(summary: Mapping[str, Any], target: str) -> Figure:
-    """Draw score and gain of each method over the swept values: mean, interval, each seed."""
-    methods = summary["targets"][target]["methods"]
+    """Draw each method's score and gain (or returns) over the swept values, with each seed."""
+    methods, unit = summary["targets"][target]["methods"], _unit(summary, target)
     at = summary["at"]
     places = np.asarray(at if at is not None else range(len(summary["points"])), dtype=float)
     figure, axes = new_figure(4.0, columns=2, sharey=False)
     apart = 0.012 * float(np.ptp(places))
-    for axis, (kind, metric, title) in zip(axes, PANELS, strict=True):
+    for axis, (kind, metric, title) in zip(axes, PANELS[unit], strict=True):
         for number, (name, method) in enumerate(methods.items()):
             found = method[kind][metric]
             if not any(found):
@@ -60,7 +71,7 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
                 linestyle=line,
                 marker=marker,
                 markersize=5,
-                label=name if kind == "scores" else None,
+                label=name if axis is axes[0] else None,
             )
         axis.set_title(title)
         axis.set_xlabel(summary["labels"][summary["keys"][0]], fontsize=9)
@@ -68,7 +79,8 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
             axis.set_xticks(places, [str(next(iter(p.values()))) for p in summary["points"]])
         else:
             axis.xaxis.set_major_locator(MaxNLocator(5))
-    axes[1].axhline(0, color="#222222", linewidth=1.0)
+    if unit == "scores":
+        axes[1].axhline(0, color="#222222", linewidth=1.0)
     for number, method in enumerate(methods.values()):
         for turn in method["turns"].get("area") or ():
             marker = "v" if turn["negative"] else "^"
@@ -79,24 +91,25 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
 
 
 def heat_maps(summary: Mapping[str, Any], target: str) -> Figure:
-    """Draw the score of each method over two swept settings, at step 0 and at the end."""
-    methods = summary["targets"][target]["methods"]
+    """Draw each method's score (or return) over two swept settings, at step 0 and at the end."""
+    methods, unit = summary["targets"][target]["methods"], _unit(summary, target)
+    grids = (("start", f"{unit[:-1]} at step 0"), ("end", f"{unit[:-1]} at the end"))
     down, across = (summary["axes"][key] for key in summary["keys"])
     tables = {
-        (name, metric): _grid(summary, method["scores"][metric])
+        (name, metric): _grid(summary, method[unit][metric])
         for name, method in methods.items()
-        for metric, _ in GRIDS
+        for metric, _ in grids
     }
     values = np.concatenate([table.ravel() for table in tables.values()])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     height = (0.5 + 0.32 * len(down)) * len(methods) + 1.2
     figure, axes = new_figure(height, columns=2, rows=len(methods))
-    for axis, (name, (metric, title)) in zip(axes, product(methods, GRIDS), strict=True):
+    for axis, (name, (metric, title)) in zip(axes, product(methods, grids), strict=True):
         table = tables[name, metric]
         image = axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto")
         for (i, j), value in np.ndenumerate(table):
             dark = value < (low + high) / 2
-            said = "–" if np.isnan(value) else f"{value:.2f}"
+            said = "–" if np.isnan(value) else f"{value:.2f}" if unit == "scores" else brief(value)
             ink = "white" if dark else "black"
             axis.text(j, i, said, ha="center", va="center", color=ink, fontsize=8)
         axis.grid(visible=False)
@@ -106,7 +119,7 @@ def heat_maps(summary: Mapping[str, Any], target: str) -> Figure:
     below, beside = (summary["labels"][key] for key in reversed(summary["keys"]))
     figure.supxlabel(below, fontsize=9.5)
     figure.supylabel(beside, fontsize=9.5)
-    figure.colorbar(image, ax=axes, label="score (0: random policy, 1: reference)", shrink=0.8)
+    figure.colorbar(image, ax=axes, label=LABELS[unit], shrink=0.8)
     return figure
 
 
@@ -144,6 +157,10 @@ def bought(summary: Mapping[str, Any], target: str) -> Figure:
     )
     figure.supxlabel("return (bar: mean, line: 95 % interval, marks: seeds)", fontsize=9.5)
     return figure
+
+
+def _unit(summary: Mapping[str, Any], target: str) -> str:
+    return "scores" if summary["targets"][target]["scored"] else "returns"
 
 
 def _grid(summary: Mapping[str, Any], entries: list[Any]) -> np.ndarray[Any, Any]:

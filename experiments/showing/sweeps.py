@@ -18,10 +18,18 @@ from ..measuring.sweeping import SCORES, summarize_sweep
 from ..measuring.verdict import GAINS
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw
+from .formats import brief
 from .pages import page
 
-COLUMNS = (("scores", "start"), ("scores", "end"), ("gains", "jump_start"), ("gains", "area"))
-HEADS = ("score at step 0", "score at the end", "jump-start", "area gain")
+COLUMNS = {
+    "return at step 0": ("returns", "start"),
+    "return at the end": ("returns", "end"),
+    "score at step 0": ("scores", "start"),
+    "score at the end": ("scores", "end"),
+    "jump-start": ("gains", "jump_start"),
+    "area gain": ("gains", "area"),
+}
+"""The columns of a sweep's table: kind and metric by their heads."""
 
 
 def write(
@@ -49,7 +57,6 @@ def write(
         folders=folders,
         facts=runs[0].facts,
         columns=COLUMNS,
-        heads=HEADS,
     )
     write_text(directory / "report.html", made)
     return summary
@@ -81,11 +88,11 @@ def render(summary: Mapping[str, Any]) -> Group:
     parts: list[RenderableType] = []
     for target, entry in summary["targets"].items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        for head in (*summary["keys"], "method", *HEADS):
-            table.add_column(head, justify="right" if head in HEADS else "left")
+        for head in (*summary["keys"], "method", *COLUMNS):
+            table.add_column(head, justify="right" if head in COLUMNS else "left")
         for number, values in enumerate(summary["points"]):
             for method, found in entry["methods"].items():
-                cells = [_cell(found[kind][metric][number], kind) for kind, metric in COLUMNS]
+                cells = [_cell(found[k][metric][number], k) for k, metric in COLUMNS.values()]
                 table.add_row(*(str(value) for value in values.values()), method, *cells)
             table.add_section()
         parts += [table, *(Text(line) for line in entry["sentences"]), Text()]
@@ -96,6 +103,8 @@ def render(summary: Mapping[str, Any]) -> Group:
 def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
     if part is None:
         return Text("–", style="dim")
+    if kind == "returns":
+        return Text(brief(part["estimate"]))
     sign = "+" if kind == "gains" else ""
     said = f"{part['estimate']:{sign}.2f}"
     if part["low"] is not None and part["high"] is not None:

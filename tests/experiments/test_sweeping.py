@@ -10,7 +10,7 @@ import yaml
 from headstart.experiments import sweeping
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep, turns
-from headstart.experiments.showing import sweeps
+from headstart.experiments.showing import figures_sweep, formats, sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 from scipy import stats
@@ -164,6 +164,7 @@ def summary(gain, end=0.5):
     returns = {"start": entry(end, end), "end": entry(end, end + 2)}
     method = {"scores": scores, "gains": gains, "returns": returns}
     target = {"anchors": {"reference": {"origin": "given"}}, "methods": {"fine_tune": method}}
+    target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
     return {
         "baseline": "scratch",
         "methods": ["fine_tune"],
@@ -311,6 +312,57 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     console = Console(file=io.StringIO(), width=160)
     console.print(sweeps.render(found))
     assert console.file.getvalue().count("fine_tune") >= len(values)
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
+    values = [{"a": a, "b": b} if grid else {"b": 2 * a + b} for a in (0, 1) for b in (0, 1)]
+    places = [tmp_path / "points" / str(number) for number in range(4)]
+    for place in places:
+        build_run(place, seeds=(0, 1), targets=("tired-arm",), methods=("scratch", "fine_tune"))
+        facts = json.loads((place / "facts.json").read_text())
+        facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
+        (place / "facts.json").write_text(json.dumps(facts))
+    found = sweeps.write("ice", list(zip(values, places, strict=True)), tmp_path)
+    assert found["notes"] == [
+        # 31 evaluations to step 60,000: from step 52,000 on.
+        "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
+        "Not every point has scores on tired-arm: returns are what is shown, and each point's "
+        "report says why.",
+    ]
+    if grid:
+        axes = figures_sweep.heat_maps(found, "tired-arm").axes
+        assert axes[-1].get_ylabel() == "return"
+        assert axes[0].texts[0].get_text().startswith("-1")  # about -120, at two digits or more
+        panels = [axis.get_title() for axis in axes[:2]]
+        assert panels == ["scratch: return at step 0", "scratch: return at the end"]
+    else:
+        axes = figures_sweep.curves(found, "tired-arm").axes
+        panels = [axis.get_title() for axis in axes]
+        assert panels == ["return at step 0", "return at the end"]
+        assert all(axis.lines for axis in axes)
+    end = found["targets"]["tired-arm"]["methods"]["scratch"]["returns"]["end"][0]["estimate"]
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{formats.number(end)}<small>" in page
+
+
+def test_which_evaluations_the_end_averages_is_said_for_each_budget():
+    short, long = summary([0.1]), summary([0.1])
+    short["targets"]["icy"]["averaged"] = "all 4 evaluations"
+    points = [({"b": n}, found) for n, found in enumerate((short, long, long))]
+    assert summarize_sweep("ice", points)["notes"] == [
+        "The end is a mean over all 4 evaluations (icy: 1 of 3 points); over the last 5 of 9 "
+        "evaluations (50% of the budget) (icy: 2 of 3 points)."
+    ]
+
+
+def test_the_best_of_a_point_is_a_scale_only_where_there_are_scores():
+    points = [({"b": n}, summary([0.1])) for n in (0, 1)]
+    for _, point in points:
+        point["targets"]["icy"]["anchors"]["reference"]["origin"] = "best asymptotic mean"
+    assert any("A score of 1 is" in note for note in summarize_sweep("ice", points)["notes"])
+    points[0][1]["targets"]["icy"]["methods"]["fine_tune"]["scores"] = None
+    assert not any("A score of 1 is" in note for note in summarize_sweep("ice", points)["notes"])
 
 
 def test_a_directory_of_another_sweep_is_refused(tmp_path):
