@@ -42,21 +42,32 @@ class Curves:
     scores: metrics.Floats | None = None
     source_seeds: SourceSeeds = None
 
+    def mean(self, values: metrics.Floats) -> metrics.Floats:
+        """Return the means `(evaluations,)` of `values`, `(seeds, evaluations)`, over seeds.
+
+        Where seeds share source policies, the means of the policies' means, as in every entry.
+        """
+        return np.array([np.mean(column) for column in self._columns(values)])
+
     def band(self, values: metrics.Floats) -> tuple[metrics.Floats, metrics.Floats] | None:
         """Return both ends, each `(evaluations,)`, of the 95 % t intervals of the means.
 
         `values` are `(seeds, evaluations)`. None with fewer than 3 seeds, or source policies.
         """
-        columns = [
-            list(by_source(dict(zip(self.seeds, column, strict=True)), self.source_seeds).values())
-            for column in values.T
-        ]
+        columns = self._columns(values)
         if len(columns[0]) < FEWEST_FOR_BAND:
             return None
         intervals = [mean_interval(column) for column in columns]
         ends = [(found.low, found.high) for found in intervals if found is not None]
         low, high = np.array(ends, dtype=np.float64).T
         return low, high
+
+    def _columns(self, values: metrics.Floats) -> list[list[float]]:
+        """Return what means and intervals are over, a list for each evaluation."""
+        return [
+            list(by_source(dict(zip(self.seeds, column, strict=True)), self.source_seeds).values())
+            for column in values.T
+        ]
 
 
 def curves_of(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Curves | None:

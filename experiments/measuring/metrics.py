@@ -176,16 +176,6 @@ def survival(times: ArrayLike, reached: ArrayLike, horizon: float) -> tuple[Floa
     return steps, np.concatenate((share[: before.size + 1], share[-1:]))
 
 
-def restricted_mean(times: ArrayLike, reached: ArrayLike, horizon: float) -> float:
-    """Return the mean time to threshold restricted to `horizon`: the area under survival.
-
-    `times` and `reached` are `(seeds,)`. Where every censored seed was watched up to the horizon,
-    as all seeds of one budget are, this is the mean of `min(time, horizon)`.
-    """
-    steps, share = survival(times, reached, horizon)
-    return float(np.diff(steps) @ share[:-1])
-
-
 def total_time(times: ArrayLike, source_steps: float, targets: int = 1) -> Floats:
     """Return times with the source's steps added, shared out over `targets` targets."""
     return np.asarray(times, dtype=np.float64) + source_steps / targets

@@ -92,7 +92,7 @@ def _bands(run: Run, summary: Mapping[str, Any], target: str, method: str) -> St
     columns = {}
     for kind, values in found.items():
         mean, low, high = _tags(target, kind)
-        columns[mean] = values.mean(axis=0)
+        columns[mean] = curves.mean(values)
         if ends := curves.band(values):
             columns[low], columns[high] = ends
     return [

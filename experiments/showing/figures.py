@@ -113,7 +113,7 @@ def draw_curve(axis: Axes, curves: Curves, number: int, label: str) -> None:
     every = max(1, steps.size // 8)
     axis.plot(
         steps,
-        values.mean(axis=0),
+        curves.mean(values),
         color=colour,
         linestyle=line,
         marker=marker,

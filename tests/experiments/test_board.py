@@ -7,10 +7,11 @@ import warnings
 
 import numpy as np
 import pytest
+import yaml
 from headstart.agents.training import log_evaluation, tensorboard_logger
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing import board, encoding, filming, write
+from headstart.experiments.showing import board, encoding, figures, filming, write
 from PIL import Image
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -115,7 +116,7 @@ def root(make_run):
     return rewrite(make_run(targets=(TARGET,), methods=("scratch", "fine_tune")))
 
 
-def rewrite(root):
+def rewrite(root, scores_of=scores_of):
     """Put curves of `scores_of` in place of those of a run, whose anchors are -120 and -10."""
     for path in (root / "trials").glob("*/*/*"):
         scores = scores_of(path.parent.name, int(path.name[5:]))
@@ -157,6 +158,36 @@ def test_a_method_has_mean_and_interval_over_seeds_on_the_target_steps(root):
     run = f"tensorboard/{TARGET}/fine_tune"
     assert seen.curve(run, f"summary/{TARGET}/score/mean") == near([0.5, *[0.9] * 5])
     assert seen.curve(run, f"summary/{TARGET}/score/high") == near([0.5 + half, *[0.9] * 5])
+
+
+def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run):
+    root = make_run(
+        seeds=range(5), targets=(TARGET,), methods=("scratch", "fine_tune"), anchors=False
+    )
+    path = root / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    experiment["source"]["policies"] = 2
+    path.write_text(yaml.safe_dump(experiment))
+    # Policy 0 serves the seeds 0, 2, 4 and policy 1 the seeds 1, 3: means of 0.9 and 0.1.
+    ends = {"scratch": [0.0] * 5, "fine_tune": [0.9, 0.1] * 3}
+    rewrite(root, lambda method, seed: [ends[method][seed]] * 6)
+    put(root)
+    run = load(root)
+    summary = summarize(run)
+    target = summary["targets"][TARGET]
+    tuned = target["methods"]["fine_tune"]
+    assert tuned["returns"]["end"]["estimate"] == pytest.approx(-120 + 110 * 0.5)
+    # The best mean is the reference, so that 0.9 and 0.1 become 1.8 and 0.2.
+    assert target["anchors"]["reference"]["return"] == pytest.approx(-120 + 110 * 0.5)
+    assert tuned["scores"]["end"]["estimate"] == pytest.approx(1)
+    seen = Board(root)
+    shown = seen.curve(f"tensorboard/{TARGET}/fine_tune", f"summary/{TARGET}/return/mean")
+    assert shown == near([-65] * 6)
+    axis = figures.learning_curves(run, summary, TARGET).axes[0]
+    (tuned_line,) = (line for line in axis.lines if line.get_label().startswith("fine_tune"))
+    assert tuned_line.get_ydata() == pytest.approx(np.ones(6))
+    # Policy 0 is there at once, policy 1 never in 500 steps.
+    assert tuned["time_to_threshold"]["restricted_mean"]["estimate"] == 250
 
 
 def test_one_chart_for_each_target_shows_all_its_methods_with_their_bands(make_run):

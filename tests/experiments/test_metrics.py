@@ -176,24 +176,6 @@ def test_survival_as_a_step_function(times, reached, horizon, steps, share):
     assert found[1] == pytest.approx(np.array(share))
 
 
-def test_restricted_mean_time():
-    # Reached at 10 and 20, one censored at 90: (10 + 20 + 90) / 3 = 40, as the area
-    # 10 * 1 + 10 * 2/3 + 70 * 1/3 = 10 + 6.67 + 23.33
-    assert metrics.restricted_mean([10, 20, 90], [True, True, False], 90) == pytest.approx(40)
-    # Censored before the horizon: survival 1 up to 10, 3/4 up to 20, 3/8 up to 30, then 0
-    # 10 + 7.5 + 3.75 = 21.25
-    found = metrics.restricted_mean([10, 15, 20, 30], [True, False, True, True], 40)
-    assert found == pytest.approx(21.25)
-
-
-@given(st.lists(st.integers(0, 120), min_size=1, max_size=12))
-def test_restricted_mean_is_the_mean_where_all_are_watched_to_the_horizon(times):
-    horizon = 100
-    at = np.minimum(times, horizon)
-    found = metrics.restricted_mean(at, np.array(times) < horizon, horizon)
-    assert found == pytest.approx(at.mean())
-
-
 def test_total_time_and_break_even():
     assert metrics.total_time([4_000, 6_000], 100_000).tolist() == [104_000, 106_000]
     assert metrics.total_time([4_000], 100_000, targets=4).tolist() == [29_000]
