@@ -15,6 +15,10 @@ WITHOUT_SETTINGS = ("zero_shot", "naive")
 """Methods with nothing to tune, for runs that have not recorded which those are."""
 
 
+FEWEST_EPISODES = 20
+"""With fewer episodes the mean return of an evaluation depends too much on which they are."""
+
+
 def fairness(run: Run) -> list[dict[str, Any]]:
     """Return facts on the comparison, each `{"holds": bool, "text": one sentence}`."""
     return [
@@ -44,11 +48,13 @@ def _evaluations(run: Run) -> dict[str, Any]:
     counts = " or ".join(str(n) for n in sorted(episodes))
     seed = run.experiment.get("evaluation", {}).get("seed")
     begin = "" if seed is None else f" (from {seed:,} on)"
+    few = any(count < FEWEST_EPISODES for count in episodes)
+    lack = f"; fewer than {FEWEST_EPISODES} make an evaluation a matter of luck" if few else ""
     return _fact(
-        len(episodes) == 1,
+        len(episodes) == 1 and not few,
         f"Every evaluation is {counts or 'no'} episodes of the deterministic policy in a separate "
         "world, at the same steps, from step 0 before any update, and with the same evaluation "
-        f"seeds for all methods{begin}.",
+        f"seeds for all methods{begin}{lack}.",
     )
 
 

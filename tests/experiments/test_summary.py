@@ -320,6 +320,17 @@ def test_unfairness_is_told(make_run):
     assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])
 
 
+@pytest.mark.parametrize(("episodes", "enough"), [(2, False), (19, False), (20, True)])
+def test_evaluations_of_few_episodes_are_not_fair(make_run, episodes, enough):
+    root = make_run(targets=(TARGET,), methods=("scratch", "fine_tune"))
+    for path in root.rglob("evaluations.jsonl"):
+        path.write_text(path.read_text().replace('"episodes": 20', f'"episodes": {episodes}'))
+    (told,) = (f for f in summarize(load(root))["fairness"] if "Every evaluation is" in f["text"])
+    assert told["holds"] is enough
+    assert f"Every evaluation is {episodes} episodes of the deterministic policy" in told["text"]
+    assert ("fewer than 20" in told["text"]) is not enough
+
+
 def test_seeds_that_share_source_policies_count_as_those(make_run):
     root = make_run(seeds=range(6))
     path = root / "experiment.yaml"
