@@ -30,6 +30,7 @@ def fairness(run: Run) -> list[dict[str, Any]]:
         _baselines(run),
         _seeds(run),
         _complete(run),
+        _repeats(run),
     ]
 
 
@@ -163,6 +164,25 @@ def _complete(run: Run) -> dict[str, Any]:
         if lost
         else "Every source and trial finished.",
     )
+
+
+def _repeats(run: Run) -> dict[str, Any]:
+    """Say whether the runs repeat bit for bit, from what they were computed on."""
+    done = [trial for trial in (*run.sources, *run.trials) if trial.state == "done"]
+    places = [trial.status.get("computed_on") or [] for trial in done]
+    names = sorted({name for place in places for name in place})
+    on = ", ".join(names)
+    if not names or not all(places):
+        said = "It is not recorded what every source and trial was computed on"
+        return _fact(False, f"{said}, so not whether they repeat bit for bit.")
+    if any(not name.startswith("cpu: ") for name in names):
+        why = f"Computed on a GPU ({on}), whose sums are not always in one order"
+        return _fact(False, f"{why}: these sources and trials do not repeat bit for bit.")
+    if len(names) > 1:
+        why = f"Computed on processors of different kinds ({on}), which round differently"
+        return _fact(False, f"{why}: these sources and trials do not repeat bit for bit.")
+    said = f"All sources and trials were computed on processors of one kind ({on})"
+    return _fact(True, f"{said}, on which they repeat bit for bit with the same versions.")
 
 
 def _fact(holds: bool, text: str) -> dict[str, Any]:

@@ -44,6 +44,18 @@ def hardware() -> dict[str, str | int]:
     }
 
 
+def computed_on(device: str) -> str:
+    """Return what learners on a torch device compute on: `cpu: ` or `cuda: `, and its name."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if device == "auto":
+        device = "cuda" if there else "cpu"
+    kind = device.split(":")[0]
+    name = torch.cuda.get_device_name(device) if kind == "cuda" and there else _processor()
+    return f"{kind}: {name}"
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

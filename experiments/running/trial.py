@@ -25,6 +25,7 @@ from ...transfer.randomization import randomized
 from ..config import Experiment, load
 from . import cache, plan
 from .claims import CLAIMED, ClaimLost
+from .facts import computed_on
 from .store import Records, read_json, write_json
 
 CURVE = "evaluations.jsonl"
@@ -64,6 +65,7 @@ def run_unit(
         "error": None,
         "traceback": None,
         "seconds": spent,
+        "computed_on": before.get("computed_on", []),
         "source_return_before": None,
         "source_return_after": None,
     }
@@ -77,6 +79,9 @@ def run_unit(
     try:
         write_json(folder / "status.json", status)
         experiment = load(run / "experiment.yaml")
+        # A unit that goes on elsewhere has been computed on both.
+        here = computed_on(experiment.device)
+        status["computed_on"] = list(dict.fromkeys([*status["computed_on"], here]))
         work = _Work(run, folder, experiment, report, still_mine)
         kind, *rest = unit.split("/")
         if kind == "source" and experiment.source.bundle is None:

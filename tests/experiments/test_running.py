@@ -14,6 +14,7 @@ import pytest
 import yaml
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.harness import run
+from headstart.experiments.running.facts import computed_on, hardware
 from headstart.experiments.running.plan import units
 from headstart.experiments.running.store import write_text
 from headstart.experiments.running.trial import run_unit
@@ -138,6 +139,7 @@ def assert_run_directory(directory):
     status = json.loads((directory / "trials/pushed/fine_tune/seed-1/status.json").read_text())
     assert status["state"] == "done"
     assert isinstance(status["source_return_after"], float)
+    assert status["computed_on"] == [computed_on("cpu")]
 
 
 def assert_tensorboard(directory):
@@ -216,12 +218,24 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert not Path("cut/results.csv").exists()
+    cut = Path("cut/trials/pushed/scratch/seed-0/status.json")
+    write_text(cut, json.dumps(json.loads(cut.read_text()) | {"computed_on": ["cpu: another"]}))
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert Path("cut/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
     for path in Path("whole").rglob("evaluations.jsonl"):
         other = Path("cut") / path.relative_to("whole")
         assert other.read_bytes() == path.read_bytes()
+    assert json.loads(cut.read_text())["computed_on"] == ["cpu: another", computed_on("cpu")]
+
+
+def test_what_is_computed_on_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert computed_on("auto") == computed_on("cpu") == f"cpu: {hardware()['processor']}"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU of {device}")
+    assert computed_on("auto") == "cuda: GPU of cuda"
+    assert computed_on("cuda:1") == "cuda: GPU of cuda:1"
 
 
 def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):

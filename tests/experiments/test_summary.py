@@ -331,6 +331,28 @@ def test_evaluations_of_few_episodes_are_not_fair(make_run, episodes, enough):
     assert ("fewer than 20" in told["text"]) is not enough
 
 
+@pytest.mark.parametrize(
+    ("places", "holds", "said"),
+    [
+        (["cpu: A"], True, "computed on processors of one kind (cpu: A), on which they repeat"),
+        (["cpu: A", "cpu: B"], False, "processors of different kinds (cpu: A, cpu: B)"),
+        (["cpu: A", "cuda: B"], False, "Computed on a GPU (cpu: A, cuda: B)"),
+        ([], False, "It is not recorded what every source and trial was computed on"),
+    ],
+)
+def test_what_cannot_be_repeated_bit_for_bit_is_told(make_run, places, holds, said):
+    root = make_run(targets=(TARGET,), methods=("scratch", "fine_tune"))
+    for path in root.rglob("status.json"):
+        first = path.parent.name == "seed-0"
+        # The others were all computed on the first of them.
+        status = json.loads(path.read_text()) | {"computed_on": places if first else ["cpu: A"]}
+        path.write_text(json.dumps(status))
+    fact = summarize(load(root))["fairness"][-1]
+    assert fact["holds"] is holds
+    assert said in fact["text"]
+    assert "bit for bit" in fact["text"]
+
+
 def test_seeds_that_share_source_policies_count_as_those(make_run):
     root = make_run(seeds=range(6))
     path = root / "experiment.yaml"
