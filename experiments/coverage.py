@@ -1,15 +1,15 @@
 """What the intervals over seeds cover in truth: a simulation.
 
-Every interval that a report shows is made from simulated trials, by the report's own functions, and
-counted where it holds the true value. Scores are normal, or bimodal: seeds that learn, around 0.9,
-and seeds that fail, around 0.2, with a chance of 0.3. The measured table is checked in as
-`experiments/results/coverage.md`; `headstart bench coverage` makes it anew.
+The kinds of interval that a report shows are made from simulated trials, by the report's own
+functions, and counted where they hold the true value. Scores are normal, or bimodal: seeds that
+learn, around 0.9, and seeds that fail, around 0.2, with a chance of 0.3. The measured table is
+checked in as `experiments/results/coverage.md`; `headstart bench coverage` makes it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from .measuring.statistics import (
     mean_interval,
     welch_interval,
 )
+from .measuring.sweeping import crossing
 
 Floats = NDArray[np.float64]
 SEEDS = (3, 5, 10, 20, 30)
@@ -33,6 +34,8 @@ FAILS = 0.3
 SHARED = 0.5
 """The correlation of a seed's trials on different targets, and of a method's with scratch's."""
 LARGE = 200_000
+SLOPE, TURN = 0.2, 1.4
+"""How a simulated sweep's gain falls from point to point, and where it turns negative."""
 GOOD = (0.93, 0.98)
 
 
@@ -82,6 +85,30 @@ def _bootstrapped(statistic: across.Statistic, *, both: bool = False) -> Estimat
     return Estimator(f"{statistic.__name__.replace('_', ' ')}, {TARGETS} targets", make, true)
 
 
+def _profile(level: float) -> Estimator:
+    def make(a: Floats, b: Floats, rng: np.random.Generator) -> Interval:
+        found, low, high = (float(x[0]) for x in across.profile_interval(a, [level]))
+        return Interval(found, low, high, len(a), "wilson")
+
+    return Estimator(
+        f"share above {level:g}, {TARGETS} targets", make, lambda a, b: float((a > level).mean())
+    )
+
+
+def _turning() -> Estimator:
+    """Return the interval of where a gain turns negative; one that is open goes on for ever."""
+
+    def make(a: Floats, b: Floats, rng: np.random.Generator) -> Interval | None:
+        gains = (a - b).T - 0.1 + SLOPE * (TURN - np.arange(TARGETS))[:, None]
+        found = crossing(np.arange(TARGETS), gains)
+        if found is None:
+            return None
+        low = -np.inf if found.low is None else found.low
+        return replace(found, low=low, high=np.inf if found.high is None else found.high)
+
+    return Estimator(f"where a gain turns negative, {TARGETS} points", make, lambda a, b: TURN)
+
+
 ESTIMATORS = (
     Estimator(
         "gain, paired t",
@@ -108,6 +135,9 @@ ESTIMATORS = (
     _bootstrapped(across.mean),
     _bootstrapped(across.optimality_gap),
     _bootstrapped(across.probability_of_improvement, both=True),
+    _profile(0.4),
+    _profile(0.85),
+    _turning(),
 )
 
 

@@ -6,7 +6,9 @@ What they cover in truth is in `experiments/results/coverage.md`; plain percenti
 cover 84 % at 5 seeds.
 
 Sources: Agarwal et al. 2021 (rliable), interquartile mean, optimality gap, performance profiles,
-probability of improvement; Hesterberg, Am. Stat. 69 (2015) 371, the bootstrap for few samples.
+probability of improvement; Hesterberg, Am. Stat. 69 (2015) 371, the bootstrap for few samples;
+Wilson, JASA 22 (1927) 209, and Korn & Graubard, Surv. Methodol. 24 (1998) 193, shares of clustered
+trials.
 """
 
 from __future__ import annotations
@@ -66,6 +68,42 @@ def performance_profile(scores: ArrayLike, levels: ArrayLike = LEVELS) -> Floats
     return np.asarray(
         (_trials(scores)[..., None, :] > np.asarray(levels)[..., :, None]).mean(axis=-1)
     )
+
+
+def profile_interval(
+    scores: ArrayLike,
+    levels: ArrayLike = LEVELS,
+    clusters: Sequence[Sequence[int]] | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """Return the performance profile of `(seeds, targets)` with its 95 % band, each `(levels,)`.
+
+    Wilson's interval of a share, with Student's t of the seeds. Trials of a seed go together, so
+    that they count as the number of independent ones whose share would vary as much as the seeds'
+    do; as the number of seeds where all or no trials are above the level. A bootstrap has no width
+    there: where 99 % of trials are above, it covers 16 % with 5 seeds. NaN from a single seed.
+
+    `clusters` are the rows of seeds that share a source policy, which then count as the seeds do.
+    """
+    values, at = np.asarray(scores, dtype=np.float64), np.asarray(levels)
+    share = performance_profile(values, at)
+    rows = (values[..., None] > at).mean(axis=1)
+    if clusters is not None:
+        rows = np.array([rows[list(some)].mean(axis=0) for some in clusters])
+    n = len(rows)
+    if n == 1:
+        return share, np.full_like(share, np.nan), np.full_like(share, np.nan)
+    spread = rows.var(axis=0, ddof=1) / n
+    independent = np.full_like(share, n)
+    inside = (share > 0) & (share < 1)
+    alone = share * (1 - share)
+    np.divide(alone, spread, out=independent, where=inside & (spread > 0))
+    independent[inside & (spread == 0)] = values.size
+    independent = np.minimum(independent, values.size)
+    t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+    scale = 1 + t * t / independent
+    middle = (share + t * t / (2 * independent)) / scale
+    half = t / scale * np.sqrt(alone / independent + (t / (2 * independent)) ** 2)
+    return share, middle - half, middle + half
 
 
 def seed_interval(
@@ -165,12 +203,9 @@ def _method(
                 probability_of_improvement, *pair, rng=rng, clusters=of_shared
             )
         if metric == "end":
-            share, low, high = seed_interval(performance_profile, scores, rng=rng, clusters=of_all)
-            ends = {} if np.isnan(low).all() else {"low": low.clip(0, 1), "high": high.clip(0, 1)}
-            found["profile"] = {
-                "share": share.tolist(),
-                **{key: ends[key].tolist() if ends else None for key in ("low", "high")},
-            }
+            share, *ends = profile_interval(scores, clusters=of_all)
+            low, high = (None if np.isnan(end).all() else end.tolist() for end in ends)
+            found["profile"] = {"share": share.tolist(), "low": low, "high": high}
     return found
 
 

@@ -103,6 +103,24 @@ def test_what_cannot_be_aggregated():
     assert np.isnan([low, high]).all()
 
 
+def test_a_profiles_band_by_hand():
+    # Of each seed's two trials none, none, both and one are above 0.5: a share of 3/8 whose
+    # variance over seeds is 0.6875 / 3 / 4, as that of 4.0909 independent trials; t is 3.18245.
+    scores = [[0.0, 0.2], [0.3, 0.5], [0.8, 1.0], [-1.0, 3.0]]
+    share, low, high = across.profile_interval(scores, [0.5])
+    assert [share[0], low[0], high[0]] == pytest.approx([0.375, 0.04586, 0.88221], abs=1e-5)
+    # All above, they count as four; as eight where one of two is above in every seed.
+    share, low, high = across.profile_interval(scores, [-1.5])
+    assert [share[0], low[0], high[0]] == pytest.approx([1.0, 0.28313, 1.0], abs=1e-5)
+    _, low, high = across.profile_interval([[0.0, 1.0]] * 4, [0.5])
+    assert [low[0], high[0]] == pytest.approx([0.12627, 0.87373], abs=1e-5)
+    # Two source policies of two seeds each count as two seeds do.
+    pairs = [[0, 1], [2, 3]]
+    _, low, _ = across.profile_interval(scores, [-1.5], clusters=pairs)
+    assert low[0] == pytest.approx(1 / (1 + 12.7062**2 / 2), abs=1e-5)
+    assert np.isnan(across.profile_interval([[0.0, 1.0]], [0.5])[1]).all()
+
+
 def test_a_summary_over_targets(make_run):
     lost = [("tired-arm", "fine_tune", 3)]
     run = load(make_run(seeds=range(5), failed=lost))
