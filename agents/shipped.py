@@ -53,8 +53,7 @@ def find(name: str, world_id: str) -> Path:
     path = folder(DATA, world_id, kind)
     if not is_whole(path):
         worlds = [world for world, other, _ in listed(DATA) if other == kind]
-        known = ", ".join(worlds) or "none"
-        raise HeadstartError(f"no '{name}' for world '{world_id}'; there is one for: {known}")
+        raise HeadstartError(f"no '{name}' for world '{world_id}'{nearest(world_id, worlds)}")
     return path
 
 

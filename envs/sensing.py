@@ -205,16 +205,16 @@ class Actuation:
         """Take the policy's action (clipped to [-1, 1]) and return it in the commands' units.
 
         Raises:
-            ValueError: the action has a NaN or the wrong number of elements.
+            ValueError: the action is not of shape `(commands,)`, or not finite.
         """
         # A policy's own array needs no conversion, which costs as much as all else here.
-        if not (isinstance(action, np.ndarray) and action.ndim == 1 and action.dtype.kind == "f"):
-            action = np.asarray(action, dtype=np.float64).ravel()
+        if not (isinstance(action, np.ndarray) and action.dtype.kind == "f"):
+            action = np.asarray(action, dtype=np.float64)
+        if action.shape != (len(self._centre),):
+            raise ValueError(f"an action has shape ({len(self._centre)},), got {action.shape}")
         values: list[float] = action.tolist()
-        if len(values) != len(self._centre):
-            raise ValueError(f"an action has {len(self._centre)} elements, got {len(values)}")
-        if math.isnan(sum(values)):
-            raise ValueError(f"the action holds a NaN: {values}")
+        if not math.isfinite(sum(values)):
+            raise ValueError(f"the action holds a NaN or an infinity: {values}")
         command = [
             c + h * (-1.0 if v < -1.0 else 1.0 if v > 1.0 else v)
             for v, c, h in zip(values, self._centre, self._half, strict=True)

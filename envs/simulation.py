@@ -70,6 +70,9 @@ class Simulation:
         """
         self.timestep = timestep
         self.visual = visual or gui
+        # Without a display PyBullet would end the whole process.
+        if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
+            raise SimulationError("cannot open a PyBullet window: no display (DISPLAY is not set)")
         try:
             self.client = bullet.connect(bullet.GUI if gui else bullet.DIRECT)
         except bullet.error as error:
@@ -107,17 +110,22 @@ class Simulation:
         Raises:
             SimulationError: the file cannot be found or read; says where was looked.
         """
+        path = _located(urdf)
         if not self.visual:
             flags |= bullet.URDF_IGNORE_VISUAL_SHAPES
         try:
             return int(
                 bullet.loadURDF(
-                    urdf, position, useFixedBase=fixed, flags=flags, physicsClientId=self.client
+                    str(path),
+                    position,
+                    useFixedBase=fixed,
+                    flags=flags,
+                    physicsClientId=self.client,
                 )
             )
         except bullet.error:
-            places = f"{os.getcwd()} and {pybullet_data.getDataPath()}"
-            raise SimulationError(f"cannot load '{urdf}': looked in {places}") from None
+            expected = "expected a URDF whose meshes lie where it says"
+            raise SimulationError(f"PyBullet cannot load '{path}': {expected}") from None
 
     def load_model(
         self,
@@ -310,6 +318,15 @@ class Simulation:
             self.client = -1
 
 
+def _located(name: str) -> Path:
+    """Return the file of a path, or of a name inside `pybullet_data`."""
+    places = [Path.cwd(), Path(pybullet_data.getDataPath())]
+    path = next((place / name for place in places if (place / name).is_file()), None)
+    if path is None:
+        raise SimulationError(f"no file '{name}': looked in {places[0]} and {places[1]}")
+    return path
+
+
 def read_model(name: str) -> ElementTree.Element:
     """Return the XML of a URDF or MJCF (a path, or a name inside `pybullet_data`) to be changed.
 
@@ -318,10 +335,7 @@ def read_model(name: str) -> ElementTree.Element:
     Raises:
         SimulationError: the file cannot be found or is no XML; says where was looked.
     """
-    places = [Path.cwd(), Path(pybullet_data.getDataPath())]
-    path = next((place / name for place in places if (place / name).is_file()), None)
-    if path is None:
-        raise SimulationError(f"cannot load '{name}': looked in {places[0]} and {places[1]}")
+    path = _located(name)
     try:
         model = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:

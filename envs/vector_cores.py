@@ -13,6 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""The environment of a process that computes on one core: small networks and worlds are slower on
+several, threads take cores from other workers, and results depend on how many there are."""
+
 # How long it pays to look again and again before falling asleep, in seconds: for a worker between
 # two steps, and for its owner while worlds step. Who waits longer has lost little by being woken.
 BETWEEN = 0.002

@@ -38,8 +38,6 @@ START = 60.0
 # How often a wait looks whether the process is still there, and how long worlds may take to close.
 SLICE = 1.0
 GRACE = 5.0
-# Worlds are small: threads beyond one a worker only take the cores from the others.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class RemoteTraceback(Exception):
@@ -277,7 +275,7 @@ class _Worker:
                 [sys.executable, "-c", code],
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(), file),
-                env={**dict.fromkeys(THREADS, "1"), **os.environ},
+                env={**vector_cores.ONE_THREAD, **os.environ},
             )
 
     def send(self, message: bytes, deadline: float) -> None:

@@ -17,6 +17,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from ..envs.catalog import WORLDS
+from ..envs.making import WorldSpec
 from ..envs.vector import ParallelVecEnv
 
 WARM_UP = 20
@@ -123,6 +124,7 @@ def vector_table(
         "do not wait for each other"
     )
     for world_id in world_ids or [name for name in DEFAULT if name in WORLDS]:
+        WorldSpec(world_id).make().close()  # or one line that names the nearest world
         speed = vector_speed(world_id, worlds, workers, steps, repetitions)
         table.add_row(
             world_id,

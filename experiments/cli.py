@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..envs.errors import HeadstartError
+from ..envs.vector_cores import ONE_THREAD
 from . import agent_commands as agents
 from .bench_commands import app as bench_app
 from .completing import world_ids
@@ -255,6 +256,8 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and exit; every error is one line unless --debug is given."""
     words = list(sys.argv[1:] if words is None else words) or ["--help"]
     debug = "--debug" in words
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
     # As `python -m` and the workers do: an environment's module may lie in the working directory.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())

@@ -22,10 +22,11 @@ from typing import Any
 
 from ...agents.storage import MANIFEST, write_bytes, write_directory
 from ...envs.errors import HeadstartError
+from ...envs.vector_cores import ONE_THREAD
 from ..config import Experiment, load
 from . import facts
 from .claims import CLAIMED, ClaimLost, claim, holder
-from .local import ONE_THREAD, python_path
+from .local import python_path
 from .plan import Unit
 from .pool import Answers, StartWorker
 from .store import read_json

@@ -12,14 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...envs.vector_cores import ONE_THREAD
 from .plan import Unit
-
-# Threads beyond one a process make small networks slower, and results depend on their number.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 class LocalWorker:

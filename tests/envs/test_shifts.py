@@ -99,6 +99,7 @@ def test_measured_levels_are_what_their_names_promise(world_id):
             assert level in LEVELS
             assert row["changes"] == families(world_id)[family].at(row["severity"])
             assert row["changes"] == shift_changes(world_id, name)
+            assert in_band(name, row["score"]), f"{name} of {world_id} is out of its band"
 
 
 def test_bands():
