@@ -85,7 +85,7 @@ class A1(Robot):
     @applies(
         Parameter("payload_mass", "kg", 0.0, 0.0, 10.0, "load on the trunk, at its centre of mass"),
         Parameter("load_offset", "m", 0.0, -0.06, 0.06, "trunk's centre of mass moved forward"),
-        Parameter("inertia_scale", "1", 1.0, 0.5, 2.0, "factor on every link's own inertia"),
+        Parameter("inertia_scale", "1", 1.0, 0.8, 2.0, "factor on every link's own inertia"),
     )
     def set_masses(self, payload_mass: float, load_offset: float, inertia_scale: float) -> None:
         """Set masses and inertias.
@@ -109,9 +109,9 @@ class A1(Robot):
             )
 
     @applies(
-        Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "torque given per torque asked"),
-        Parameter("kp", "N m/rad", 55.0, 15.0, 120.0, "proportional gain of every joint"),
-        Parameter("kd", "N m s/rad", 0.6, 0.1, 1.0, "derivative gain of every joint"),
+        Parameter("motor_strength", "1", 1.0, 0.2, 1.2, "torque given per torque asked"),
+        Parameter("kp", "N m/rad", 55.0, 15.0, 90.0, "proportional gain of every joint"),
+        Parameter("kd", "N m s/rad", 0.6, 0.2, 0.75, "derivative gain of every joint"),
         Parameter("joint_offset", "rad", 0.0, -0.2, 0.2, "offset of every joint's encoder"),
     )
     def set_motors(self, motor_strength: float, kp: float, kd: float, joint_offset: float) -> None:
@@ -120,8 +120,8 @@ class A1(Robot):
         self._offset = joint_offset
 
     @applies(
-        Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.3, "viscous friction of every joint"),
-        Parameter("joint_friction", "N m", 0.0, 0.0, 4.0, "dry (Coulomb) friction of every joint"),
+        Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.15, "viscous friction of every joint"),
+        Parameter("joint_friction", "N m", 0.0, 0.0, 2.0, "dry (Coulomb) friction of every joint"),
     )
     def set_joints(self, joint_damping: float, joint_friction: float) -> None:
         """Set what joints lose; a motor that holds still with little torque is dry friction."""

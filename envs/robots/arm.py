@@ -41,8 +41,8 @@ class Arm(Robot):
             "joint_velocities",
             7,
             "rad/s",
-            -10.0,
-            10.0,
+            -50.0,
+            50.0,
             "joint velocities",
             noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 1.0, "tachometer noise (std)"),
             delay=OBSERVATION_DELAY,
@@ -107,7 +107,7 @@ class Arm(Robot):
             "N m s/rad",
             1.0,
             0.0,
-            5.0,
+            3.0,
             "viscous friction of the strongest joints (others by their torque limits)",
         )
     )
@@ -122,7 +122,7 @@ class Arm(Robot):
             self.simulation.set_joint_damping(self.body, joint, damping)
 
     @applies(
-        Parameter("link_mass_scale", "1", 1.0, 0.5, 2.0, "factor on every link's mass and inertia"),
+        Parameter("link_mass_scale", "1", 1.0, 0.7, 2.0, "factor on every link's mass and inertia"),
         Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "mass carried at the hand"),
     )
     def set_masses(self, link_mass_scale: float, payload_mass: float) -> None:

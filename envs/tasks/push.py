@@ -71,7 +71,7 @@ class Push(Task):
             self._marker = simulation.marker((0.0, 0.62, 0.45, 0.7), half=(NEAR, NEAR, 0.001))
 
     @applies(
-        Parameter("puck_mass", "kg", 0.5, 0.1, 3.0, "mass of the puck"),
+        Parameter("puck_mass", "kg", 0.5, 0.3, 3.0, "mass of the puck"),
         Parameter(
             "puck_offset", "m", 0.0, 0.0, 0.02, "its centre of mass off the middle (to the left)"
         ),
@@ -94,7 +94,7 @@ class Push(Task):
                 body, link, restitution=restitution, physicsClientId=self.simulation.client
             )
 
-    @applies(Parameter("knock", "N s", 0.0, 0.0, 1.0, "momentum that knocks give the puck"))
+    @applies(Parameter("knock", "N s", 0.0, 0.0, 0.2, "momentum that knocks give the puck"))
     def set_knock(self, knock: float) -> None:
         """Set how hard the puck is knocked, three times in an episode, from any side."""
         self._knock = knock
