@@ -23,6 +23,7 @@ from typing import Any
 from ...agents.storage import MANIFEST, write_bytes, write_directory
 from ...envs.errors import HeadstartError
 from ..config import Experiment, load
+from ..curves import CURVE
 from . import facts
 from .claims import CLAIMED, ClaimLost, claim, holder
 from .local import ONE_THREAD, python_path
@@ -30,7 +31,7 @@ from .plan import Unit
 from .pool import Answers, StartWorker
 from .store import read_json
 from .store import write_bytes as replace
-from .trial import CURVE, run_unit
+from .trial import run_unit
 
 LOCAL = "local"
 PORT = 6379

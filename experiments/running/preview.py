@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from rich.table import Table
 from ...agents.evaluation import Evaluator
 from ...agents.learner import create
 from ...agents.training import evaluation_steps, train
+from ...envs.errors import HeadstartError
 from ...transfer.randomization import randomized
 from ..config import Experiment
 from . import plan
+from .leavings import finished
 from .plan import Unit
-from .store import read_json
 from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
 
 ROLLOUTS = 2
@@ -51,8 +52,8 @@ class Line:
         return self.left * (self.steps * pace.step + self.episodes * pace.episode)
 
 
-def lines(experiment: Experiment, done: Mapping[str, str | None]) -> list[Line]:
-    """Return what a run consists of; `done` holds the states of units by path."""
+def lines(experiment: Experiment, done: Collection[str]) -> list[Line]:
+    """Return what a run consists of; `done` are the paths of units that need not be run."""
     groups: dict[str, list[Unit]] = {}
     for unit in plan.units(experiment):
         kind, *rest = unit.path.split("/")
@@ -62,12 +63,20 @@ def lines(experiment: Experiment, done: Mapping[str, str | None]) -> list[Line]:
         Line(
             name.removeprefix("trials/"),
             len(units),
-            sum(done.get(unit.path) != "done" for unit in units),
+            sum(unit.path not in done for unit in units),
             units[0].steps,
             _episodes(experiment, name, units[0]),
         )
         for name, units in groups.items()
     ]
+
+
+def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
+    """Whether a run would leave a unit as it is."""
+    try:
+        return finished(experiment, directory, unit)
+    except HeadstartError:
+        return False
 
 
 def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
@@ -137,11 +146,8 @@ def preview(
         ConfigError: the experiment cannot run.
     """
     plan.check(experiment, where)
-    states = {
-        unit.path: (read_json(directory / unit.path / "status.json") or {}).get("state")
-        for unit in plan.units(experiment)
-    }
-    found = lines(experiment, states)
+    done = {unit.path for unit in plan.units(experiment) if _done(experiment, directory, unit)}
+    found = lines(experiment, done)
     known = {} if known is None else known
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])

@@ -16,6 +16,7 @@ from ...envs.errors import nearest
 from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
 from . import claims, facts, plan
+from .leavings import settle
 from .local import LocalWorker
 from .plan import Unit
 from .pool import Pool, StartWorker
@@ -51,7 +52,7 @@ def run_units(
     units = wanted(experiment, trials)
     with lock(directory, PATIENCE):
         _prepare(experiment, directory, parameters)
-    done = {u.path for u in units if _state(directory, u) == "done"}
+    done = settle(experiment, directory, units, console)
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
@@ -93,11 +94,6 @@ def trial_name(unit: Unit) -> str:
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _state(directory: Path, unit: Unit) -> str | None:
-    status = read_json(directory / unit.path / "status.json")
-    return status["state"] if status else None
 
 
 def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]) -> None:

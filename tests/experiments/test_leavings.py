@@ -1,0 +1,102 @@
+"""A unit is done only if what it left can be used; else it is run again, and this is said."""
+
+import io
+import json
+import shutil
+
+import pytest
+from headstart.envs.errors import HeadstartError
+from headstart.experiments.config import build
+from headstart.experiments.harness import preview, run
+from headstart.experiments.running.claims import claim
+from headstart.experiments.running.leavings import finished, settle
+from headstart.experiments.running.plan import Unit, units
+from rich.console import Console
+
+from .conftest import write_trial
+
+SMALL = {
+    "name": "small",
+    "source": {
+        "world": "Pendulum-v1",
+        "algorithm": {"ppo": {"worlds": 2, "n_steps": 16, "batch_size": 32, "n_epochs": 1}},
+        "steps": 64,
+    },
+    "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 64}},
+    "methods": ["scratch", "zero_shot", "fine_tune", "naive"],
+    "seeds": [0],
+    "evaluation": {"every": 32, "episodes": 1},
+}
+TRIALS = "trials/heavy"
+
+
+def damage(root):
+    """Damage five units in five ways; returns what must be said of each."""
+    (root / TRIALS / "scratch/seed-0/evaluations.jsonl").unlink()
+    curve = root / TRIALS / "zero_shot/seed-0/evaluations.jsonl"
+    *before, last = curve.read_text().splitlines()
+    nan = json.dumps({**json.loads(last), "return": float("nan")})
+    curve.write_text("\n".join([*before, nan, ""]))
+    (root / TRIALS / "fine_tune/seed-0/status.json").write_text("{")
+    shutil.rmtree(root / "source/nominal/seed-0/bundle")
+    (root / "anchors/heavy/random.json").write_text("")
+    return {
+        f"{TRIALS}/scratch/seed-0": "evaluations.jsonl: cannot be read",
+        f"{TRIALS}/zero_shot/seed-0": "evaluations.jsonl, line 3: 'return' is nan at step 64",
+        f"{TRIALS}/fine_tune/seed-0": "cannot read",
+        "source/nominal/seed-0": "no bundle at",
+        "anchors/heavy": "cannot read",
+    }
+
+
+def test_what_is_damaged_is_run_again_and_the_rest_stays(tmp_path):
+    root = tmp_path / "run"
+    assert not run(SMALL, out=root, jobs=1, console=Console(file=io.StringIO())).failed
+    whole = {p: (root / p).read_bytes() for p in ("results.csv", "facts.json")}
+    kept = root / TRIALS / "naive/seed-0/evaluations.jsonl"
+    written = kept.stat().st_mtime_ns
+    told = damage(root)
+    *_, left = preview(SMALL, out=root)
+    assert left.startswith("5 of 7 units")
+    said = io.StringIO()
+    result = run(SMALL, out=root, jobs=1, console=Console(file=said, width=300))
+    assert not result.failed
+    assert result.summary["failures"] == []
+    for unit, why in told.items():
+        [line] = [x for x in said.getvalue().splitlines() if x.startswith(f"again   {unit} ")]
+        assert why in line
+    assert "2 of 7 units are done already" in said.getvalue()
+    assert {p: (root / p).read_bytes() for p in whole} == whole
+    assert kept.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ((0, 32, 64), None),
+        ((0, 32), "ends at step 32 of 64"),
+        ((32, 64), "begins at step 32; the first evaluation must be at step 0"),
+        ((0, 64, 32), "step 32 follows step 64"),
+    ],
+)
+def test_a_curve_must_be_whole(tmp_path, grid, said):
+    unit = Unit(f"{TRIALS}/scratch/seed-0", 64)
+    write_trial(tmp_path / unit.path, grid, [-1.0] * len(grid))
+    if said is None:
+        assert finished(build(SMALL), tmp_path, unit)
+        return
+    with pytest.raises(HeadstartError, match=said):
+        finished(build(SMALL), tmp_path, unit)
+
+
+def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
+    unit = next(u for u in units(build(SMALL)) if u.path.endswith("scratch/seed-0"))
+    status = tmp_path / unit.path / "status.json"
+    status.parent.mkdir(parents=True)
+    status.write_text("{")
+    quiet = Console(file=io.StringIO())
+    with claim(tmp_path, unit.path):
+        assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+    assert status.read_text() == "{"
+    assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+    assert json.loads(status.read_text())["state"] == "failed"
