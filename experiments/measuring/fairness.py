@@ -26,6 +26,7 @@ def fairness(run: Run) -> list[dict[str, Any]]:
         _baselines(run),
         _seeds(run),
         _complete(run),
+        _code(run),
     ]
 
 
@@ -157,6 +158,19 @@ def _complete(run: Run) -> dict[str, Any]:
         if lost
         else "Every source and trial finished.",
     )
+
+
+def _code(run: Run) -> dict[str, Any]:
+    """Tell whether all units were run with the same code; other versions a run refuses."""
+    commits = run.commits
+    if len(commits) > 1:
+        return _fact(
+            False,
+            "Units were run with different commits of headstart, on which results may depend: "
+            f"{', '.join(commits)}.",
+        )
+    at = f", git commit {commits[0]}" if commits else ""
+    return _fact(True, f"Every unit was run with the same versions of all packages{at}.")
 
 
 def _fact(holds: bool, text: str) -> dict[str, Any]:

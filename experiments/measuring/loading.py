@@ -18,7 +18,8 @@ import pandas as pd
 import yaml
 
 from ..config import method_label, source_seed
-from ..curves import COLUMNS, CURVE, RunError, check_curve, read_evaluations, reason
+from ..curves import COLUMNS, CURVE, check_curve, read_evaluations, reason
+from ..curves import RunError as RunError
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,12 @@ class Run:
             for entry in self.experiment["methods"]
         )
         return dict(zip(self.all_methods, names, strict=True))
+
+    @property
+    def commits(self) -> list[str]:
+        """The git commits of headstart that units were run with, in their order, if recorded."""
+        begun = self.facts.get("git")
+        return list(self.facts.get("commits") or ([begun] if begun else []))
 
     @property
     def source_seeds(self) -> dict[int, int] | None:

@@ -56,6 +56,9 @@ def run_units(
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
+    if todo:
+        with lock(directory, PATIENCE):
+            _go_on(directory, console)
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):
         _collect_anchors(experiment, directory)
@@ -140,6 +143,15 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     known = facts.begin(parameters, plan.known_anchors(experiment), methods)
     write_json(directory / "facts.json", known)
     write_text(path, yaml.safe_dump(resolved, sort_keys=False))
+
+
+def _go_on(directory: Path, console: Console) -> None:
+    """Record the code that units are run with from here on, and say where it is another."""
+    known = read_json(directory / "facts.json") or {}
+    said = facts.go_on(known)
+    write_json(directory / "facts.json", known)
+    if said:
+        console.print(said, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _plain_algorithm(experiment: Experiment) -> dict[str, Any]:

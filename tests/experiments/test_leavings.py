@@ -8,6 +8,7 @@ import pytest
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview, run
+from headstart.experiments.running import facts
 from headstart.experiments.running.claims import claim
 from headstart.experiments.running.leavings import finished, settle
 from headstart.experiments.running.plan import Unit, units
@@ -100,3 +101,34 @@ def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
     assert status.read_text() == "{"
     assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
     assert json.loads(status.read_text())["state"] == "failed"
+
+
+def test_going_on_with_another_commit_is_recorded_and_said(tmp_path, monkeypatch):
+    root, said = tmp_path / "run", io.StringIO()
+    small = {**SMALL, "methods": ["scratch"]}
+
+    def at(commit):
+        monkeypatch.setattr(facts, "git_commit", lambda: commit)
+        return run(small, out=root, jobs=1, console=Console(file=said, width=200))
+
+    told = [fact for fact in at("aaa").summary["fairness"] if "commit" in fact["text"]]
+    assert [fact["holds"] for fact in told] == [True]
+    # Nothing is left to run, so nothing is run with other code.
+    at("bbb")
+    assert json.loads((root / "facts.json").read_text())["commits"] == ["aaa"]
+    assert "goes on with headstart's" not in said.getvalue()
+    shutil.rmtree(root / TRIALS / "scratch")
+    [told] = [fact for fact in at("bbb").summary["fairness"] if "commit" in fact["text"]]
+    assert said.getvalue().count("goes on with headstart's git commit bbb, after aaa: ") == 1
+    assert not told["holds"]
+    assert told["text"].endswith("may depend: aaa, bbb.")
+    assert "aaa, then bbb" in (root / "report.html").read_text()
+
+
+def test_outside_git_no_commit_is_recorded(monkeypatch):
+    monkeypatch.setattr(facts, "git_commit", lambda: None)
+    begun = facts.begin({}, {}, {})
+    assert facts.go_on(begun) is None
+    monkeypatch.setattr(facts, "git_commit", lambda: "aaa")
+    assert facts.go_on(begun) is None
+    assert begun["commits"] == []
