@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from headstart import __version__
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.measuring import RunError, load, summarize
 from headstart.experiments.measuring.loading import read_evaluations
@@ -318,6 +319,16 @@ def test_unfairness_is_told(make_run):
     assert any("100,000 source steps that scratch had not" in text for text in told)
     assert any("too few to claim" in text for text in told)
     assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])
+
+
+def test_another_version_that_reports_is_named(make_run):
+    root = make_run(seeds=(0, 1))
+    assert summarize(load(root))["notes"] == []
+    facts = json.loads((root / "facts.json").read_text())
+    facts["versions"]["headstart"] = "0.0.1"
+    (root / "facts.json").write_text(json.dumps(facts))
+    said = f"Run with headstart 0.0.1, reported with headstart {__version__}."
+    assert summarize(load(root))["notes"] == [said]
 
 
 def test_seeds_that_share_source_policies_count_as_those(make_run):
