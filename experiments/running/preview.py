@@ -13,13 +13,14 @@ import gymnasium
 from rich import box
 from rich.table import Table
 
+from ...agents import bundle as bundles
 from ...agents.evaluation import Evaluator
 from ...agents.learner import create
-from ...agents.training import evaluation_steps, train
+from ...agents.training import boundaries, evaluation_steps, train
 from ...envs.errors import HeadstartError
 from ...transfer.randomization import randomized
 from ..config import Experiment
-from . import plan
+from . import cache, plan
 from .leavings import finished
 from .plan import Unit
 from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
@@ -64,11 +65,16 @@ def lines(experiment: Experiment, done: Collection[str]) -> list[Line]:
             name.removeprefix("trials/"),
             len(units),
             sum(unit.path not in done for unit in units),
-            units[0].steps,
+            _taken(experiment, units[0].steps),
             _episodes(experiment, name, units[0]),
         )
         for name, units in groups.items()
     ]
+
+
+def _taken(experiment: Experiment, steps: int) -> int:
+    """Return how many steps a budget takes, in whole rollouts."""
+    return max(boundaries([steps], plan.algorithm(experiment).rollout))
 
 
 def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
@@ -77,6 +83,16 @@ def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
         return finished(experiment, directory, unit)
     except HeadstartError:
         return False
+
+
+def _kept(experiment: Experiment, directory: Path, unit: Unit) -> bool:
+    """Whether a source policy that is not begun yet would be taken from the cache."""
+    if not unit.path.startswith("source/") or experiment.source.bundle is not None:
+        return False
+    seed = int(unit.path.rpartition("-")[2])
+    return not bundles.exists(directory / unit.path / "checkpoint") and cache.holds(
+        experiment, seed
+    )
 
 
 def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
@@ -146,8 +162,12 @@ def preview(
         ConfigError: the experiment cannot run.
     """
     plan.check(experiment, where)
-    done = {unit.path for unit in plan.units(experiment) if _done(experiment, directory, unit)}
-    found = lines(experiment, done)
+    units = plan.units(experiment)
+    done = {unit.path for unit in units if _done(experiment, directory, unit)}
+    kept = {
+        unit.path for unit in units if unit.path not in done and _kept(experiment, directory, unit)
+    }
+    found = lines(experiment, done | kept)
     known = {} if known is None else known
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
@@ -167,6 +187,8 @@ def preview(
             f"{line.seconds(pace) / 60:.1f}",
         )
     yield table
+    if kept:
+        yield f"{len(kept)} of the source policies are in the cache and need not be trained."
     seconds = sum(line.seconds(pace) for line in found)
     steps = sum(line.left * line.steps for line in found)
     left = sum(line.left for line in found)

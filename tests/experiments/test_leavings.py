@@ -12,6 +12,7 @@ from headstart.experiments.running import facts
 from headstart.experiments.running.claims import claim
 from headstart.experiments.running.leavings import finished, settle
 from headstart.experiments.running.plan import Unit, units
+from headstart.experiments.running.preview import lines
 from rich.console import Console
 
 from .conftest import write_trial
@@ -132,3 +133,13 @@ def test_outside_git_no_commit_is_recorded(monkeypatch):
     monkeypatch.setattr(facts, "git_commit", lambda: "aaa")
     assert facts.go_on(begun) is None
     assert begun["commits"] == []
+
+
+def test_what_would_run_counts_whole_rollouts():
+    targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
+    small = build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
+    found = {line.name: (line.steps, line.episodes) for line in lines(small, ())}
+    # Rollouts of 32 steps: evaluated at 0, 64 and 96; fine_tune in the source once more.
+    assert found["heavy/scratch"] == (96, 3)
+    assert found["heavy/fine_tune"] == (96, 4)
+    assert found["source/nominal"][0] == 64
