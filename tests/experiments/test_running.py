@@ -399,6 +399,14 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
             },
             "has no shift 'weak-motor'; did you mean 'weak-motors'?",
         ),
+        (
+            {"source": {"world": "toy:Point-v0", "steps": 1_024}},
+            "targets.pushed.steps: 512 is asked for, but ppo goes in whole rollouts of 1,024",
+        ),
+        (
+            {"evaluation": {"every": 32, "episodes": 4}},
+            "evaluation.every: 32 is asked for, but ppo goes in whole rollouts of 64 steps",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_is_written(here, changes, said):

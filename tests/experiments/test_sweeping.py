@@ -70,6 +70,11 @@ def test_two_keys_make_a_grid_and_a_star_means_every_target():
     ]
 
 
+def test_each_source_is_evaluated_ten_times_unless_told_otherwise():
+    found = swept(**{"source.steps": [500, 20_000]})
+    assert [p.experiment.source_every for p in found] == [50, 2_000]
+
+
 def test_one_randomized_parameter_is_left_out_at_a_time():
     found = swept(**{"source.randomization": "leave_one_out"})
     assert [set(p.experiment.source.randomization) for p in found] == [
@@ -88,6 +93,7 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
     ("sweep", "said"),
     [
         ({"source.steps": [1]}, "source.steps: two values or more"),
+        ({"source.steps": [1_000, 2_000, 1_000]}, "source.steps: 1000 is listed twice"),
         ({"a": [1, 2], "b": [1, 2], "c": [1, 2]}, "or two for a grid, not 3"),
         ({"source.steps": "leave_one_out"}, "is for 'source.randomization', alone"),
         ({"source.stepz": [1, 2]}, r"sweep, source.stepz: 1: source.stepz: unknown key"),
