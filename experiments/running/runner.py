@@ -77,16 +77,23 @@ def wanted(experiment: Experiment, trials: Sequence[str] = ()) -> list[Unit]:
     if not trials:
         return units
     names = {trial_name(u): u for u in units if u.path.startswith("trials/")}
-    chosen: dict[str, Unit] = {}
-    for pattern in trials:
-        found = fnmatch.filter(names, pattern)
-        if not found:
-            raise ConfigError(
-                f"no trial '{pattern}', expected target/method/seed{nearest(pattern, names)}"
-            )
-        chosen |= {names[name].path: names[name] for name in found}
+    chosen = {names[name].path: names[name] for name in matching(trials, list(names))}
     needed = {need for unit in chosen.values() for need in unit.needs}
     return [unit for unit in units if unit.path in needed or unit.path in chosen]
+
+
+def matching(
+    patterns: Sequence[str], names: Sequence[str], form: str = "target/method/seed"
+) -> list[str]:
+    """Return the names that fit any of the patterns, in their own order.
+
+    Raises:
+        ConfigError: a pattern that fits none.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise ConfigError(f"no trial '{pattern}', expected {form}{nearest(pattern, names)}")
+    return [name for name in names if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
 def trial_name(unit: Unit) -> str:

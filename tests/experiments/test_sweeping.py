@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from headstart.experiments import sweeping
+from headstart.experiments import harness, sweeping
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.measuring.sweeping import crossing, numbers, quantity, summarize_sweep
 from headstart.experiments.showing import sweeps
@@ -299,3 +299,37 @@ def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
     assert "2 of 3 points done" in text
     assert "no process is at work" in text
     assert not more
+
+
+def test_every_trial_that_is_listed_can_be_run_alone(monkeypatch, tmp_path):
+    sweep = {"targets.icy.shift": ["worn-tyres/0.2", "worn-tyres/0.6"]}
+    experiment = build({**EXPERIMENT, "sweep": sweep, "seeds": [0]})
+    listed = harness.trials(experiment)
+    # 2 points, 2 targets, 2 methods, 1 seed.
+    assert len(listed) == 8
+    assert "01-worn-tyres-0.6/worn/fine_tune/0" in listed
+    assert harness.share([experiment], listed) == {"ice": listed}
+    other = build({**EXPERIMENT, "name": "other", "seeds": [0]})
+    assert harness.share([experiment, other], ["other/icy/*"]) == {
+        "ice": [],
+        "other": ["icy/scratch/0", "icy/fine_tune/0"],
+    }
+    with pytest.raises(ConfigError, match="expected point/target/method/seed; did you mean"):
+        harness.share([experiment], ["01-worn-tyres-0.6/worn/fine_tuen/0"])
+    ran = []
+
+    def run_units(experiment, directory, *, trials, **given):
+        ran.append((directory.name, list(trials)))
+        settings = {"methods": ("scratch", "fine_tune"), "seeds": (0,)}
+        build_run(directory, targets=("icy", "worn"), **settings)
+        return []
+
+    monkeypatch.setattr(harness, "run_units", run_units)
+    chosen = ["01-worn-tyres-0.6/worn/*", "01-worn-tyres-0.6/icy/scratch/0"]
+    quiet = Console(file=io.StringIO())
+    result = harness.run(experiment, out=tmp_path / "ice", trials=chosen, console=quiet)
+    trials = ["icy/scratch/0", "worn/scratch/0", "worn/fine_tune/0"]
+    assert [(place, sorted(names)) for place, names in ran] == [
+        ("01-worn-tyres-0.6", sorted(trials))
+    ]
+    assert len(result.summary["points"]) == 1
