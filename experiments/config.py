@@ -243,6 +243,8 @@ class Experiment(Section):
                 raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")
             if values != LEAVE_ONE_OUT and len(values) < 2:
                 raise ValueError(f"{key}: two values or more are needed to compare")
+            if values != LEAVE_ONE_OUT and (twice := [v for v in values if values.count(v) > 1]):
+                raise ValueError(f"{key}: {twice[0]} is listed twice")
         return sweep
 
     @model_validator(mode="after")
@@ -256,6 +258,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _budgets(self) -> Experiment:
+        if not self.sweep and self.source_every > self.source.steps:
+            raise ValueError(
+                f"evaluation.source_every: {self.source_every:,} is more than the source's "
+                f"{self.source.steps:,} steps"
+            )
         for name, target in self.targets.items():
             if target.steps < self.evaluation.every:
                 raise ValueError(
@@ -279,8 +286,8 @@ class Experiment(Section):
     def resolved(self) -> dict[str, Any]:
         """Return the experiment as plain data with every default spelled out."""
         plain = self.model_dump(mode="json")
-        plain["evaluation"]["source_every"] = self.source_every
-        if not self.sweep:
+        if not self.sweep:  # each point of a sweep has a default of its own
+            plain["evaluation"]["source_every"] = self.source_every
             del plain["sweep"]
         if self.source.policies is None:
             del plain["source"]["policies"]

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .config import ConfigError, Experiment, build, load
+from .config import Experiment, build, load
 from .running import plan
 from .running.preview import Pace
 from .running.preview import preview as preview_run
-from .running.runner import PATIENCE, cores, run_units, trial_name
+from .running.runner import PATIENCE, cores, matching, run_units, trial_name
 from .running.store import lock
 from .showing import filming, tables, write
 from .sweeping import POINTS, SweepResult, points, run_sweep
@@ -58,7 +58,8 @@ def run(
         console: where progress is shown.
         cluster: the address of a Ray cluster to run on, or `local`, in place of processes here;
             `jobs` are then the tasks at a time, by default as many as the cluster has room for.
-        trials: patterns of `target/method/seed`; only these trials are run, with their sources.
+        trials: patterns of `target/method/seed`, in a sweep of `point/target/method/seed`; only
+            these trials are run, with their sources.
         where: what errors begin with, by default the file.
 
     Raises:
@@ -69,13 +70,16 @@ def run(
     experiment, directory, where = _given(experiment, out, overrides, where)
     console = console or Console()
     if experiment.sweep:
-        if trials:
-            raise ConfigError(f"{where}: 'sweep' is run as a whole; --trial is for one experiment")
+        at: dict[str, list[str]] = {}
+        for name in matching(trials, _trials(experiment), "point/target/method/seed"):
+            folder, _, chosen = name.partition("/")
+            at.setdefault(folder, []).append(chosen)
 
         def run_point(point: Experiment, place: Path) -> Result | SweepResult:
-            return run(point, out=place, jobs=jobs, console=console, cluster=cluster)
+            given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
+            return run(point, out=place, trials=at.get(place.name, ()), **given)
 
-        return run_sweep(experiment, directory, run_point, console, where)
+        return run_sweep(experiment, directory, run_point, console, where, at)
     if experiment.video:
         # Not only after the trials, which may take hours.
         filming.check(experiment, where)
@@ -118,8 +122,43 @@ def preview(
 
 
 def trials(experiment: Given) -> list[str]:
-    """Return the trials of an experiment as `target/method/seed`."""
-    units = plan.units(_given(experiment, None)[0])
+    """Return the trials of an experiment as `run` takes them.
+
+    They are `target/method/seed`, in a sweep `point/target/method/seed`.
+    """
+    return _trials(_given(experiment, None)[0])
+
+
+def share(parts: Sequence[Experiment], patterns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the trials that fit patterns, by the name of the experiment that has them.
+
+    Of several experiments of one file, the patterns and the trials as listed begin with that name.
+
+    Raises:
+        ConfigError: a pattern that fits no trial.
+    """
+    lead = "name/" if len(parts) > 1 else ""
+    named = {
+        f"{part.name}/{name}" if lead else name: (part.name, name)
+        for part in (parts if patterns else ())
+        for name in _trials(part)
+    }
+    chosen: dict[str, list[str]] = {part.name: [] for part in parts}
+    point = "point/" if any(part.sweep for part in parts) else ""
+    for found in matching(patterns, list(named), f"{lead}{point}target/method/seed"):
+        of, name = named[found]
+        chosen[of].append(name)
+    return chosen
+
+
+def _trials(experiment: Experiment) -> list[str]:
+    if experiment.sweep:
+        return [
+            f"{point.folder}/{name}"
+            for point in points(experiment)
+            for name in _trials(point.experiment)
+        ]
+    units = plan.units(experiment)
     return [trial_name(unit) for unit in units if unit.path.startswith("trials/")]
 
 

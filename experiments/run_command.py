@@ -33,7 +33,7 @@ def run(
     trial: Annotated[
         list[str] | None,
         typer.Option(
-            help="Run only this trial, as target/method/seed ('*' for any), and its source; may be "
+            help="Run only this trial, as --list prints it ('*' for any), and its source; may be "
             "repeated. Several processes may share one run directory."
         ),
     ] = None,
@@ -67,12 +67,15 @@ def run(
 
     file = find(experiment)
     parts = load_all(file, set_ or [])
+    chosen = harness.share(parts, trial or [])
     failed = 0
     for part in parts:
         place = out / part.name if out is not None and len(parts) > 1 else out
         if list_:
             for name in harness.trials(part):
-                print(name)
+                print(f"{part.name}/{name}" if len(parts) > 1 else name)
+            continue
+        if trial and not chosen[part.name]:
             continue
         if dry_run:
             for line in harness.preview(part, out=place, jobs=jobs, where=str(file)):
@@ -83,7 +86,7 @@ def run(
             out=place,
             jobs=jobs,
             console=cli.console,
-            trials=trial or [],
+            trials=chosen[part.name],
             cluster=cluster,
             where=str(file),
         )

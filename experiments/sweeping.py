@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ import yaml
 from rich.console import Console
 
 from .config import LEAVE_ONE_OUT, ConfigError, Experiment, build, put
-from .running.runner import first_difference
-from .running.store import write_text
+from .running.runner import PATIENCE, first_difference
+from .running.store import lock, write_text
 from .showing import sweeps
 
 POINTS = "points"
@@ -78,21 +78,28 @@ def run_sweep(
     run: Callable[[Experiment, Path], Any],
     console: Console,
     where: str,
+    only: Collection[str] = (),
 ) -> SweepResult:
     """Run every point of a sweep by `run(experiment, directory)`, and write the sweep's report.
+
+    With `only`, folders of points, only those are run. Several processes may share a sweep.
 
     Raises:
         ConfigError: see `points`; or the directory holds another sweep, or something else.
     """
     todo = points(experiment, where)
-    _prepare(experiment, directory)
+    with lock(directory, PATIENCE):
+        _prepare(experiment, directory)
     failed: list[str] = []
     for number, point in enumerate(todo, start=1):
+        if only and point.folder not in only:
+            continue
         shown = f"point {number} of {len(todo)}  {_named(point.values)}"
         console.print(shown, style="bold", highlight=False)
         result = run(point.experiment, directory / POINTS / point.folder)
         failed += [f"{POINTS}/{point.folder}/{unit}" for unit in result.failed]
-    return SweepResult(directory, write(directory), failed)
+    with lock(directory, PATIENCE):
+        return SweepResult(directory, write(directory), failed)
 
 
 def is_sweep(directory: Path) -> bool:
@@ -138,7 +145,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
                 "--out, or delete this one"
             )
         return
-    if directory.exists() and any(directory.iterdir()):
+    if any(path.name != ".lock" for path in directory.iterdir()):
         raise ConfigError(
             f"'{directory}' is not empty and holds no sweep; choose another with --out"
         )

@@ -30,6 +30,7 @@ def fairness(run: Run) -> list[dict[str, Any]]:
         _baselines(run),
         _seeds(run),
         _complete(run),
+        _code(run),
         _repeats(run),
     ]
 
@@ -183,6 +184,19 @@ def _repeats(run: Run) -> dict[str, Any]:
         return _fact(False, f"{why}: these sources and trials do not repeat bit for bit.")
     said = f"All sources and trials were computed on processors of one kind ({on})"
     return _fact(True, f"{said}, on which they repeat bit for bit with the same versions.")
+
+
+def _code(run: Run) -> dict[str, Any]:
+    """Tell whether all units were run with the same code; other versions a run refuses."""
+    commits = run.commits
+    if len(commits) > 1:
+        return _fact(
+            False,
+            "Units were run with different commits of headstart, on which results may depend: "
+            f"{', '.join(commits)}.",
+        )
+    at = f", git commit {commits[0]}" if commits else ""
+    return _fact(True, f"Every unit was run with the same versions of all packages{at}.")
 
 
 def _fact(holds: bool, text: str) -> dict[str, Any]:

@@ -8,26 +8,18 @@ nothing to compare (no experiment, curves of one target on different steps) is a
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from ...envs.errors import HeadstartError
 from ..config import method_label, source_seed
-
-COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
-"""The columns of results.csv."""
-
-
-class RunError(HeadstartError):
-    """A run directory that cannot be read or compared."""
+from ..curves import COLUMNS, CURVE, check_curve, read_evaluations, reason
+from ..curves import RunError as RunError
 
 
 @dataclass(frozen=True)
@@ -112,6 +104,12 @@ class Run:
         return dict(zip(self.all_methods, names, strict=True))
 
     @property
+    def commits(self) -> list[str]:
+        """The git commits of headstart that units were run with, in their order, if recorded."""
+        begun = self.facts.get("git")
+        return list(self.facts.get("commits") or ([begun] if begun else []))
+
+    @property
     def source_seeds(self) -> dict[int, int] | None:
         """The seed of the source policy by that of a trial; None where each has its own.
 
@@ -162,7 +160,7 @@ def load(directory: str | Path) -> Run:
     try:
         labels = [method_label(entry) for entry in experiment["methods"]]
     except (TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{root / 'experiment.yaml'}: methods: {_reason(error)}") from None
+        raise RunError(f"{root / 'experiment.yaml'}: methods: {reason(error)}") from None
     seeds = [int(seed) for seed in experiment["seeds"]]
     trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
@@ -185,30 +183,6 @@ def load(directory: str | Path) -> Run:
     return run
 
 
-def read_evaluations(path: Path) -> list[dict[str, Any]]:
-    """Read a file of evaluations, one JSON object a line.
-
-    A last line without its end, as a killed writer leaves it, is left out; anything else that
-    cannot be read is an error.
-
-    Raises:
-        RunError: a line that cannot be read, or whose values are not what they should be.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({_reason(error)})") from None
-    unfinished = lines.pop()
-    found = [_evaluation(line, f"{path}, line {i}") for i, line in enumerate(lines, start=1)]
-    if unfinished:
-        try:
-            json.loads(unfinished)
-        except ValueError:
-            return found
-        found.append(_evaluation(unfinished, f"{path}, line {len(lines) + 1}"))
-    return found
-
-
 def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = False) -> Trial:
     if not (path / "status.json").is_file():
         return Trial(target, method, seed, "missing", "has not been run")
@@ -225,49 +199,12 @@ def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = F
         said = f"not finished: at step {status.get('step')} of {status.get('steps')}"
         return Trial(target, method, seed, "running", said, None, seconds, status)
     try:
-        evaluations = tuple(read_evaluations(path / "evaluations.jsonl"))
+        evaluations = tuple(read_evaluations(path / CURVE))
         if not (ready_made and evaluations):
-            _check_curve(evaluations, path / "evaluations.jsonl")
+            check_curve(evaluations, path / CURVE)
     except RunError as error:
         return Trial(target, method, seed, "invalid", str(error), None, seconds, status)
     return Trial(target, method, seed, "done", None, None, seconds, status, evaluations)
-
-
-def _evaluation(text: str, where: str) -> dict[str, Any]:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        raise RunError(f"{where}: not a JSON object: {text[:40]!r}") from None
-    if not isinstance(line, dict):
-        raise RunError(f"{where}: not a JSON object: {text[:40]!r}")
-    for key in COLUMNS[3:]:
-        if key not in line:
-            raise RunError(f"{where}: '{key}' is missing")
-        value = line[key]
-        if value is None and key == "success":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise RunError(f"{where}: '{key}' is {value!r}, expected a number")
-        if not math.isfinite(value):
-            raise RunError(f"{where}: '{key}' is {value} at step {line['step']}")
-    terms = line.get("reward_terms", {})
-    if not isinstance(terms, dict) or not all(
-        isinstance(value, (int, float)) and math.isfinite(value) for value in terms.values()
-    ):
-        raise RunError(f"{where}: 'reward_terms' is {terms!r}, expected finite numbers by name")
-    return line
-
-
-def _check_curve(evaluations: tuple[Mapping[str, Any], ...], path: Path) -> None:
-    steps = [line["step"] for line in evaluations]
-    if not steps or steps[0] != 0:
-        begin = f"begins at step {steps[0]}" if steps else "is empty"
-        raise RunError(f"{path}: {begin}; the first evaluation must be at step 0")
-    if len(steps) < 2:
-        raise RunError(f"{path}: has no evaluation after step 0")
-    for before, after in pairwise(steps):
-        if after <= before:
-            raise RunError(f"{path}: step {after} follows step {before}; steps must increase")
 
 
 def _same_steps(trials: list[Trial]) -> None:
@@ -291,11 +228,7 @@ def _mapping(path: Path, parse: Any) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"{path.parent}: no {path.name}, so this is not a run directory") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: cannot be read ({_reason(error)})") from None
+        raise RunError(f"{path}: cannot be read ({reason(error)})") from None
     if not isinstance(found, dict):
         raise RunError(f"{path}: expected a mapping, found {type(found).__name__}")
     return found
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import __version__
 from . import metrics
 from .across import summarize_across
 from .comparing import (
@@ -48,9 +49,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "seeds": list(run.experiment["seeds"]),
         "threshold": threshold,
         "headlines": [target["headline"] for target in targets.values()],
-        "notes": []
-        if BASELINE in run.methods
-        else [f"'{BASELINE}' is not among the methods: no gains and no verdicts."],
+        "notes": _caveats(run),
         "fairness": fairness(run),
         "source": {
             "world": run.experiment["source"].get("world"),
@@ -90,6 +89,17 @@ def summarize(run: Run) -> dict[str, Any]:
     }
     made: dict[str, Any] = plain(summary)
     return made
+
+
+def _caveats(run: Run) -> list[str]:
+    """Return what is to be known of the whole before its numbers are read."""
+    notes = []
+    if BASELINE not in run.methods:
+        notes.append(f"'{BASELINE}' is not among the methods: no gains and no verdicts.")
+    begun = (run.facts.get("versions") or {}).get("headstart")
+    if begun and begun != __version__:
+        notes.append(f"Run with headstart {begun}, reported with headstart {__version__}.")
+    return notes
 
 
 def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:

@@ -114,7 +114,8 @@ def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
     keys = list(points[0][0])
     axes = {key: list(dict.fromkeys(on_axis(values[key]) for values, _ in points)) for key in keys}
     left_out = len(keys) == 1 and str(axes[keys[0]][-1]).startswith("without ")
-    at = numbers([values[keys[0]] for values, _ in points]) if len(keys) == 1 else None
+    line = len(keys) == 1 and len(points) > 1
+    at = numbers([values[keys[0]] for values, _ in points]) if line else None
     if at is not None and (np.diff(at) <= 0).any():
         order = np.argsort(at, kind="stable")
         points, at = [points[i] for i in order], [at[i] for i in order]

@@ -22,7 +22,13 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from ...agents.storage import BundleError, read_directory, write_bytes, write_directory
+from ...agents.storage import (
+    BundleError,
+    is_whole,
+    read_directory,
+    write_bytes,
+    write_directory,
+)
 from ...envs.making import WorldSpec
 from ..config import Experiment
 from . import facts, plan
@@ -72,6 +78,13 @@ def key(experiment: Experiment, seed: int) -> str | None:
         "code": code,
     }
     return _hash(json.dumps(content, sort_keys=True).encode())
+
+
+def holds(experiment: Experiment, seed: int) -> bool:
+    """Whether the source policy of `seed` need not be trained, unless its copy is damaged."""
+    root = folder()
+    name = key(experiment, seed) if root is not None else None
+    return root is not None and name is not None and is_whole(_place(root, name))
 
 
 def fetch(name: str, unit: Path) -> dict[str, Any] | None:

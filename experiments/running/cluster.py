@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from ...agents.storage import MANIFEST, write_bytes, write_directory
 from ...envs.errors import HeadstartError
 from ...envs.vector_cores import ONE_THREAD
 from ..config import Experiment, load
+from ..curves import CURVE
 from . import facts
 from .claims import CLAIMED, ClaimLost, claim, holder
 from .local import python_path
@@ -31,7 +33,7 @@ from .plan import Unit
 from .pool import Answers, StartWorker
 from .store import read_json
 from .store import write_bytes as replace
-from .trial import CURVE, run_unit
+from .trial import run_unit
 
 LOCAL = "local"
 PORT = 6379
@@ -39,6 +41,12 @@ PATIENCE = 10.0
 """Seconds that a cluster has to answer."""
 LOSSES = 5
 """Machines that a unit may lose one after the other before it counts as failed."""
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""What a client of HTTP/2, which gRPC is, says first: the preface and its settings, none."""
+FRAME_HEAD = 9
+"""Bytes of a frame's head: length (3), kind (1), flags (1), stream (4)."""
+SETTINGS = b"\x04"
+"""The kind of the frame that a server of HTTP/2 says first."""
 Files = dict[str, bytes]
 
 
@@ -308,14 +316,44 @@ def _knock(address: str) -> None:
     except ValueError:
         raise ClusterError(f"--cluster {address}: expected host:port, or 'local'") from None
     try:
-        socket.create_connection((host, number), timeout=PATIENCE).close()
+        with socket.create_connection((host, number), timeout=PATIENCE) as line:
+            # A server that wants TLS answers nothing else; Ray then says itself what is wrong.
+            answer = b"" if _encrypted() else _greet(line)
+    except TimeoutError:
+        raise ClusterError(
+            _silent(address, f"what listens there says nothing for {PATIENCE:.0f} s")
+        ) from None
     except OSError as error:
         raise ClusterError(_silent(address, error.strerror or str(error))) from None
+    if not _encrypted() and answer[3:4] != SETTINGS:
+        raise ClusterError(_silent(address, "what listens there is not Ray"))
+
+
+def _encrypted() -> bool:
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
+
+
+def _greet(line: socket.socket) -> bytes:
+    """Greet as a gRPC client does; return the head of the first frame of the answer, if any.
+
+    Ray itself, given an address where something else listens, ends the whole process.
+    """
+    limit = time.monotonic() + PATIENCE
+    line.sendall(PREFACE)
+    answer = b""
+    while len(answer) < FRAME_HEAD:
+        line.settimeout(max(limit - time.monotonic(), 0.001))
+        read = line.recv(FRAME_HEAD - len(answer))
+        if not read:
+            break
+        answer += read
+    return answer
 
 
 def _silent(address: str, why: str) -> str:
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return (
-        f"no Ray cluster answers at '{address}' within {PATIENCE:.0f} s ({why}): is 'ray start "
-        f"--head' running there, with the same Ray and Python {python}, and is the port open?"
+        f"no Ray cluster answers at '{address}' ({why}): is 'ray start --head' running there, with "
+        f"the same Ray and Python {python}, and is the port open and the right one ({PORT} of a "
+        "head, 10001 after ray://, unless told otherwise)?"
     )

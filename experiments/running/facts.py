@@ -90,6 +90,24 @@ def git_commit() -> str | None:
         return None
 
 
+def go_on(known: dict[str, Any]) -> str | None:
+    """Record with which commit a run goes on; returns one line where it is another than before.
+
+    A run that was begun outside git, or goes on there, keeps what it has.
+    """
+    begun, now = known["git"], git_commit()
+    commits = known.setdefault("commits", [begun] if begun else [])
+    if now is None or begun is None or now == commits[-1]:
+        return None
+    before = commits[-1]
+    if now not in commits:
+        commits.append(now)
+    return (
+        f"goes on with headstart's git commit {now}, after {before}: its units are not all of the "
+        "same code, which the report says"
+    )
+
+
 def begin(
     parameters: dict[str, Any], anchors: dict[str, Any], methods: dict[str, Any]
 ) -> dict[str, Any]:

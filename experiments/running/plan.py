@@ -140,7 +140,24 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
                 f"{where}: targets.{name}: {differing[0]}; so nothing can be carried over by "
                 f"{', '.join(carrying)}"
             )
+    _check_rollouts(experiment, where)
     return parameters
+
+
+def _check_rollouts(experiment: Experiment, where: str) -> None:
+    """Raise ConfigError where whole rollouts are twice what is asked for, or more."""
+    its, source = algorithm(experiment), experiment.source
+    asked = {f"targets.{name}.steps": t.steps for name, t in experiment.targets.items()}
+    asked["evaluation.every"] = experiment.evaluation.every
+    if source.bundle is None:
+        asked["source.steps"] = source.steps
+    for key, steps in asked.items():
+        if 2 * steps <= its.rollout:
+            raise ConfigError(
+                f"{where}: {key}: {steps:,} is asked for, but {its.name} goes in whole rollouts of "
+                f"{its.rollout:,} steps (all worlds together); ask for {its.rollout:,} or more, or "
+                "shorten the rollouts in source.algorithm"
+            )
 
 
 def _check_bundle(experiment: Experiment, world: Any) -> None:

@@ -21,7 +21,7 @@ from rich.progress import (
 from .claims import CLAIMED, holder
 from .display import Display
 from .plan import Unit
-from .store import read_json, write_json
+from .store import StoreError, read_json, write_json
 
 Answers = queue.SimpleQueue[Any]
 LOOK_AGAIN = 2.0
@@ -205,6 +205,10 @@ class Pool:
 
 def record_failure(folder: Path, error: str) -> None:
     """Record a failure that the unit's own process could not."""
-    status = read_json(folder / "status.json") or {"step": 0, "steps": 0, "seconds": 0.0}
+    try:
+        status = read_json(folder / "status.json")
+    except StoreError:
+        status = None  # damaged: nothing of it can be kept
+    status = status or {"step": 0, "steps": 0, "seconds": 0.0}
     status.update(state="failed", error=error, traceback=None)
     write_json(folder / "status.json", status)

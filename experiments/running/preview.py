@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ import gymnasium
 from rich import box
 from rich.table import Table
 
+from ...agents import bundle as bundles
 from ...agents.evaluation import Evaluator
 from ...agents.learner import create
-from ...agents.training import evaluation_steps, train
+from ...agents.training import boundaries, evaluation_steps, train
+from ...envs.errors import HeadstartError
 from ...transfer.randomization import randomized
 from ..config import Experiment
-from . import plan
+from . import cache, plan
+from .leavings import finished
 from .plan import Unit
-from .store import read_json
 from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
 
 ROLLOUTS = 2
@@ -51,8 +53,8 @@ class Line:
         return self.left * (self.steps * pace.step + self.episodes * pace.episode)
 
 
-def lines(experiment: Experiment, done: Mapping[str, str | None]) -> list[Line]:
-    """Return what a run consists of; `done` holds the states of units by path."""
+def lines(experiment: Experiment, done: Collection[str]) -> list[Line]:
+    """Return what a run consists of; `done` are the paths of units that need not be run."""
     groups: dict[str, list[Unit]] = {}
     for unit in plan.units(experiment):
         kind, *rest = unit.path.split("/")
@@ -62,12 +64,35 @@ def lines(experiment: Experiment, done: Mapping[str, str | None]) -> list[Line]:
         Line(
             name.removeprefix("trials/"),
             len(units),
-            sum(done.get(unit.path) != "done" for unit in units),
-            units[0].steps,
+            sum(unit.path not in done for unit in units),
+            _taken(experiment, units[0].steps),
             _episodes(experiment, name, units[0]),
         )
         for name, units in groups.items()
     ]
+
+
+def _taken(experiment: Experiment, steps: int) -> int:
+    """Return how many steps a budget takes, in whole rollouts."""
+    return max(boundaries([steps], plan.algorithm(experiment).rollout))
+
+
+def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
+    """Whether a run would leave a unit as it is."""
+    try:
+        return finished(experiment, directory, unit)
+    except HeadstartError:
+        return False
+
+
+def _kept(experiment: Experiment, directory: Path, unit: Unit) -> bool:
+    """Whether a source policy that is not begun yet would be taken from the cache."""
+    if not unit.path.startswith("source/") or experiment.source.bundle is not None:
+        return False
+    seed = int(unit.path.rpartition("-")[2])
+    return not bundles.exists(directory / unit.path / "checkpoint") and cache.holds(
+        experiment, seed
+    )
 
 
 def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
@@ -137,11 +162,12 @@ def preview(
         ConfigError: the experiment cannot run.
     """
     plan.check(experiment, where)
-    states = {
-        unit.path: (read_json(directory / unit.path / "status.json") or {}).get("state")
-        for unit in plan.units(experiment)
+    units = plan.units(experiment)
+    done = {unit.path for unit in units if _done(experiment, directory, unit)}
+    kept = {
+        unit.path for unit in units if unit.path not in done and _kept(experiment, directory, unit)
     }
-    found = lines(experiment, states)
+    found = lines(experiment, done | kept)
     known = {} if known is None else known
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
@@ -161,6 +187,8 @@ def preview(
             f"{line.seconds(pace) / 60:.1f}",
         )
     yield table
+    if kept:
+        yield f"{len(kept)} of the source policies are in the cache and need not be trained."
     seconds = sum(line.seconds(pace) for line in found)
     steps = sum(line.left * line.steps for line in found)
     left = sum(line.left for line in found)

@@ -16,6 +16,7 @@ from ...envs.errors import nearest
 from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
 from . import claims, facts, plan
+from .leavings import settle
 from .local import LocalWorker
 from .plan import Unit
 from .pool import Pool, StartWorker
@@ -51,10 +52,13 @@ def run_units(
     units = wanted(experiment, trials)
     with lock(directory, PATIENCE):
         _prepare(experiment, directory, parameters)
-    done = {u.path for u in units if _state(directory, u) == "done"}
+    done = settle(experiment, directory, units, console)
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
+    if todo:
+        with lock(directory, PATIENCE):
+            _go_on(directory, console)
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):
         _collect_anchors(experiment, directory)
@@ -73,16 +77,23 @@ def wanted(experiment: Experiment, trials: Sequence[str] = ()) -> list[Unit]:
     if not trials:
         return units
     names = {trial_name(u): u for u in units if u.path.startswith("trials/")}
-    chosen: dict[str, Unit] = {}
-    for pattern in trials:
-        found = fnmatch.filter(names, pattern)
-        if not found:
-            raise ConfigError(
-                f"no trial '{pattern}', expected target/method/seed{nearest(pattern, names)}"
-            )
-        chosen |= {names[name].path: names[name] for name in found}
+    chosen = {names[name].path: names[name] for name in matching(trials, list(names))}
     needed = {need for unit in chosen.values() for need in unit.needs}
     return [unit for unit in units if unit.path in needed or unit.path in chosen]
+
+
+def matching(
+    patterns: Sequence[str], names: Sequence[str], form: str = "target/method/seed"
+) -> list[str]:
+    """Return the names that fit any of the patterns, in their own order.
+
+    Raises:
+        ConfigError: a pattern that fits none.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            raise ConfigError(f"no trial '{pattern}', expected {form}{nearest(pattern, names)}")
+    return [name for name in names if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
 def trial_name(unit: Unit) -> str:
@@ -93,11 +104,6 @@ def trial_name(unit: Unit) -> str:
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _state(directory: Path, unit: Unit) -> str | None:
-    status = read_json(directory / unit.path / "status.json")
-    return status["state"] if status else None
 
 
 def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]) -> None:
@@ -144,6 +150,15 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     known = facts.begin(parameters, plan.known_anchors(experiment), methods)
     write_json(directory / "facts.json", known)
     write_text(path, yaml.safe_dump(resolved, sort_keys=False))
+
+
+def _go_on(directory: Path, console: Console) -> None:
+    """Record the code that units are run with from here on, and say where it is another."""
+    known = read_json(directory / "facts.json") or {}
+    said = facts.go_on(known)
+    write_json(directory / "facts.json", known)
+    if said:
+        console.print(said, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _plain_algorithm(experiment: Experiment) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization import randomized
 from ..config import Experiment, load
+from ..curves import CURVE
 from . import cache, plan
 from .claims import CLAIMED, ClaimLost
 from .facts import computed_on
 from .store import Records, read_json, write_json
 
-CURVE = "evaluations.jsonl"
 Progress = Callable[[int, int, float | None], None]
 """Called with the step, the steps in all, and the return that was just measured, if one was."""
 ANCHOR_EPISODES = 100

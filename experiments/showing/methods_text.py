@@ -217,9 +217,10 @@ def _tools(run: Run) -> str:
     found = run.facts.get("versions") or {}
     versions = {name: version for name, version in found.items() if version != "not installed"}
     said = f"Computed with headstart {versions.pop('headstart', '')}".rstrip()
-    if commit := run.facts.get("git"):
-        changed = ", with changes not committed" if commit.endswith("+") else ""
-        said += f" (git commit {commit.rstrip('+')}{changed})"
+    if commits := run.commits:
+        changed = ", with changes not committed" if commits[-1].endswith("+") else ""
+        named = _list([commit.rstrip("+") for commit in commits])
+        said += f" (git commit{'s' * (len(commits) > 1)} {named}{changed})"
     if versions:
         said += f", {_list([f'{name} {version}' for name, version in versions.items()])}"
     hardware = run.facts.get("hardware") or {}

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from ... import __version__
 from ..measuring.loading import Run
 from ..measuring.verdict import GAINS
 from . import paper
@@ -30,6 +31,7 @@ def build(
         run=run,
         summary=summary,
         facts=run.facts,
+        version=__version__,
         videos={
             name: (base64.b64encode(mp4).decode(), about)
             for name, (mp4, about) in (videos or {}).items()

@@ -25,7 +25,8 @@ EVERY = 2.0
 class Progress:
     """How far some units of a run are; steps and seconds are added up over them.
 
-    `left` are the steps of those that are at work or waiting: what failed takes none.
+    `left` are the steps of those that are at work or waiting: what failed takes none. `reused` are
+    the steps and the seconds of those that were taken from the cache, which tell of no pace.
     """
 
     counts: dict[str, int]
@@ -33,6 +34,7 @@ class Progress:
     all_steps: int
     left: int
     seconds: float
+    reused: tuple[int, float] = (0, 0.0)
 
     def __add__(self, other: Progress) -> Progress:
         """Return the progress of both together."""
@@ -43,6 +45,7 @@ class Progress:
             self.all_steps + other.all_steps,
             self.left + other.left,
             self.seconds + other.seconds,
+            (self.reused[0] + other.reused[0], self.reused[1] + other.reused[1]),
         )
 
     @property
@@ -54,14 +57,19 @@ class Progress:
 def progress(trials: Iterable[Trial], budget: int) -> Progress:
     """Add up the states of units that train for `budget` steps each."""
     counts, steps, left, seconds = dict.fromkeys(STATES, 0), 0, 0, 0.0
+    reused, copying = 0, 0.0
     for trial in trials:
         state = {"missing": "waiting", "invalid": "failed"}.get(trial.state, trial.state)
         counts[state] += 1
         taken = min(int(trial.status.get("step") or 0), budget)
         steps += budget if state == "done" else taken
         left += budget - taken if state in ("running", "waiting") else 0
-        seconds += float(trial.status.get("seconds") or trial.seconds or 0.0)
-    return Progress(counts, steps, sum(counts.values()) * budget, left, seconds)
+        spent = float(trial.status.get("seconds") or trial.seconds or 0.0)
+        seconds += spent
+        if trial.status.get("reused_seconds") is not None:
+            reused, copying = reused + budget, copying + spent
+    whole = sum(counts.values()) * budget
+    return Progress(counts, steps, whole, left, seconds, (reused, copying))
 
 
 def overview(directory: Path) -> tuple[RenderableType, bool]:
@@ -169,16 +177,15 @@ def _share(row: Progress) -> str:
 def _ending(parts: Sequence[Progress], busy: bool, workers: int) -> str:
     """Say in words what is left, and how long it will take at the pace so far."""
     counts = {state: sum(part.counts[state] for part in parts) for state in STATES}
-    whole = sum(counts.values())
-    said = f"{counts['done']} of {whole} sources and trials done"
+    said = f"{counts['done']} of {sum(counts.values())} sources and trials done"
     if counts["failed"]:
         said += f", {counts['failed']} failed"
     if all(part.finished for part in parts):
         return f"{said}."
     if not busy:
         return f"{said}; no process is at work: the same 'headstart run' goes on from here."
-    left = sum(part.left for part in parts)
-    steps, seconds = sum(part.steps for part in parts), sum(part.seconds for part in parts)
+    whole = sum(parts[1:], parts[0])
+    steps, seconds = whole.steps - whole.reused[0], whole.seconds - whole.reused[1]
     if not steps or not workers:
         return f"{said}; at work."
-    return f"{said}; about {duration(seconds / steps * left / workers)} left."
+    return f"{said}; about {duration(seconds / steps * whole.left / workers)} left."

@@ -20,9 +20,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from ...agents.evaluation import EvaluationError
 from ...agents.training import TrainingError
-from ..measuring.loading import read_evaluations
+from ..curves import CURVE, read_evaluations
 from ..running.store import StoreError, lock, read_json, write_json, write_text
-from ..running.trial import CURVE, Stop, run_unit
+from ..running.trial import Stop, run_unit
 from .objective import Curve, Scale, reports, scale, value
 from .study import SCALES, Task
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from headstart.experiments.config import build
+from headstart.experiments.harness import preview
 from headstart.experiments.running import cache
 from headstart.experiments.running.store import write_text
 from headstart.experiments.running.trial import run_unit
@@ -95,6 +96,15 @@ def test_an_equal_source_is_taken_over_whole_and_a_damaged_one_is_trained_anew(h
     assert status(execute("four"))["reused_seconds"] > 0  # the damaged one was replaced
     shutil.rmtree(here / ".kept")
     assert "reused_seconds" not in status(execute("five"))
+
+
+def test_what_would_run_leaves_out_what_is_in_the_cache(here):
+    execute("one")
+    told = [part for part in preview(SMALL, out="two") if isinstance(part, str)]
+    assert told[0] == "1 of the source policies are in the cache and need not be trained."
+    assert told[1].startswith("3 of 4 units and 0 training steps to do")
+    shutil.rmtree(here / ".kept")
+    assert list(preview(SMALL, out="two"))[1].startswith("4 of 4 units and 64 ")
 
 
 def key(seed=0, **changes):

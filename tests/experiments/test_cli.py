@@ -127,7 +127,7 @@ def test_a_dry_run_of_a_sweep_measures_the_pace_once(call, here, monkeypatch):
     monkeypatch.setattr(previewing, "measure", lambda found: measured.append(found) or Pace(1, 1))
     assert call("run", "tiny.yaml", "--dry-run", "--set", "sweep={source.steps: [64, 128]}")[0] == 0
     assert len(measured) == 1
-    swept = "sweep={source.algorithm: [ppo, sac]}"
+    swept = "sweep={source.algorithm: [{ppo: {worlds: 2, n_steps: 32, batch_size: 32}}, sac]}"
     assert call("run", "tiny.yaml", "--dry-run", "--set", swept)[0] == 0
     assert len(measured) == 3
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -94,6 +95,35 @@ def test_who_does_not_answer_is_named_with_what_to_look_at(monkeypatch):
         connected("nearby:here", build(SMALL)),
     ):
         pass
+
+
+@pytest.mark.parametrize("lead", ["", "ray://"])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"", "says nothing"), (b"HTTP/1.1 400 Bad Request\r\n", "is not Ray"), (None, "is not Ray")],
+)
+def test_what_listens_but_is_not_ray_is_one_line_in_time(monkeypatch, lead, answer, said):
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"{lead}127.0.0.1:{other.getsockname()[1]}"
+
+        def serve():
+            line, _ = other.accept()
+            with line, contextlib.suppress(ConnectionError):
+                if answer is None:
+                    line.shutdown(socket.SHUT_WR)
+                line.sendall(answer) if answer else line.settimeout(5)
+                while line.recv(64):
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        begun = time.monotonic()
+        with (
+            pytest.raises(ClusterError, match=f"answers at '{address}' .*{said}.*'ray start"),
+            connected(address, build(SMALL)),
+        ):
+            pass
+        assert time.monotonic() - begun < 2
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

@@ -159,6 +159,10 @@ def test_a_file_may_hold_several_experiments(tmp_path):
         ),
         (["evaluation.threshold=1.2"], "evaluation.threshold: .*less than or equal to 1"),
         (["evaluation.threshold=0"], "evaluation.threshold: .*greater than 0"),
+        (
+            ["source.steps=20_000", "evaluation.source_every=20_001"],
+            "evaluation.source_every: 20,001 is more than the source's 20,000 steps",
+        ),
         (["source.policies=4"], "source.policies: 4 for 3 seeds; at most one for each"),
         (
             ["source=pretrained/nominal", "source.policies=2"],

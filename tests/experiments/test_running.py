@@ -14,7 +14,7 @@ import pytest
 import yaml
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.harness import run
-from headstart.experiments.running.facts import computed_on, hardware
+from headstart.experiments.running.facts import computed_on
 from headstart.experiments.running.plan import units
 from headstart.experiments.running.store import write_text
 from headstart.experiments.running.trial import run_unit
@@ -229,15 +229,6 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     assert json.loads(cut.read_text())["computed_on"] == ["cpu: another", computed_on("cpu")]
 
 
-def test_what_is_computed_on_is_named(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert computed_on("auto") == computed_on("cpu") == f"cpu: {hardware()['processor']}"
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU of {device}")
-    assert computed_on("auto") == "cuda: GPU of cuda"
-    assert computed_on("cuda:1") == "cuda: GPU of cuda:1"
-
-
 def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):
     slow = with_(source={**EXPERIMENT["source"], "steps": 10_000_000})
     Path("toy.yaml").write_text(yaml.safe_dump(slow))
@@ -412,6 +403,14 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
                 "targets": {"t": {"shift": "weak-motor", "steps": 64}},
             },
             "has no shift 'weak-motor'; did you mean 'weak-motors'?",
+        ),
+        (
+            {"source": {"world": "toy:Point-v0", "steps": 1_024}},
+            "targets.pushed.steps: 512 is asked for, but ppo goes in whole rollouts of 1,024",
+        ),
+        (
+            {"evaluation": {"every": 32, "episodes": 4}},
+            "evaluation.every: 32 is asked for, but ppo goes in whole rollouts of 64 steps",
         ),
     ],
 )

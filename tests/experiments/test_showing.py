@@ -416,3 +416,9 @@ def test_status_tells_what_is_done_at_work_and_left(make_run):
     # Left are 45,000 and 60,000 steps; 1,049,336 took 230 s (3 sources of 100,000, 11 whole trials
     # of 60,000, 15,000, and the 14,336 of the one that failed; 12.5 s each, and 30 s).
     assert "about 23 s left" in text
+    # What came from the cache tells of no pace: 749,336 steps took 192.5 s.
+    for seed in range(3):
+        path = root / "source" / "randomized" / f"seed-{seed}" / "status.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"reused_seconds": 99.0}))
+    with claim(root, f"trials/{TARGET}/scratch/seed-2"):
+        assert "about 27 s left" in shown(root)[0]

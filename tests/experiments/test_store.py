@@ -1,4 +1,4 @@
-"""Files are wholly there or absent."""
+"""Files are wholly there or absent, and facts are true."""
 
 import json
 import resource
@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from headstart.experiments.running.facts import computed_on, hardware
 from headstart.experiments.running.store import (
     Records,
     StoreError,
@@ -98,3 +99,12 @@ def test_unreadable_json_is_named(tmp_path):
     path.write_text(json.dumps([1]))
     with pytest.raises(StoreError, match="no JSON object"):
         read_json(path)
+
+
+def test_what_is_computed_on_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert computed_on("auto") == computed_on("cpu") == f"cpu: {hardware()['processor']}"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU of {device}")
+    assert computed_on("auto") == "cuda: GPU of cuda"
+    assert computed_on("cuda:1") == "cuda: GPU of cuda:1"

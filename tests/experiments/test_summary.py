@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from headstart import __version__
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.measuring import RunError, load, summarize
 from headstart.experiments.measuring.loading import read_evaluations
@@ -351,6 +352,16 @@ def test_what_cannot_be_repeated_bit_for_bit_is_told(make_run, places, holds, sa
     assert fact["holds"] is holds
     assert said in fact["text"]
     assert "bit for bit" in fact["text"]
+
+
+def test_another_version_that_reports_is_named(make_run):
+    root = make_run(seeds=(0, 1))
+    assert summarize(load(root))["notes"] == []
+    facts = json.loads((root / "facts.json").read_text())
+    facts["versions"]["headstart"] = "0.0.1"
+    (root / "facts.json").write_text(json.dumps(facts))
+    said = f"Run with headstart 0.0.1, reported with headstart {__version__}."
+    assert summarize(load(root))["notes"] == [said]
 
 
 def test_seeds_that_share_source_policies_count_as_those(make_run):

@@ -1,16 +1,14 @@
 """Sweeps: their points, where a gain turns negative, and what is shown of them."""
 
 import io
-import json
 import re
 
 import numpy as np
 import pytest
 import yaml
-from headstart.experiments import sweeping
+from headstart.experiments import harness, sweeping
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep, turns
-from headstart.experiments.showing import figures_sweep, formats, sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 from scipy import stats
@@ -70,6 +68,11 @@ def test_two_keys_make_a_grid_and_a_star_means_every_target():
     ]
 
 
+def test_each_source_is_evaluated_ten_times_unless_told_otherwise():
+    found = swept(**{"source.steps": [500, 20_000]})
+    assert [p.experiment.source_every for p in found] == [50, 2_000]
+
+
 def test_one_randomized_parameter_is_left_out_at_a_time():
     found = swept(**{"source.randomization": "leave_one_out"})
     assert [set(p.experiment.source.randomization) for p in found] == [
@@ -88,6 +91,7 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
     ("sweep", "said"),
     [
         ({"source.steps": [1]}, "source.steps: two values or more"),
+        ({"source.steps": [1_000, 2_000, 1_000]}, "source.steps: 1000 is listed twice"),
         ({"a": [1, 2], "b": [1, 2], "c": [1, 2]}, "or two for a grid, not 3"),
         ({"source.steps": "leave_one_out"}, "is for 'source.randomization', alone"),
         ({"source.stepz": [1, 2]}, r"sweep, source.stepz: 1: source.stepz: unknown key"),
@@ -275,77 +279,6 @@ def test_an_axis_says_what_was_swept(values, said):
     assert quantity("key", values) == said
 
 
-@pytest.mark.parametrize(
-    ("values", "figure"),
-    [
-        ([{"targets.x.steps": n} for n in (1, 2, 3)], "sweep-tired-arm"),
-        ([{"a": a, "b": b} for a in ("* 1", "* 2") for b in (0, 1)], "grid-tired-arm"),
-        (
-            [{"a": a, "b": b} for a in ({"mass": "* 1"}, None) for b in ([0], [1])],
-            "grid-tired-arm",
-        ),
-        (
-            [{"source.randomization": v} for v in ("all", "without mass", "without delay")],
-            "bought-tired-arm",
-        ),
-    ],
-)
-def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
-    ran = []
-    for number, value in enumerate(values):
-        place = build_run(
-            tmp_path / "points" / str(number),
-            targets=("tired-arm",),
-            methods=("scratch", "zero_shot", "fine_tune"),
-            seeds=range(2 + number % 2),
-        )
-        ran.append((value, place))
-    found = sweeps.write("ice", ran, tmp_path)
-    assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
-    page = (tmp_path / "report.html").read_text()
-    assert 'href="points/1/report.html"' in page
-    assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
-    header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
-    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n"])
-    # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
-    assert len(lines) == len(values) * (3 * 5 + 2 * 3)
-    console = Console(file=io.StringIO(), width=160)
-    console.print(sweeps.render(found))
-    assert console.file.getvalue().count("fine_tune") >= len(values)
-
-
-@pytest.mark.parametrize("grid", [False, True])
-def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
-    values = [{"a": a, "b": b} if grid else {"b": 2 * a + b} for a in (0, 1) for b in (0, 1)]
-    places = [tmp_path / "points" / str(number) for number in range(4)]
-    for place in places:
-        build_run(place, seeds=(0, 1), targets=("tired-arm",), methods=("scratch", "fine_tune"))
-        facts = json.loads((place / "facts.json").read_text())
-        facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
-        (place / "facts.json").write_text(json.dumps(facts))
-    found = sweeps.write("ice", list(zip(values, places, strict=True)), tmp_path)
-    assert found["notes"] == [
-        # 31 evaluations to step 60,000: from step 52,000 on.
-        "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
-        "Not every point has scores on tired-arm: returns are what is shown, and each point's "
-        "report says why.",
-    ]
-    if grid:
-        axes = figures_sweep.heat_maps(found, "tired-arm").axes
-        assert axes[-1].get_ylabel() == "return"
-        assert axes[0].texts[0].get_text().startswith("-1")  # about -120, at two digits or more
-        panels = [axis.get_title() for axis in axes[:2]]
-        assert panels == ["scratch: return at step 0", "scratch: return at the end"]
-    else:
-        axes = figures_sweep.curves(found, "tired-arm").axes
-        panels = [axis.get_title() for axis in axes]
-        assert panels == ["return at step 0", "return at the end"]
-        assert all(axis.lines for axis in axes)
-    end = found["targets"]["tired-arm"]["methods"]["scratch"]["returns"]["end"][0]["estimate"]
-    page = (tmp_path / "report.html").read_text()
-    assert f"<td>{formats.number(end)}<small>" in page
-
-
 def test_which_evaluations_the_end_averages_is_said_for_each_budget():
     short, long = summary([0.1]), summary([0.1])
     short["targets"]["icy"]["averaged"] = "all 4 evaluations"
@@ -417,3 +350,37 @@ def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
     assert "2 of 3 points done" in text
     assert "no process is at work" in text
     assert not more
+
+
+def test_every_trial_that_is_listed_can_be_run_alone(monkeypatch, tmp_path):
+    sweep = {"targets.icy.shift": ["worn-tyres/0.2", "worn-tyres/0.6"]}
+    experiment = build({**EXPERIMENT, "sweep": sweep, "seeds": [0]})
+    listed = harness.trials(experiment)
+    # 2 points, 2 targets, 2 methods, 1 seed.
+    assert len(listed) == 8
+    assert "01-worn-tyres-0.6/worn/fine_tune/0" in listed
+    assert harness.share([experiment], listed) == {"ice": listed}
+    other = build({**EXPERIMENT, "name": "other", "seeds": [0]})
+    assert harness.share([experiment, other], ["other/icy/*"]) == {
+        "ice": [],
+        "other": ["icy/scratch/0", "icy/fine_tune/0"],
+    }
+    with pytest.raises(ConfigError, match="expected point/target/method/seed; did you mean"):
+        harness.share([experiment], ["01-worn-tyres-0.6/worn/fine_tuen/0"])
+    ran = []
+
+    def run_units(experiment, directory, *, trials, **given):
+        ran.append((directory.name, list(trials)))
+        settings = {"methods": ("scratch", "fine_tune"), "seeds": (0,)}
+        build_run(directory, targets=("icy", "worn"), **settings)
+        return []
+
+    monkeypatch.setattr(harness, "run_units", run_units)
+    chosen = ["01-worn-tyres-0.6/worn/*", "01-worn-tyres-0.6/icy/scratch/0"]
+    quiet = Console(file=io.StringIO())
+    result = harness.run(experiment, out=tmp_path / "ice", trials=chosen, console=quiet)
+    trials = ["icy/scratch/0", "worn/scratch/0", "worn/fine_tune/0"]
+    assert [(place, sorted(names)) for place, names in ran] == [
+        ("01-worn-tyres-0.6", sorted(trials))
+    ]
+    assert len(result.summary["points"]) == 1

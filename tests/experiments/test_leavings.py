@@ -1,0 +1,145 @@
+"""A unit is done only if what it left can be used; else it is run again, and this is said."""
+
+import io
+import json
+import shutil
+
+import pytest
+from headstart.envs.errors import HeadstartError
+from headstart.experiments.config import build
+from headstart.experiments.harness import preview, run
+from headstart.experiments.running import facts
+from headstart.experiments.running.claims import claim
+from headstart.experiments.running.leavings import finished, settle
+from headstart.experiments.running.plan import Unit, units
+from headstart.experiments.running.preview import lines
+from rich.console import Console
+
+from .conftest import write_trial
+
+SMALL = {
+    "name": "small",
+    "source": {
+        "world": "Pendulum-v1",
+        "algorithm": {"ppo": {"worlds": 2, "n_steps": 16, "batch_size": 32, "n_epochs": 1}},
+        "steps": 64,
+    },
+    "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 64}},
+    "methods": ["scratch", "zero_shot", "fine_tune", "naive"],
+    "seeds": [0],
+    "evaluation": {"every": 32, "episodes": 1},
+}
+TRIALS = "trials/heavy"
+
+
+def damage(root):
+    """Damage five units in five ways; returns what must be said of each."""
+    (root / TRIALS / "scratch/seed-0/evaluations.jsonl").unlink()
+    curve = root / TRIALS / "zero_shot/seed-0/evaluations.jsonl"
+    *before, last = curve.read_text().splitlines()
+    nan = json.dumps({**json.loads(last), "return": float("nan")})
+    curve.write_text("\n".join([*before, nan, ""]))
+    (root / TRIALS / "fine_tune/seed-0/status.json").write_text("{")
+    shutil.rmtree(root / "source/nominal/seed-0/bundle")
+    (root / "anchors/heavy/random.json").write_text("")
+    return {
+        f"{TRIALS}/scratch/seed-0": "evaluations.jsonl: cannot be read",
+        f"{TRIALS}/zero_shot/seed-0": "evaluations.jsonl, line 3: 'return' is nan at step 64",
+        f"{TRIALS}/fine_tune/seed-0": "cannot read",
+        "source/nominal/seed-0": "no bundle at",
+        "anchors/heavy": "cannot read",
+    }
+
+
+def test_what_is_damaged_is_run_again_and_the_rest_stays(tmp_path):
+    root = tmp_path / "run"
+    assert not run(SMALL, out=root, jobs=1, console=Console(file=io.StringIO())).failed
+    whole = {p: (root / p).read_bytes() for p in ("results.csv", "facts.json")}
+    kept = root / TRIALS / "naive/seed-0/evaluations.jsonl"
+    written = kept.stat().st_mtime_ns
+    told = damage(root)
+    *_, left = preview(SMALL, out=root)
+    assert left.startswith("5 of 7 units")
+    said = io.StringIO()
+    result = run(SMALL, out=root, jobs=1, console=Console(file=said, width=300))
+    assert not result.failed
+    assert result.summary["failures"] == []
+    for unit, why in told.items():
+        [line] = [x for x in said.getvalue().splitlines() if x.startswith(f"again   {unit} ")]
+        assert why in line
+    assert "2 of 7 units are done already" in said.getvalue()
+    assert {p: (root / p).read_bytes() for p in whole} == whole
+    assert kept.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ((0, 32, 64), None),
+        ((0, 32), "ends at step 32 of 64"),
+        ((32, 64), "begins at step 32; the first evaluation must be at step 0"),
+        ((0, 64, 32), "step 32 follows step 64"),
+    ],
+)
+def test_a_curve_must_be_whole(tmp_path, grid, said):
+    unit = Unit(f"{TRIALS}/scratch/seed-0", 64)
+    write_trial(tmp_path / unit.path, grid, [-1.0] * len(grid))
+    if said is None:
+        assert finished(build(SMALL), tmp_path, unit)
+        return
+    with pytest.raises(HeadstartError, match=said):
+        finished(build(SMALL), tmp_path, unit)
+
+
+def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
+    unit = next(u for u in units(build(SMALL)) if u.path.endswith("scratch/seed-0"))
+    status = tmp_path / unit.path / "status.json"
+    status.parent.mkdir(parents=True)
+    status.write_text("{")
+    quiet = Console(file=io.StringIO())
+    with claim(tmp_path, unit.path):
+        assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+    assert status.read_text() == "{"
+    assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+    assert json.loads(status.read_text())["state"] == "failed"
+
+
+def test_going_on_with_another_commit_is_recorded_and_said(tmp_path, monkeypatch):
+    root, said = tmp_path / "run", io.StringIO()
+    small = {**SMALL, "methods": ["scratch"]}
+
+    def at(commit):
+        monkeypatch.setattr(facts, "git_commit", lambda: commit)
+        return run(small, out=root, jobs=1, console=Console(file=said, width=200))
+
+    told = [fact for fact in at("aaa").summary["fairness"] if "commit" in fact["text"]]
+    assert [fact["holds"] for fact in told] == [True]
+    # Nothing is left to run, so nothing is run with other code.
+    at("bbb")
+    assert json.loads((root / "facts.json").read_text())["commits"] == ["aaa"]
+    assert "goes on with headstart's" not in said.getvalue()
+    shutil.rmtree(root / TRIALS / "scratch")
+    [told] = [fact for fact in at("bbb").summary["fairness"] if "commit" in fact["text"]]
+    assert said.getvalue().count("goes on with headstart's git commit bbb, after aaa: ") == 1
+    assert not told["holds"]
+    assert told["text"].endswith("may depend: aaa, bbb.")
+    assert "aaa, then bbb" in (root / "report.html").read_text()
+
+
+def test_outside_git_no_commit_is_recorded(monkeypatch):
+    monkeypatch.setattr(facts, "git_commit", lambda: None)
+    begun = facts.begin({}, {}, {})
+    assert facts.go_on(begun) is None
+    monkeypatch.setattr(facts, "git_commit", lambda: "aaa")
+    assert facts.go_on(begun) is None
+    assert begun["commits"] == []
+
+
+def test_what_would_run_counts_whole_rollouts():
+    targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
+    small = build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
+    found = {line.name: (line.steps, line.episodes) for line in lines(small, ())}
+    # Rollouts of 32 steps: evaluated at 0, 64 and 96; fine_tune in the source once more.
+    assert found["heavy/scratch"] == (96, 3)
+    assert found["heavy/fine_tune"] == (96, 4)
+    assert found["source/nominal"][0] == 64

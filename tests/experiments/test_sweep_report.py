@@ -1,0 +1,81 @@
+"""What is drawn and written of a sweep."""
+
+import io
+import json
+
+import pytest
+from headstart.experiments.showing import figures_sweep, formats, sweeps
+from rich.console import Console
+
+from .conftest import build_run
+
+
+@pytest.mark.parametrize(
+    ("values", "figure"),
+    [
+        ([{"targets.x.steps": n} for n in (1, 2, 3)], "sweep-tired-arm"),
+        ([{"a": a, "b": b} for a in ("* 1", "* 2") for b in (0, 1)], "grid-tired-arm"),
+        (
+            [{"a": a, "b": b} for a in ({"mass": "* 1"}, None) for b in ([0], [1])],
+            "grid-tired-arm",
+        ),
+        (
+            [{"source.randomization": v} for v in ("all", "without mass", "without delay")],
+            "bought-tired-arm",
+        ),
+    ],
+)
+def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
+    ran = []
+    for number, value in enumerate(values):
+        place = build_run(
+            tmp_path / "points" / str(number),
+            targets=("tired-arm",),
+            methods=("scratch", "zero_shot", "fine_tune"),
+            seeds=range(2 + number % 2),
+        )
+        ran.append((value, place))
+    found = sweeps.write("ice", ran, tmp_path)
+    assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
+    page = (tmp_path / "report.html").read_text()
+    assert 'href="points/1/report.html"' in page
+    assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
+    header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
+    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n"])
+    # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
+    assert len(lines) == len(values) * (3 * 5 + 2 * 3)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(sweeps.render(found))
+    assert console.file.getvalue().count("fine_tune") >= len(values)
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
+    values = [{"a": a, "b": b} if grid else {"b": 2 * a + b} for a in (0, 1) for b in (0, 1)]
+    places = [tmp_path / "points" / str(number) for number in range(4)]
+    for place in places:
+        build_run(place, seeds=(0, 1), targets=("tired-arm",), methods=("scratch", "fine_tune"))
+        facts = json.loads((place / "facts.json").read_text())
+        facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
+        (place / "facts.json").write_text(json.dumps(facts))
+    found = sweeps.write("ice", list(zip(values, places, strict=True)), tmp_path)
+    assert found["notes"] == [
+        # 31 evaluations to step 60,000: from step 52,000 on.
+        "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
+        "Not every point has scores on tired-arm: returns are what is shown, and each point's "
+        "report says why.",
+    ]
+    if grid:
+        axes = figures_sweep.heat_maps(found, "tired-arm").axes
+        assert axes[-1].get_ylabel() == "return"
+        assert axes[0].texts[0].get_text().startswith("-1")  # about -120, at two digits or more
+        panels = [axis.get_title() for axis in axes[:2]]
+        assert panels == ["scratch: return at step 0", "scratch: return at the end"]
+    else:
+        axes = figures_sweep.curves(found, "tired-arm").axes
+        panels = [axis.get_title() for axis in axes]
+        assert panels == ["return at step 0", "return at the end"]
+        assert all(axis.lines for axis in axes)
+    end = found["targets"]["tired-arm"]["methods"]["scratch"]["returns"]["end"][0]["estimate"]
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{formats.number(end)}<small>" in page
