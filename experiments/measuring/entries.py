@@ -96,6 +96,13 @@ def entry(seeds: Sequence[int], values: ArrayLike, source_seeds: SourceSeeds = N
     return {"per_seed": per_seed, **asdict(interval)}
 
 
+def within(found: Entry, low: float, high: float = float("inf")) -> Entry:
+    """Return an entry whose interval ends where its values do, which Student's t does not know."""
+    if found["low"] is None:
+        return found
+    return found | {"low": max(found["low"], low), "high": min(found["high"], high)}
+
+
 def ends(
     seeds: Sequence[int], values: metrics.Floats, source_seeds: SourceSeeds = None
 ) -> dict[str, Entry]:

@@ -27,7 +27,7 @@ from .comparing import (
     source_seeds,
     zero_shot_gap,
 )
-from .entries import Curves, Entry, ends, entry, last_terms, plain
+from .entries import Curves, Entry, ends, entry, last_terms, plain, within
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
@@ -194,8 +194,10 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
     method["retention"] = retention(run, target, name)
     method["terms"] = last_terms(run.done(target, name), shared)
     if curves.success is not None:
-        method["success"] = ends(seeds, curves.success, shared)
-        method["failure"] = ends(seeds, metrics.failure_rate(curves.success), shared)
+        shares = {"success": curves.success, "failure": metrics.failure_rate(curves.success)}
+        for what, values in shares.items():
+            found = ends(seeds, values, shared)
+            method[what] = {when: within(share, 0.0, 1.0) for when, share in found.items()}
     if curves.scores is None:
         said = "The target has no scale to score on; raw returns stand."
         return method | {"verdict": asdict(Verdict("not scored", said))}
@@ -210,7 +212,8 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
         "learns": bool((curves.returns != curves.returns[:, :1]).any()),
         "converged": None if drift["low"] is None else drift["low"] <= 0 <= drift["high"],
         "drift": drift,
-        "dip": entry(seeds, depth, shared) | {"recovery": dict(zip(seeds, recovery, strict=True))},
+        "dip": within(entry(seeds, depth, shared), 0.0)
+        | {"recovery": dict(zip(seeds, recovery, strict=True))},
         "time_to_threshold": _time(curves, curves.scores, threshold),
     }
 
@@ -227,7 +230,7 @@ def _time(curves: Curves, scores: metrics.Floats, threshold: float) -> Entry:
         "n": len(seeds),
         "median": metrics.median_time(times, reached),
         # All seeds were watched to the budget: what never got there counts with the whole of it.
-        "restricted_mean": entry(seeds, times, curves.source_seeds),
+        "restricted_mean": within(entry(seeds, times, curves.source_seeds), 0.0, steps[-1]),
         "survival": {"steps": at.tolist(), "share": waiting.tolist()},
         "horizon": steps[-1],
         "resolution": np.diff(steps).max(),

@@ -10,6 +10,7 @@ import yaml
 from headstart import __version__
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.measuring import RunError, load, summarize
+from headstart.experiments.measuring.entries import entry, within
 from headstart.experiments.measuring.loading import read_evaluations
 from headstart.experiments.measuring.statistics import Comparison, Interval
 from headstart.experiments.measuring.verdict import GAINS, judge
@@ -311,6 +312,16 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
     (root / "experiment.yaml").write_text(yaml.safe_dump(experiment))
     with pytest.raises(HeadstartError, match="'seeds' is missing"):
         load(root)
+
+
+def test_an_interval_ends_where_its_values_do():
+    # Mean 0.9, standard deviation 0.1 * sqrt(2), t = 12.7062: a half width of 1.27.
+    share = entry([0, 1], [0.8, 1.0])
+    assert share["low"] == pytest.approx(0.9 - 1.27062, abs=1e-4)
+    assert within(share, 0.0, 1.0) == share | {"low": 0.0, "high": 1.0}
+    assert within(share, -9.0) == share
+    alone = entry([0], [0.8])
+    assert within(alone, 0.0, 1.0) == alone
 
 
 def test_unfairness_is_told(make_run):

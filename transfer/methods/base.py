@@ -49,6 +49,9 @@ class Method(Protocol):
     whether its learner is to be trained in the target, `needs_source` whether it uses a bundle. One
     that `adds_source_steps` (none does unless it says so) trains for the source's steps as well.
 
+    `start` takes no step in target worlds: whatever interacts with the target, to warm up or to
+    identify it, does so in the learner's training, where steps are counted against the budget.
+
     It may have two more functions, each of the experiment's algorithm. `check(algorithm)` raises
     HeadstartError where the settings do not go with it, before anything is run.
     `search(algorithm)` returns what `headstart tune` searches: a change (see `envs.changes`) of
