@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -14,9 +13,6 @@ from .errors import HeadstartError, nearest
 from .parameters import Parameter, ParameterSpace, appliers, applies
 from .sensing import Actuation, Channel, Command, Sensing
 from .simulation import Simulation
-
-KEPT = 4
-"""How many lengths and shapes that are not in force a world keeps built."""
 
 
 @dataclass(frozen=True)
@@ -118,15 +114,6 @@ class Task(Part):
         raise NotImplementedError
 
 
-class _Built(NamedTuple):
-    """A simulation with a robot of some lengths and shapes, and its task, in it."""
-
-    simulation: Simulation
-    robot: Robot
-    task: Task
-    appliers: list[Any]
-
-
 class World(gymnasium.Env[np.ndarray, np.ndarray]):
     """A robot and a task as a Gymnasium environment with named parameters.
 
@@ -160,10 +147,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self.timing = timing
         self._image_size = image_size
         self._kinds = robot, task
-        self._built: dict[tuple[float, ...], _Built] = {}
-        self._recent: deque[tuple[float, ...]] = deque(maxlen=32)
-        self._morphology: tuple[float, ...] | None = None
-        self._use(tuple(p.nominal for p in robot.morphology))
+        self._build({p.name: p.nominal for p in robot.morphology})
         self._sensing = Sensing((*robot.channels, *task.channels), timing.period)
         self._actuation = Actuation(robot.commands, timing.substeps)
         self.parameters = ParameterSpace(self._declared())
@@ -175,40 +159,24 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self._steps_left = 0
         self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence())
 
-    def _use(self, morphology: tuple[float, ...]) -> None:
-        """Put a robot of these lengths and shapes, and its task, in force, built if need be.
-
-        What is left is kept if it has come back before: each takes some 30 MB, and of values drawn
-        from a range none comes twice. There can be one window only.
-        """
-        if morphology == self._morphology:
-            return
-        self._recent.append(morphology)
-        often = {key for key in self._recent if self._recent.count(key) > 1}
-        kept = [key for key in self._built if key in often and self.render_mode != "human"]
-        for key in self._built.keys() - {*kept[-KEPT:], morphology}:
-            self._built.pop(key).simulation.close()
-        built = self._built.pop(morphology, None) or self._build(morphology)
-        self._built[morphology], self._morphology = built, morphology
-        self.simulation, self.robot, self.task, self._appliers = built
-
-    def _build(self, morphology: tuple[float, ...]) -> _Built:
-        kind, task_kind = self._kinds
-        simulation = Simulation(
+    def _build(self, morphology: dict[str, float]) -> None:
+        """Start a simulation and put a robot of these lengths and shapes, and its task, in it."""
+        robot, task = self._kinds
+        self.simulation = Simulation(
             self.timing.timestep,
             self.timing.solver_iterations,
             visual=self.render_mode is not None,
             gui=self.render_mode == "human",
         )
         try:
-            names = (parameter.name for parameter in kind.morphology)
-            robot = kind(simulation, **dict(zip(names, morphology, strict=True)))
-            task = task_kind(simulation, robot)  # type: ignore[call-arg]
+            self.robot = robot(self.simulation, **morphology)
+            self.task = task(self.simulation, self.robot)  # type: ignore[call-arg]
         except BaseException:
-            simulation.close()
+            self.simulation.close()
             raise
-        simulation.snapshot()
-        return _Built(simulation, robot, task, [*appliers(robot), *appliers(task)])
+        self.simulation.snapshot()
+        self._morphology = morphology
+        self._appliers = [*appliers(self.robot), *appliers(self.task)]
 
     def _declared(self) -> list[Parameter]:
         """Collect all parameters, each once: channels may share one (a common delay)."""
@@ -220,10 +188,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def morphology(self) -> tuple[Parameter, ...]:
-        """The parameters of which a new value builds the simulation anew (some milliseconds).
-
-        Values that come back are kept, so that a few which take turns are each built twice at most.
-        """
+        """The parameters of which a new value builds the simulation anew (some milliseconds)."""
         return self.robot.morphology
 
     @property
@@ -250,7 +215,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         if seed is not None:
             self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence(seed))
-        self._use(tuple(self._values[p.name] for p in self.morphology))
+        morphology = {p.name: self._values[p.name] for p in self.morphology}
+        if morphology != self._morphology:
+            self.simulation.close()
+            self._build(morphology)
         self.simulation.restore()
         for apply, parameters in self._appliers:
             apply(**{p.name: self._values[p.name] for p in parameters})
@@ -325,9 +293,8 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         return self.simulation.camera_image(c.target, c.distance, c.yaw, c.pitch, *self._image_size)
 
     def close(self) -> None:
-        """Free the PyBullet clients; may be called again."""
-        for built in self._built.values():
-            built.simulation.close()
+        """Free the PyBullet client; may be called again."""
+        self.simulation.close()
 
 
 def _streams(seed: np.random.SeedSequence) -> tuple[np.random.Generator, np.random.Generator]:

@@ -77,7 +77,7 @@ def test_names_that_lead_nowhere():
     world_id = SHIPPED[0][0]
     with pytest.raises(HeadstartError, match="did you mean 'pretrained/nominal'"):
         shipped.find("pretrained/nominl", world_id)
-    with pytest.raises(HeadstartError, match=f"there is one for: .*{world_id}"):
+    with pytest.raises(HeadstartError, match=f"for world 'Pendulum-v1'; known: .*{world_id}"):
         shipped.find("pretrained/nominal", "Pendulum-v1")
     with pytest.raises(HeadstartError, match="say which with --world"):
         shipped.locate("pretrained/nominal")

@@ -62,9 +62,9 @@ def test_the_believed_tip_is_this_arms(world):
     assert believed == pytest.approx(world.robot.tip, abs=1e-6)
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0])
+@pytest.mark.parametrize("scale", [0.7, 1.0])
 def test_the_greatest_damping_does_not_shake_the_light_wrist(world, scale):
-    world.set_parameters({"joint_damping": 5.0, "link_mass_scale": scale})
+    world.set_parameters({"joint_damping": 3.0, "link_mass_scale": scale})
     world.reset(seed=0)
     for _ in range(50):
         observation, *_ = world.step(np.zeros(7))

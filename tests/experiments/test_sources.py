@@ -79,7 +79,7 @@ def test_the_recommended_randomization_is_spelled_out(tmp_path):
         ({"randomization": {}}, "source: 'randomization' is that of the bundle"),
         ({"bundle": "pretrained/random"}, "did you mean 'pretrained/randomized'?"),
         ({"bundle": "nowhere"}, "source: no bundle at nowhere"),
-        ({"world": "Pendulum-v1"}, "no 'pretrained/randomized' for world 'Pendulum-v1'; there is"),
+        ({"world": "Pendulum-v1"}, "no 'pretrained/randomized' for world 'Pendulum-v1'; known: "),
         ({"bundle_sha256": "0" * 64}, "is not the one that bundle_sha256 says"),
         ({"bundle": None, "bundle_sha256": "0" * 64}, "'bundle_sha256' needs a 'bundle'"),
         ({"world": None}, "source.world: input should be a valid string"),
