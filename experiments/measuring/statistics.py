@@ -108,8 +108,14 @@ def mean_interval(values: ArrayLike, *, kind: str = "t") -> Interval | None:
         return Interval(mean, None, None, 1, "one seed")
     if _constant(sample):
         return Interval(mean, mean, mean, n, "constant")
-    half = _t(n - 1) * float(sample.std(ddof=1)) / n**0.5
+    half = float(half_widths(sample))
     return Interval(mean, mean - half, mean + half, n, kind)
+
+
+def half_widths(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return half the widths of Student's t intervals of means: `(..., seeds)` to `(...)`."""
+    n = samples.shape[-1]
+    return np.asarray(_t(n - 1) * samples.std(axis=-1, ddof=1) / n**0.5)
 
 
 def welch_interval(transfer: ArrayLike, scratch: ArrayLike) -> Interval:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
-from .statistics import FEWEST_SEEDS, Interval, by_source, compare, holm, mean_interval
+from .statistics import FEWEST_SEEDS, Interval, by_source, compare, half_widths, holm
 from .verdict import GAINS, LEVEL, counted, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
@@ -88,9 +88,9 @@ def turns(at: ArrayLike, gains: ArrayLike) -> list[Turn]:
     fine = np.unique(np.concatenate([np.linspace(a, b, _BETWEEN + 1) for a, b in _pairs(x)]))
     between = np.array([np.interp(fine, x, seed) for seed in values.T]).T
     means = between.mean(axis=1)
-    intervals = [mean_interval(row) for row in between]
-    sides = np.array(["unclear" if i is None else i.side for i in intervals])
     n = values.shape[1]
+    half = half_widths(between) if n > 1 else np.zeros_like(means)
+    above, below = means - half > 0, means + half < 0
     found = []
     for last in np.flatnonzero(np.diff(means < 0)).tolist():
         negative = bool(means[last + 1] < 0)
@@ -100,9 +100,8 @@ def turns(at: ArrayLike, gains: ArrayLike) -> list[Turn]:
         if n < 2:
             found.append(Turn(Interval(estimate, None, None, n, "one seed"), negative))
             continue
-        sure = ("above", "below") if negative else ("below", "above")
-        before = np.flatnonzero(sides[: last + 1] == sure[0])
-        after = np.flatnonzero(sides[last + 1 :] == sure[1])
+        first, then = (above, below) if negative else (below, above)
+        before, after = np.flatnonzero(first[: last + 1]), np.flatnonzero(then[last + 1 :])
         low = float(fine[before[-1]]) if before.size else None
         high = float(fine[last + 1 + after[0]]) if after.size else None
         found.append(Turn(Interval(estimate, low, high, n, "inverted t"), negative))
