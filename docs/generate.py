@@ -113,9 +113,10 @@ def worlds() -> str:
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
         "the level is that extreme, marked as out of its band: beyond it the parameter means "
-        "nothing any more, or the physics does not hold. Levels were found on the very episodes that "
-        "their scores are of, which flatters those near the edge of a band: of 88 evaluated on 24 "
-        "other episodes, 10 were out of theirs, by up to 0.1. `unmodelled` changes what the world's "
+        "nothing any more, or the physics does not hold. Levels were found on the very episodes "
+        "that their scores are of, which flatters those near the edge of a band: of 88 evaluated "
+        "on 24 other episodes, 10 were out of theirs, by up to 0.1. `unmodelled` changes what the "
+        "world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",
         "## How finely time is divided",
