@@ -79,13 +79,14 @@ def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int 
     resets = []
     for _ in range(RESETS):
         world.set_parameters({p.name: rng.uniform(p.low, p.high) for p in drawn})
-        resets.append(min(_seconds(world.reset) for _ in range(5)))
+        resets.append(min(seconds_of(world.reset) for _ in range(5)))
     world.close()
     micro = {name: 1e6 * float(np.min(rows, axis=0).mean()) for name, rows in taken.items()}
     return StepCost(world_id, **micro, reset=1e6 * statistics.median(resets), reload=1e6 * reload)
 
 
-def _seconds(function: Callable[[], Any]) -> float:
+def seconds_of(function: Callable[[], Any]) -> float:
+    """Return how long a call takes (s)."""
     begun = time.perf_counter()
     function()
     return time.perf_counter() - begun

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.vector import ParallelVecEnv
+from .bench import seconds_of
 
 WARM_UP = 20
 # From heavy to light; only those that there are.
@@ -101,8 +101,8 @@ def vector_speed(
         for _ in range(repetitions):
             for name, vector in vectors.items():
                 seconds[name].append(_seconds(vector, actions))
-            one = _taken(lambda: free.env_method("advance", alike, indices=first))
-            gains.append(workers * one / _taken(lambda: free.env_method("advance", alike)))
+            one = seconds_of(lambda: free.env_method("advance", alike, indices=first))
+            gains.append(workers * one / seconds_of(lambda: free.env_method("advance", alike)))
     return Speed(world_id, worlds * steps, seconds, median(gains))
 
 
@@ -147,10 +147,4 @@ class _Advancing(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def _seconds(vector: VecEnv, actions: Sequence[np.ndarray[Any, Any]]) -> float:
-    return _taken(lambda: [vector.step(action) for action in actions])
-
-
-def _taken(function: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
-    function()
-    return time.perf_counter() - begun
+    return seconds_of(lambda: [vector.step(action) for action in actions])

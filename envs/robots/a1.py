@@ -174,14 +174,12 @@ class A1(Robot):
         kp, kd, offset, limit = self._kp, self._kd, self._offset, TORQUE
         strength = self._strength
         states = bullet.getJointStates(body, joints, physicsClientId=client)
+        asked = [
+            kp * (target - state[0] - offset) - kd * state[1]
+            for target, state in zip(command, states, strict=True)
+        ]
         self.torques = torques = [
-            strength
-            * (
-                limit
-                if (t := kp * (q - state[0] - offset) - kd * state[1]) > limit
-                else max(t, -limit)
-            )
-            for q, state in zip(command, states, strict=True)
+            strength * (limit if t > limit else -limit if t < -limit else t) for t in asked
         ]
         bullet.setJointMotorControlArray(
             body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client

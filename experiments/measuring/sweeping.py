@@ -33,6 +33,23 @@ def numbers(values: Sequence[Any]) -> list[float] | None:
     Numbers stand for themselves, `family/0.4` for a severity, `* 0.4`, `+ 0.4` and `= 0.4` for what
     follows; a family or operation must be the same throughout.
     """
+    _, found = _read(values)
+    return found
+
+
+def quantity(key: str, values: Sequence[Any]) -> str:
+    """Return what the swept values of a setting say in words, to stand at an axis."""
+    kind, _ = _read(values)
+    if kind.endswith("/"):
+        return f"severity of {kind[:-1]}"
+    return {"*": f"{key}, times its nominal", "+": f"{key}, added to its nominal"}.get(kind, key)
+
+
+def _read(values: Sequence[Any]) -> tuple[str, list[float] | None]:
+    """Return the family (`worn-tyres/`) or operation of swept values, and their numbers.
+
+    Of plain numbers the kind is empty; so it is, without numbers, where not all are of one kind.
+    """
     found, kinds = [], set()
     for value in values:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -43,18 +60,11 @@ def numbers(values: Sequence[Any]) -> list[float] | None:
         try:
             found.append(float(parts[2]) if parts else float("nan"))
         except ValueError:
-            return None
+            return "", None
         kinds.add(parts[1] if parts else str(value))
-    return found if len(kinds) == 1 and np.isfinite(found).all() else None
-
-
-def quantity(key: str, values: Sequence[Any]) -> str:
-    """Return what the swept values of a setting say in words, to stand at an axis."""
-    kinds = {re.sub(r"\s*[-+\d._eE]+$", "", str(value).strip()) for value in values}
-    kind = kinds.pop() if numbers(values) is not None and len(kinds) == 1 else ""
-    if kind.endswith("/"):
-        return f"severity of {kind[:-1]}"
-    return {"*": f"{key}, times its nominal", "+": f"{key}, added to its nominal"}.get(kind, key)
+    if len(kinds) != 1 or not np.isfinite(found).all():
+        return "", None
+    return kinds.pop(), found
 
 
 def on_axis(value: Any) -> Any:

@@ -318,19 +318,17 @@ def _knock(address: str) -> None:
     try:
         with socket.create_connection((host, number), timeout=PATIENCE) as line:
             # A server that wants TLS answers nothing else; Ray then says itself what is wrong.
-            answer = b"" if _encrypted() else _greet(line)
+            if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+                return
+            answer = _greet(line)
     except TimeoutError:
         raise ClusterError(
             _silent(address, f"what listens there says nothing for {PATIENCE:.0f} s")
         ) from None
     except OSError as error:
         raise ClusterError(_silent(address, error.strerror or str(error))) from None
-    if not _encrypted() and answer[3:4] != SETTINGS:
+    if answer[3:4] != SETTINGS:
         raise ClusterError(_silent(address, "what listens there is not Ray"))
-
-
-def _encrypted() -> bool:
-    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
 
 
 def _greet(line: socket.socket) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from ...envs import vector_cores
 from ...envs.errors import nearest
 from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
@@ -103,7 +104,7 @@ def trial_name(unit: Unit) -> str:
 
 def cores() -> int:
     """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(vector_cores.cores()) or os.cpu_count() or 1
 
 
 def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]) -> None:

@@ -54,3 +54,8 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def unpaired(method: Mapping[str, Any]) -> bool:
+    """Whether gains of a method leave out seeds of it, which must be said beside their number."""
+    return method["paired"] not in (None, len(method["seeds"]))

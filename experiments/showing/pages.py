@@ -41,6 +41,7 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
     }
     environment.filters.update(filters)
     environment.globals["unfinished"] = formats.UNFINISHED
+    environment.globals["unpaired"] = formats.unpaired
     images = {
         name: base64.b64encode(png).decode()
         for name, png in figures.items()

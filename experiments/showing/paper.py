@@ -91,7 +91,7 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     )
     if any(method["converged"] is False for method in entry["methods"].values()):
         caption += f" {formats.UNFINISHED}"
-    if any(_unpaired(method) for method in entry["methods"].values()):
+    if any(formats.unpaired(method) for method in entry["methods"].values()):
         caption += " Paired: the seeds that scratch has too, over which the gains are."
     header = ("method", "seeds", "return", *GAINS.values(), "reached", "median time", "verdict")
     rows = []
@@ -163,7 +163,7 @@ def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     """Return the cells that every table begins with: method, seeds, return."""
     seeds, lost = len(method["seeds"]), len(method["failed"])
     notes = [f"of {seeds + lost}"] if lost else []
-    if _unpaired(method):
+    if formats.unpaired(method):
         notes.append(f"({method['paired']} paired)")
     counted = str(seeds), " ".join(notes)
     if method["returns"] is None:
@@ -171,10 +171,6 @@ def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
     star = "*" * (method["converged"] is False)
     return [(name, ""), counted, (start, f"→ {end}{star}")]
-
-
-def _unpaired(method: Mapping[str, Any]) -> bool:
-    return method["paired"] not in (None, len(method["seeds"]))
 
 
 def _gain(found: Mapping[str, Any] | None) -> Cell:

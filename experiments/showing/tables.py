@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measuring.verdict import HEAD_START
-from .formats import UNFINISHED, brief
+from .formats import UNFINISHED, brief, unpaired
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -88,7 +88,7 @@ def _row(method: str, entry: Mapping[str, Any]) -> list[Text]:
         name.append(f"{seeds} of {seeds + lost} seeds", style=BELOW)
     else:
         name.append(f"{seeds} seed{'s' * (seeds != 1)}", style=f"not bold {QUIET}")
-    if entry["paired"] not in (None, seeds):
+    if unpaired(entry):
         name.append(f"\n{entry['paired']} paired", style=BELOW)
     area = entry["scores"]["area"] if entry["scores"] else None
     return [
