@@ -113,9 +113,8 @@ def worlds() -> str:
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
         "the level is that extreme, marked as out of its band: beyond it the parameter means "
-        "nothing any more, or the physics does not hold. Levels were found on the very episodes "
-        "that their scores are of, which flatters those near the edge of a band: of 88 evaluated "
-        "on 24 other episodes, 10 were out of theirs, by up to 0.1. `unmodelled` changes what the "
+        "nothing any more, or the physics does not hold. Levels were found on other episodes than "
+        "those their scores are of. `unmodelled` changes what the "
         "world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",
@@ -145,7 +144,8 @@ def world(world_id: str) -> str:
     sections += ["## Recommended randomization", _table(("parameter", "change"), rows)]
     studied = json.loads((Path(envs.__file__).parent / "timing.json").read_text()).get(world_id)
     if studied:
-        sections += ["## How finely time is divided", _timing(studied["rows"])]
+        why = WORLDS[world_id].why_timing
+        sections += ["## How finely time is divided", why, _timing(studied["rows"])]
     return _page(*sections)
 
 

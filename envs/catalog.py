@@ -23,6 +23,8 @@ class Entry:
     task: str
     timing: Timing
     about: str
+    why_timing: str
+    """What the choice of physics steps and solver iterations is good for."""
 
     def parts(self) -> tuple[type[Robot], type[Task]]:
         """Import the robot's and the task's class (PyBullet is loaded no sooner)."""
@@ -30,12 +32,15 @@ class Entry:
         return robot, task
 
 
-# That of PyBullet's own Gym worlds, so that returns compare.
 GYM = Timing(timestep=0.0165 / 4, substeps=4, solver_iterations=5)
-
-# Fine enough for the motors and contacts of each world, no finer. The arm: 50 iterations keep
-# the tip within 2 mm of 300, on average over 60 random steps; 20 do not (7 mm). The car: from 30
-# on, the servo turns scrubbing tyres at its own rate; with 10 one side lags.
+WHY_GYM = (
+    "That of PyBullet's own Gym worlds, so that returns compare; more iterations change nothing."
+)
+CAR = Timing(timestep=1 / 100, substeps=5, solver_iterations=30)
+WHY_CAR = (
+    "From 30 iterations on the servo turns scrubbing tyres at its own rate; with 10 one side lags."
+)
+# Fine enough for the motors and contacts of each world, no finer.
 WORLDS = {
     PREFIX + entry.id: entry
     for entry in (
@@ -45,6 +50,8 @@ WORLDS = {
             ".tasks.swing_up:SwingUp",
             Timing(timestep=1 / 100, substeps=4, solver_iterations=10),
             "a cart swings up a pole and balances it",
+            "Nothing touches, so that iterations change nothing; each halving of the physics step "
+            "halves the error.",
         ),
         Entry(
             "PandaReach-v0",
@@ -52,44 +59,49 @@ WORLDS = {
             ".tasks.reach:Reach",
             Timing(timestep=1 / 100, substeps=4, solver_iterations=50),
             "a Franka Panda brings its tool's tip to a random goal and keeps it there",
+            "50 iterations keep the tip within 2 mm of 300, on average over 60 random steps; 20 do "
+            "not (7 mm).",
         ),
-        # 50 iterations keep the tip within 0.5 mm of 300; 20 do not (2 mm).
         Entry(
             "KukaReach-v0",
             ".robots.kuka:Kuka",
             ".tasks.reach:Reach",
             Timing(timestep=1 / 100, substeps=4, solver_iterations=50),
             "a KUKA LBR iiwa brings its tool's tip to a random goal and keeps it there",
+            "50 iterations keep the tip within 0.5 mm of 300; 20 do not (2 mm).",
         ),
-        # After 4 s of pushing the puck is 4 mm from where 1/1600 s and 200 iterations have it (20:
-        # 9 mm); at rest it creeps by 0.03 mm.
         Entry(
             "PandaPush-v0",
             ".robots.panda_pusher:PandaPusher",
             ".tasks.push:Push",
             Timing(timestep=1 / 100, substeps=4, solver_iterations=50),
             "a Franka Panda pushes a puck over a table to a random goal",
+            "After 4 s of pushing the puck is 4 mm from where 1/1600 s and 200 iterations have it "
+            "(20 iterations: 9 mm); at rest it creeps by 0.03 mm.",
         ),
         Entry(
             "RacecarTrack-v0",
             ".robots.racecar:Racecar",
             ".tasks.track:Track",
-            Timing(timestep=1 / 100, substeps=5, solver_iterations=30),
+            CAR,
             "an MIT racecar drives laps on random walled tracks by LiDAR",
+            WHY_CAR,
         ),
         Entry(
             "RacecarAvoid-v0",
             ".robots.racecar:Racecar",
             ".tasks.avoid:Avoid",
-            Timing(timestep=1 / 100, substeps=5, solver_iterations=30),
+            CAR,
             "an MIT racecar drives down a road between standing and moving obstacles",
+            WHY_CAR,
         ),
         Entry(
             "RacecarPark-v0",
             ".robots.parking_car:ParkingCar",
             ".tasks.park:Park",
-            Timing(timestep=1 / 100, substeps=5, solver_iterations=30),
+            CAR,
             "an MIT racecar parks in a free bay, nose first or tail first",
+            WHY_CAR,
         ),
         Entry(
             "Hopper-v0",
@@ -97,6 +109,7 @@ WORLDS = {
             ".tasks.run:HopperRun",
             GYM,
             "a one-legged hopper runs",
+            WHY_GYM,
         ),
         Entry(
             "HalfCheetah-v0",
@@ -104,6 +117,7 @@ WORLDS = {
             ".tasks.run:HalfCheetahRun",
             GYM,
             "half a cheetah, a torso on two legs, runs",
+            WHY_GYM,
         ),
         Entry(
             "Ant-v0",
@@ -111,15 +125,16 @@ WORLDS = {
             ".tasks.run:AntRun",
             GYM,
             "a four-legged ant runs",
+            WHY_GYM,
         ),
-        # 10 solver iterations or 50: the same 4 mm from a reference with 1/3000 s and 200, over
-        # 0.9 s of trotting; half the step would halve that.
         Entry(
             "A1Walk-v0",
             ".robots.a1:A1",
             ".tasks.walk:Walk",
             Timing(timestep=1 / 160, substeps=5, solver_iterations=10),
             "a Unitree A1 walks straight ahead at a commanded speed",
+            "10 iterations or 50: the same 4 mm from a reference with 1/3000 s and 200, over 0.9 s "
+            "of trotting; half the step would halve that, and two steps are too few to stand on.",
         ),
     )
 }

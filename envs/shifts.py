@@ -98,6 +98,23 @@ def measurements(world: str) -> dict[str, Any] | None:
     return _measured().get(world)
 
 
+def stored_anchors(world: str, shift: str | Mapping[str, Any]) -> dict[str, float] | None:
+    """Return the `random` and the `reference` return that are stored for a world under a shift.
+
+    `random` is what random actions get under that very shift, `reference` what the nominal policies
+    get in the nominal world, so that a score of 1 says: as good as at home. None for a world or a
+    shift that is not measured: only levels and `unmodelled` are, and the world without a shift.
+    """
+    measured = measurements(world)
+    if measured is None or (shift and not isinstance(shift, str)):
+        return None
+    row = measured["shifts"].get(shift) if shift else measured["nominal"]
+    if row is None:
+        return None
+    returns = measured["nominal"]["returns"]
+    return {"random": row["random"], "reference": sum(returns) / len(returns)}
+
+
 def shift_names(world: str) -> list[str]:
     """Return the names of a world's shifts: each family at each level, and `unmodelled`."""
     names = [f"{family}/{level}" for family in families(world) for level in LEVELS]

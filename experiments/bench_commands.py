@@ -44,7 +44,7 @@ def shifts(
             show_default="the shipped one",
         ),
     ] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 40,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per policy and shift.")] = 100,
     out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
     family: Annotated[
         list[str] | None,
@@ -53,12 +53,16 @@ def shifts(
             show_default="all",
         ),
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Measure the levels in --out; find none anew.")
+    ] = False,
 ) -> None:
     """Calibrate the named shifts: find and measure their levels for nominal policies."""
     from . import cli
     from .calibration import calibrate_all
 
-    for table in calibrate_all(world, policy or [], episodes, out, cli.console, family or []):
+    only = family or []
+    for table in calibrate_all(world, policy or [], episodes, out, cli.console, only, keep):
         cli.console.print(table)
 
 

@@ -1,6 +1,8 @@
 """How severe each named shift is: nominal policies evaluated, as they are, along every family.
 
-The measured table is checked in as `envs/shifts.json`; `headstart bench shifts` makes it anew.
+Levels are found on one set of episodes and measured on another, so that the scores shown were not
+chosen for being what they are. The measured table is checked in as `envs/shifts.json`; `headstart
+bench shifts` makes it anew.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from .measuring.statistics import mean_interval
 from .running.facts import versions
 from .running.store import read_json, write_json
 
-FIRST_SEED = 1_000_000
+SEARCH_SEED, FIRST_SEED = 1_000_000, 3_000_000
+"""The first seed of the episodes that levels are found on, and of those they are measured on."""
+WORLDS_AT_ONCE = 10
 GRID = (0.25, 0.5, 0.75, 1.0)
 AIMS = {"mild": 0.875, "moderate": 0.6, "severe": 0.25}
 """The score looked for at each level: the middle of its band, or well below it."""
@@ -35,14 +39,16 @@ HALVINGS = 6
 class Calibration:
     """Nominal policies of one world, and what they get at any severity of any family."""
 
-    def __init__(self, world_id: str, policies: Sequence[Path], episodes: int) -> None:
-        """Load the bundles `policies`; each is evaluated over `episodes` fixed episodes.
+    def __init__(
+        self, world_id: str, policies: Sequence[Path], episodes: int, first_seed: int
+    ) -> None:
+        """Load the bundles `policies`; each is evaluated over `episodes` with seeds in a row.
 
         Raises:
             HeadstartError: a bundle is missing, damaged or of another world.
         """
         self.world_id = world_id
-        self.episodes = episodes
+        self.seeds = range(first_seed, first_seed + episodes)
         self.bundles = [bundles.load(path) for path in policies]
         for bundle in self.bundles:
             if bundle.world_id != world_id or bundle.randomization:
@@ -62,18 +68,18 @@ class Calibration:
         assert interval is not None
         return {**row, "score": float(scores.mean()), "interval": [interval.low, interval.high]}
 
-    def levels(self, family: Family) -> dict[str, dict[str, Any]]:
-        """Find the severity of each level of a family, and measure it there.
+    def levels(self, family: Family) -> dict[str, float]:
+        """Find the severity of each level of a family.
 
         A coarse grid of severities is measured first; each level then lies between the last grid
         point above its aim and the first one below, found by halving.
         """
-        known: dict[float, dict[str, Any]] = {0.0: {"score": 1.0}}
+        known = {0.0: 1.0}
 
         def score(severity: float) -> float:
             if severity not in known:
-                known[severity] = self.measure(family.at(severity))
-            return float(known[severity]["score"])
+                known[severity] = self.measure(family.at(severity))["score"]
+            return known[severity]
 
         for severity in GRID:
             if score(severity) < AIMS["severe"]:
@@ -82,14 +88,12 @@ class Calibration:
         for level, aim in AIMS.items():
             severity = _where(score, sorted(known), aim, CLOSE[level])
             if severity > 0.0:
-                row = known[severity]
-                found[level] = {"severity": severity, "changes": family.at(severity), **row}
+                found[level] = severity
         return found
 
     def _measure(self, changes: Mapping[str, str]) -> dict[str, Any]:
         spec = WorldSpec(self.world_id, shift=dict(changes))
-        seeds = range(FIRST_SEED, FIRST_SEED + self.episodes)
-        evaluator = Evaluator(spec.make, seeds, worlds=4)
+        evaluator = Evaluator(spec.make, self.seeds, worlds=WORLDS_AT_ONCE)
         try:
             outcomes = [evaluator.evaluate(policy.act) for policy in self._policies]
             random = evaluator.evaluate(self._random())
@@ -105,7 +109,7 @@ class Calibration:
 
     def _random(self) -> Act:
         """Return a policy of uniformly random actions, anew from the same seed."""
-        rng = np.random.default_rng(FIRST_SEED)
+        rng = np.random.default_rng(self.seeds[0])
         shape = self.bundles[0].action_space.shape or ()
         return lambda observations: rng.uniform(-1, 1, (len(observations), *shape))
 
@@ -137,51 +141,70 @@ def calibrate(
     progress: Progress,
     only: Sequence[str] = (),
     earlier: Mapping[str, Any] | None = None,
+    keep: bool = False,
 ) -> dict[str, Any]:
     """Return a world's entry of `envs/shifts.json`: see `headstart.envs.shifts.measurements`.
 
-    With `only`, the other families' levels are those of the `earlier` entry.
+    With `only`, the other families' rows are those of the `earlier` entry; with `keep`, levels stay
+    where they are there, and are measured anew.
 
     Raises:
-        HeadstartError: an unknown family in `only`, or an earlier entry that was measured
-            otherwise, so that the two do not go together.
+        HeadstartError: an unknown family in `only`, an earlier entry that was measured otherwise,
+            so that the two do not go together, or none to `keep` levels of.
     """
     found = families(world_id)
     for name in only:
         if name not in found:
             raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
-    calibration = Calibration(world_id, policies, episodes)
-    nominal = {k: v for k, v in calibration.nominal.items() if k != "episode_returns"}
-    entry = {
-        "policies": [
-            {"algorithm": {b.algorithm.name: dict(b.algorithm.settings)}, "steps": b.steps}
-            for b in calibration.bundles
-        ],
-        "episodes": episodes,
-        "first_seed": FIRST_SEED,
-        "versions": versions(),
-        "nominal": nominal,
-    }
+    if keep and earlier is None:
+        raise HeadstartError(f"'{world_id}' has no levels to keep: measure it without --keep first")
+    there = (earlier or {}).get("shifts", {})
+    report = Calibration(world_id, policies, episodes, FIRST_SEED)
+    entry = _entry(report)
     if only:
         for key, value in entry.items():
             if (earlier or {}).get(key) != value:
                 raise HeadstartError(
                     f"'{world_id}' was measured with other {key}: measure all of its families"
                 )
+    search = None if keep else Calibration(world_id, policies, episodes, SEARCH_SEED)
     bar = progress.add_task(world_id, total=len(found) + 1)
     rows: dict[str, Any] = {}
     for name, family in found.items():
+        its = {key: row for key, row in there.items() if key.startswith(f"{name}/")}
         if only and name not in only:
-            there = (earlier or {})["shifts"]
-            rows |= {key: row for key, row in there.items() if key.startswith(f"{name}/")}
+            rows |= its
         else:
-            levels = calibration.levels(family)
-            rows |= {f"{name}/{level}": row for level, row in levels.items()}
+            if search is not None:
+                where = {"search_episodes": episodes}
+                its = {
+                    f"{name}/{level}": {"severity": severity, **where}
+                    for level, severity in search.levels(family).items()
+                }
+            for key, row in its.items():
+                kept = {what: row[what] for what in ("severity", "search_episodes")}
+                changes = family.at(row["severity"])
+                rows[key] = {**kept, "changes": changes, **report.measure(changes)}
         progress.advance(bar)
     if unmodelled(world_id):
         changes = dict(unmodelled(world_id))
-        rows[UNMODELLED] = {"changes": changes, **calibration.measure(changes)}
+        rows[UNMODELLED] = {"changes": changes, **report.measure(changes)}
     return {**entry, "shifts": rows}
+
+
+def _entry(report: Calibration) -> dict[str, Any]:
+    """Return what was measured how, and what the nominal world gives."""
+    return {
+        "policies": [
+            {"algorithm": {b.algorithm.name: dict(b.algorithm.settings)}, "steps": b.steps}
+            for b in report.bundles
+        ],
+        "episodes": len(report.seeds),
+        "first_seed": FIRST_SEED,
+        "search_seed": SEARCH_SEED,
+        "versions": versions(),
+        "nominal": {k: v for k, v in report.nominal.items() if k != "episode_returns"},
+    }
 
 
 def calibrate_all(
@@ -191,12 +214,13 @@ def calibrate_all(
     out: Path | None,
     console: Console,
     only: Sequence[str] = (),
+    keep: bool = False,
 ) -> Iterator[Table]:
     """Calibrate several worlds (all with a policy by default), yielding a table each.
 
     `policies` are bundles trained in the (one) nominal world; by default the shipped one. What is
     measured is merged into the JSON file `out`, if one is given. With `only`, just these families
-    are measured, the others are as they stand in `out`.
+    are measured, the others are as they stand in `out`; with `keep`, no levels are looked for.
 
     Raises:
         HeadstartError: an unknown world, or one without policy or families.
@@ -210,7 +234,7 @@ def calibrate_all(
         chosen = list(policies) or [shipped.find("pretrained/nominal", world_id)]
         with Progress(console=console, transient=True) as progress:
             earlier = (read_json(out) or {}).get(world_id) if out is not None else None
-            measured = calibrate(world_id, chosen, episodes, progress, only, earlier)
+            measured = calibrate(world_id, chosen, episodes, progress, only, earlier, keep)
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})
         yield shifts_table(world_id, measured)

@@ -157,14 +157,17 @@ def _anchors(world_id: str) -> str:
     measured = measurements(world_id)
     if measured is None:
         return "Its shifts are not measured yet: headstart bench shifts does."
-    nominal, count, first = (measured[key] for key in ("nominal", "episodes", "first_seed"))
+    keys = "nominal", "episodes", "first_seed", "search_seed"
+    nominal, count, first, search = (measured[key] for key in keys)
     reference = sum(nominal["returns"]) / len(nominal["returns"])
     trained = ", ".join(f"{policy['steps']:,} steps" for policy in measured["policies"])
     return (
         f"Scores: 1 is the return of the nominal policy ({trained}) in the nominal world, "
         f"{reference:.1f}; 0 is that of random actions under the very shift (in the nominal world "
         f"{nominal['random']:.1f}). All over {count} episodes, seeds {first:,} on; the interval is "
-        f"over {'episodes' if len(nominal['returns']) == 1 else 'policies'}."
+        f"over {'episodes' if len(nominal['returns']) == 1 else 'policies'}. Levels were found on "
+        f"other episodes, seeds {search:,} on. An experiment on one of these shifts takes these "
+        "returns as its anchors, unless it gives others."
     )
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .config import Experiment, build, load
 from .running import plan
-from .running.preview import Pace
+from .running.preview import Known
 from .running.preview import preview as preview_run
 from .running.runner import PATIENCE, cores, matching, run_units, trial_name
 from .running.store import lock
@@ -112,11 +112,11 @@ def preview(
     """
     experiment, directory, where = _given(experiment, out, overrides, where)
     if experiment.sweep:
-        paces: dict[str, Pace] = {}
+        known = Known()
         for point in points(experiment, where):
             yield f"point {point.folder}"
             place = directory / POINTS / point.folder
-            yield from preview_run(point.experiment, place, jobs or cores(), where, paces)
+            yield from preview_run(point.experiment, place, jobs or cores(), where, known)
         return
     yield from preview_run(experiment, directory, jobs or cores(), where)
 

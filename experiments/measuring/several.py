@@ -95,8 +95,9 @@ def rows(of: Sequence[Member]) -> list[Entry]:
     """Return a row for each target, experiment and method, in the target's unit.
 
     `levels` has the entries `start` and `end`, `gains` those over the experiment's own scratch that
-    make its verdict, each with `estimate`, `low` and `high`, or None; a gain in returns is that in
-    scores times the distance of the anchors. `returns` has the raw levels, whatever the unit.
+    make its verdict, each with `estimate`, `low`, `high` and `converged`, or None; a gain in
+    returns is that in scores times the distance of the anchors. `returns` has the raw levels,
+    whatever the unit; `paired` is how many seeds gains are over, where those are not all.
     """
     found = []
     for target, there in targets(of).items():
@@ -120,7 +121,9 @@ def _result(entry: Mapping[str, Any], method: Mapping[str, Any], what: str) -> E
         scale = entry["anchors"]["reference"]["return"] - entry["anchors"]["random"]["return"]
     gains = method["gains"] or {}
     return {
+        "converged": method["converged"],
         "seeds": len(method["seeds"]),
+        "paired": None if method["paired"] == len(method["seeds"]) else method["paired"],
         "lost": len(method["failed"]),
         "returns": method["returns"],
         "levels": method["scores" if what == "score" else "returns"],
@@ -135,7 +138,7 @@ def _scaled(entry: Mapping[str, Any] | None, by: float) -> Entry | None:
         return None
     values = {key: entry[key] for key in ("estimate", "low", "high")}
     scaled = {key: None if value is None else by * value for key, value in values.items()}
-    return {**scaled, "side": entry["side"]}
+    return {**scaled, "side": entry["side"], "converged": entry.get("converged")}
 
 
 def settings(of: Sequence[Member]) -> list[dict[str, Any]]:

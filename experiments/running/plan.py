@@ -13,6 +13,7 @@ from ...agents.spaces import difference
 from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
+from ...envs.shifts import stored_anchors
 from ...transfer.methods import Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
@@ -37,7 +38,7 @@ def units(experiment: Experiment) -> list[Unit]:
     anchors = [
         Unit(f"anchors/{name}", 0)
         for name in ("source", *experiment.targets)
-        if name == "source" or experiment.targets[name].anchors is None
+        if name == "source" or known_anchors(experiment, name) is None
     ]
     found = methods(experiment)
     sources = [
@@ -194,16 +195,28 @@ def describe(world: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def known_anchors(experiment: Experiment) -> dict[str, Any]:
-    """Return the anchors that are given by the experiment."""
+def known_anchors(experiment: Experiment, target: str) -> dict[str, Any] | None:
+    """Return a target's anchors with their origins: given, or stored with its world; else None."""
+    its = experiment.targets[target]
+    if its.anchors is not None:
+        given = "given in the experiment"
+        return {key: _anchor(value, given) for key, value in its.anchors.model_dump().items()}
+    spec = its.spec(experiment.source)
+    # What else was changed may change returns, too.
+    found = None if spec.kwargs or spec.wrappers else stored_anchors(spec.world, spec.shift)
+    if found is None:
+        return None
+    where = f"on {spec.shift}" if spec.shift else "there"
     return {
-        name: {
-            key: {"return": value, "origin": "given in the experiment"}
-            for key, value in target.anchors.model_dump().items()
-        }
-        for name, target in experiment.targets.items()
-        if target.anchors is not None
+        "random": _anchor(found["random"], f"stored with the world: random actions {where}"),
+        "reference": _anchor(
+            found["reference"], "stored with the world: its nominal policy, not shifted"
+        ),
     }
+
+
+def _anchor(value: float, origin: str) -> dict[str, Any]:
+    return {"return": value, "origin": origin}
 
 
 def _spaces(world: Any) -> tuple[Any, Any]:

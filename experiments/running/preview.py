@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,14 @@ class Pace:
 
     step: float
     episode: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What points of a sweep share: paces by what they follow from, and keys of source policies."""
+
+    paces: dict[str, Pace] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,20 @@ def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
         return False
 
 
-def _kept(experiment: Experiment, directory: Path, unit: Unit) -> bool:
-    """Whether a source policy that is not begun yet would be taken from the cache."""
+def _kept(experiment: Experiment, directory: Path, unit: Unit, sources: set[str]) -> bool:
+    """Whether a source policy that is not begun yet would be taken from the cache.
+
+    There it is by then, if it is one of `sources`; one that would be trained is added to them.
+    """
     if not unit.path.startswith("source/") or experiment.source.bundle is not None:
         return False
     seed = int(unit.path.rpartition("-")[2])
-    return not bundles.exists(directory / unit.path / "checkpoint") and cache.holds(
-        experiment, seed
+    key = cache.key(experiment, seed) if cache.folder() else None
+    planned = key in sources
+    if key is not None:
+        sources.add(key)
+    return not bundles.exists(directory / unit.path / "checkpoint") and (
+        planned or cache.holds(experiment, seed)
     )
 
 
@@ -152,11 +167,11 @@ def preview(
     directory: Path,
     jobs: int,
     where: str = "experiment",
-    known: dict[str, Pace] | None = None,
+    known: Known | None = None,
 ) -> Iterator[Table | str]:
     """Yield what a run in `directory` would do and how long it would take, doing none of it.
 
-    `known` holds paces by what they follow from, and is added to: points of a sweep share them.
+    `known` holds what points of a sweep share, and is added to.
 
     Raises:
         ConfigError: the experiment cannot run.
@@ -164,16 +179,18 @@ def preview(
     plan.check(experiment, where)
     units = plan.units(experiment)
     done = {unit.path for unit in units if _done(experiment, directory, unit)}
+    known = known or Known()
     kept = {
-        unit.path for unit in units if unit.path not in done and _kept(experiment, directory, unit)
+        unit.path
+        for unit in units
+        if unit.path not in done and _kept(experiment, directory, unit, known.sources)
     }
     found = lines(experiment, done | kept)
-    known = {} if known is None else known
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
-    if key not in known:
-        known[key] = measure(experiment)
-    pace = known[key]
+    if key not in known.paces:
+        known.paces[key] = measure(experiment)
+    pace = known.paces[key]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("what", "units", "left", "steps each", "episodes each", "core minutes left"):
         table.add_column(column, justify="left" if column == "what" else "right")
@@ -188,7 +205,7 @@ def preview(
         )
     yield table
     if kept:
-        yield f"{len(kept)} of the source policies are in the cache and need not be trained."
+        yield f"{len(kept)} of the source policies will be in the cache and need not be trained."
     seconds = sum(line.seconds(pace) for line in found)
     steps = sum(line.left * line.steps for line in found)
     left = sum(line.left for line in found)

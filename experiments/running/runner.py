@@ -148,7 +148,8 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         }
         for label, method in plan.methods(experiment).items()
     }
-    known = facts.begin(parameters, plan.known_anchors(experiment), methods)
+    anchors = {name: plan.known_anchors(experiment, name) for name in experiment.targets}
+    known = facts.begin(parameters, {k: v for k, v in anchors.items() if v is not None}, methods)
     write_json(directory / "facts.json", known)
     write_text(path, yaml.safe_dump(resolved, sort_keys=False))
 

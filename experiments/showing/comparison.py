@@ -133,13 +133,16 @@ def header(row: Entry) -> list[str]:
 
 def cells(row: Entry) -> list[Cell]:
     """Return the cells of a row."""
-    lost = f"of {row['seeds'] + row['lost']}" if row["lost"] else ""
-    levels = [_levels(row["returns"], "return")]
-    levels += [_levels(row["levels"], "score")] if row["unit"] == "score" else []
+    lost = [f"of {row['seeds'] + row['lost']}"] if row["lost"] else []
+    if row["paired"] is not None:
+        lost.append(f"{row['paired']} paired")
+    star = "*" * (row["converged"] is False)
+    levels = [_levels(row["returns"], "return", star)]
+    levels += [_levels(row["levels"], "score", star)] if row["unit"] == "score" else []
     return [
         (row["experiment"], ""),
         (row["method"], ""),
-        (str(row["seeds"]), lost),
+        (str(row["seeds"]), ", ".join(lost)),
         *levels,
         *(_gain(row["gains"][gain], row["unit"]) for gain in GAINS),
         _time(row["time"]),
@@ -166,19 +169,22 @@ def note(rows: Sequence[Entry]) -> str:
         f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
         "seeds. Returns and scores are at step 0 → at the end. Reached: seeds that hold the "
         "threshold of their experiment, and the Kaplan-Meier median of when they do."
+        + f" {formats.UNFINISHED}" * any(row["converged"] is False for row in rows)
+        + f" {formats.PAIRED}" * any(row["paired"] is not None for row in rows)
     )
 
 
-def _levels(found: Mapping[str, Any] | None, unit: str) -> Cell:
+def _levels(found: Mapping[str, Any] | None, unit: str, star: str) -> Cell:
     if found is None:
         return formats.NONE, ""
-    return _value(found["start"]["estimate"], unit), f"→ {_value(found['end']['estimate'], unit)}"
+    start, end = (_value(found[at]["estimate"], unit) for at in ("start", "end"))
+    return start, f"→ {end}{star}"
 
 
 def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
-    estimate = _value(found["estimate"], unit, "+")
+    estimate = _value(found["estimate"], unit, "+") + "*" * (found["converged"] is False)
     if found["low"] is None or found["high"] is None:
         return estimate, "no interval"
     return estimate, f"[{_value(found['low'], unit, '+')}, {_value(found['high'], unit, '+')}]"

@@ -10,6 +10,7 @@ UNFINISHED = (
     "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
 )
 """What a star says, in every caption under which there is one."""
+PAIRED = "Paired: the seeds that scratch has too, over which the gains are."
 
 
 def number(value: float | None) -> str:

@@ -92,7 +92,7 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     if any(method["converged"] is False for method in entry["methods"].values()):
         caption += f" {formats.UNFINISHED}"
     if any(formats.unpaired(method) for method in entry["methods"].values()):
-        caption += " Paired: the seeds that scratch has too, over which the gains are."
+        caption += f" {formats.PAIRED}"
     header = ("method", "seeds", "return", *GAINS.values(), "reached", "median time", "verdict")
     rows = []
     for name, method in entry["methods"].items():

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from ...agents.evaluation import EvaluationError
 from ...agents.training import TrainingError
 from ..curves import CURVE, read_evaluations
+from ..running.plan import known_anchors
 from ..running.store import StoreError, lock, read_json, write_json, write_text
 from ..running.trial import Stop, run_unit
 from .objective import Curve, Scale, reports, scale, value
@@ -62,10 +63,11 @@ def add_first(study: Study, task: Task, out: Path) -> None:
     if study.get_trials(deepcopy=False):
         return
     found, targets, scales = curves(task, out / FIRST), task.experiment.targets, []
-    for number, (name, target) in enumerate(targets.items()):
+    for number, name in enumerate(targets):
         returns = np.concatenate([heights for _, heights in found[number :: len(targets)]])
-        if target.anchors is not None:
-            random, reference = target.anchors.random, target.anchors.reference
+        known = known_anchors(task.experiment, name)
+        if known is not None:
+            random, reference = known["random"]["return"], known["reference"]["return"]
         else:
             measured = read_json(out / FIRST / "anchors" / name / "random.json") or {}
             random, reference = measured["return"], None

@@ -15,6 +15,7 @@ from headstart.envs.shifts import (
     measurements,
     shift_changes,
     shift_names,
+    stored_anchors,
     unmodelled,
 )
 
@@ -100,6 +101,21 @@ def test_measured_levels_are_what_their_names_promise(world_id):
             assert row["changes"] == families(world_id)[family].at(row["severity"])
             assert row["changes"] == shift_changes(world_id, name)
             assert in_band(name, row["score"]), f"{name} of {world_id} is out of its band"
+
+
+def test_anchors_are_stored_for_every_level_and_the_world_itself(monkeypatch):
+    rows = {"slippery/mild": {"random": 3.0}, "unmodelled": {"random": 4.0}}
+    nominal = {"random": 1.0, "returns": [10.0, 30.0]}
+    monkeypatch.setattr(
+        "headstart.envs.shifts.measurements",
+        lambda world: {"nominal": nominal, "shifts": rows} if world == HOPPER else None,
+    )
+    assert stored_anchors(HOPPER, {}) == {"random": 1.0, "reference": 20.0}
+    assert stored_anchors(HOPPER, "slippery/mild") == {"random": 3.0, "reference": 20.0}
+    assert stored_anchors(HOPPER, "unmodelled") == {"random": 4.0, "reference": 20.0}
+    assert stored_anchors(HOPPER, "slippery/0.5") is None
+    assert stored_anchors(HOPPER, {"payload": "+ 1"}) is None
+    assert stored_anchors("Pendulum-v1", {}) is None
 
 
 def test_bands():

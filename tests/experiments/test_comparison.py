@@ -232,6 +232,22 @@ def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
     assert "&lt;b&gt;cpu" in html
 
 
+def test_what_still_moves_and_seeds_without_a_pair_are_marked(tiny, twin):
+    of = members(tiny, twin())
+    plain = Comparison(of).markdown()
+    assert "not converged" not in plain
+    assert "paired" not in plain.lower()
+    method = of[1].summary["targets"][TARGET]["methods"]["fine_tune"]
+    method["converged"], method["paired"] = False, 1
+    method["gains"]["asymptotic"]["converged"] = False
+    text = Comparison(of).markdown()
+    assert "| other | fine_tune | 2 1 paired | -54 → -15.5* | 0.60 → 0.95* | +0.60 [" in text
+    assert re.search(r"\| quickstart \| fine_tune \| 2 \| -54 → -15.5 \| 0.60 → 0.95 \|", text)
+    assert "| +0.35* [" in text
+    assert "* not converged: the method" in text
+    assert "Paired: the seeds that scratch has too" in text
+
+
 def test_gains_are_coloured_by_their_side(make_run):
     root = make_run(seeds=range(6), targets=(TARGET,))
     shutil.copytree(root, root.parent / "twin")

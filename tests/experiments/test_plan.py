@@ -1,0 +1,61 @@
+"""What a run has to do: which anchors are known, and which are measured."""
+
+import pytest
+from headstart.envs.shifts import measurements
+from headstart.experiments.config import build
+from headstart.experiments.running.plan import known_anchors, units
+
+REACH = "headstart/PandaReach-v0"
+GIVEN = {"random": -1.0, "reference": 2.0}
+TARGETS = {
+    "itself": {},
+    "named": {"shift": "weak-motors/moderate"},
+    "given": {"shift": "weak-motors/moderate", "anchors": GIVEN},
+    "between": {"shift": "weak-motors/0.5"},
+    "spelled": {"shift": {"motor_strength": "* 0.7"}},
+    "rendered": {"kwargs": {"render_mode": "rgb_array"}},
+    "shorter": {"wrappers": [{"gymnasium.wrappers:TimeLimit": {"max_episode_steps": 25}}]},
+    "foreign": {"world": "Pendulum-v1"},
+}
+MEASURED = ["between", "spelled", "rendered", "shorter", "foreign"]
+
+
+@pytest.fixture
+def experiment():
+    return build(
+        {
+            "name": "anchored",
+            "source": {"world": REACH, "steps": 4_096},
+            "targets": {name: {**target, "steps": 4_096} for name, target in TARGETS.items()},
+            "methods": ["scratch"],
+            "seeds": [0],
+            "evaluation": {"every": 4_096},
+        }
+    )
+
+
+def test_what_is_stored_or_given_is_not_measured(experiment):
+    measured = {unit.path for unit in units(experiment) if unit.path.startswith("anchors/")}
+    assert measured == {"anchors/source", *(f"anchors/{name}" for name in MEASURED)}
+
+
+def test_anchors_say_where_they_come_from(experiment):
+    stored, reference = (
+        measurements(REACH),
+        "stored with the world: its nominal policy, not shifted",
+    )
+    home = sum(stored["nominal"]["returns"]) / len(stored["nominal"]["returns"])
+    origin = "stored with the world: random actions"
+    assert known_anchors(experiment, "itself") == {
+        "random": {"return": stored["nominal"]["random"], "origin": f"{origin} there"},
+        "reference": {"return": home, "origin": reference},
+    }
+    level = stored["shifts"]["weak-motors/moderate"]
+    assert known_anchors(experiment, "named") == {
+        "random": {"return": level["random"], "origin": f"{origin} on weak-motors/moderate"},
+        "reference": {"return": home, "origin": reference},
+    }
+    assert known_anchors(experiment, "given") == {
+        key: {"return": value, "origin": "given in the experiment"} for key, value in GIVEN.items()
+    }
+    assert [known_anchors(experiment, name) for name in MEASURED] == [None] * len(MEASURED)
