@@ -241,9 +241,9 @@ def test_what_still_moves_and_seeds_without_a_pair_are_marked(tiny, twin):
     method["converged"], method["paired"] = False, 1
     method["gains"]["asymptotic"]["converged"] = False
     text = Comparison(of).markdown()
-    assert "| other | fine_tune | 2 1 paired | -54 → -15.5* | 0.60 → 0.95* | +0.60 [" in text
+    assert r"| other | fine_tune | 2 1 paired | -54 → -15.5\* | 0.60 → 0.95\* | +0.60 [" in text
     assert re.search(r"\| quickstart \| fine_tune \| 2 \| -54 → -15.5 \| 0.60 → 0.95 \|", text)
-    assert "| +0.35* [" in text
+    assert r"| +0.35\* [" in text
     assert "* not converged: the method" in text
     assert "Paired: the seeds that scratch has too" in text
 
