@@ -49,12 +49,12 @@ def shifts(
     family: Annotated[
         list[str] | None,
         typer.Option(
-            help="Measure this family only, the others stay as they are in --out; may be repeated.",
+            help="Measure this family only, the others stay as they are; may be repeated.",
             show_default="all",
         ),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Measure the levels in --out; find none anew.")
+        bool, typer.Option("--keep", help="Measure the levels that there are; find none.")
     ] = False,
 ) -> None:
     """Calibrate the named shifts: find and measure their levels for nominal policies."""

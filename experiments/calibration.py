@@ -21,13 +21,17 @@ from ..agents.evaluation import Act, Evaluator
 from ..envs.catalog import WORLDS
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
-from ..envs.shifts import UNMODELLED, Family, families, in_band, unmodelled
+from ..envs.shifts import UNMODELLED, Family, families, in_band, measurements, unmodelled
 from .measuring.statistics import mean_interval
 from .running.facts import versions
 from .running.store import read_json, write_json
 
-SEARCH_SEED, FIRST_SEED = 1_000_000, 3_000_000
-"""The first seed of the episodes that levels are found on, and of those they are measured on."""
+SEARCH_SEED, FIRST_SEED = 4_000_000, 3_000_000
+"""The first seed of the episodes that levels are found on, and of those they are measured on.
+
+Neither are those of experiments and cards, from 1,000,000 on.
+"""
+SEARCHED = ("search_seed", "search_episodes")
 WORLDS_AT_ONCE = 10
 GRID = (0.25, 0.5, 0.75, 1.0)
 AIMS = {"mild": 0.875, "moderate": 0.6, "severe": 0.25}
@@ -156,9 +160,12 @@ def calibrate(
     for name in only:
         if name not in found:
             raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
-    if keep and earlier is None:
-        raise HeadstartError(f"'{world_id}' has no levels to keep: measure it without --keep first")
     there = (earlier or {}).get("shifts", {})
+    for name in only or found if keep else ():
+        if not any(key.startswith(f"{name}/") for key in there):
+            raise HeadstartError(
+                f"'{world_id}' has no levels of '{name}' to keep: measure it without --keep first"
+            )
     report = Calibration(world_id, policies, episodes, FIRST_SEED)
     entry = _entry(report)
     if only:
@@ -176,13 +183,13 @@ def calibrate(
             rows |= its
         else:
             if search is not None:
-                where = {"search_episodes": episodes}
+                where = dict(zip(SEARCHED, (SEARCH_SEED, episodes), strict=True))
                 its = {
                     f"{name}/{level}": {"severity": severity, **where}
                     for level, severity in search.levels(family).items()
                 }
             for key, row in its.items():
-                kept = {what: row[what] for what in ("severity", "search_episodes")}
+                kept = {what: row[what] for what in ("severity", *SEARCHED)}
                 changes = family.at(row["severity"])
                 rows[key] = {**kept, "changes": changes, **report.measure(changes)}
         progress.advance(bar)
@@ -201,7 +208,6 @@ def _entry(report: Calibration) -> dict[str, Any]:
         ],
         "episodes": len(report.seeds),
         "first_seed": FIRST_SEED,
-        "search_seed": SEARCH_SEED,
         "versions": versions(),
         "nominal": {k: v for k, v in report.nominal.items() if k != "episode_returns"},
     }
@@ -220,7 +226,8 @@ def calibrate_all(
 
     `policies` are bundles trained in the (one) nominal world; by default the shipped one. What is
     measured is merged into the JSON file `out`, if one is given. With `only`, just these families
-    are measured, the others are as they stand in `out`; with `keep`, no levels are looked for.
+    are measured; with `keep`, no levels are looked for. What is not measured, or looked for, is as
+    it stands in `out`, or else in the table that comes along.
 
     Raises:
         HeadstartError: an unknown world, or one without policy or families.
@@ -233,7 +240,8 @@ def calibrate_all(
             raise HeadstartError(f"no shifts of '{world_id}'{nearest(world_id, known)}")
         chosen = list(policies) or [shipped.find("pretrained/nominal", world_id)]
         with Progress(console=console, transient=True) as progress:
-            earlier = (read_json(out) or {}).get(world_id) if out is not None else None
+            written = (read_json(out) or {}).get(world_id) if out is not None else None
+            earlier = written or measurements(world_id)
             measured = calibrate(world_id, chosen, episodes, progress, only, earlier, keep)
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})

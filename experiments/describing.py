@@ -157,8 +157,7 @@ def _anchors(world_id: str) -> str:
     measured = measurements(world_id)
     if measured is None:
         return "Its shifts are not measured yet: headstart bench shifts does."
-    keys = "nominal", "episodes", "first_seed", "search_seed"
-    nominal, count, first, search = (measured[key] for key in keys)
+    nominal, count, first = (measured[key] for key in ("nominal", "episodes", "first_seed"))
     reference = sum(nominal["returns"]) / len(nominal["returns"])
     trained = ", ".join(f"{policy['steps']:,} steps" for policy in measured["policies"])
     return (
@@ -166,7 +165,7 @@ def _anchors(world_id: str) -> str:
         f"{reference:.1f}; 0 is that of random actions under the very shift (in the nominal world "
         f"{nominal['random']:.1f}). All over {count} episodes, seeds {first:,} on; the interval is "
         f"over {'episodes' if len(nominal['returns']) == 1 else 'policies'}. Levels were found on "
-        f"other episodes, seeds {search:,} on. An experiment on one of these shifts takes these "
+        "other episodes. An experiment on one of these shifts, or on the world itself, takes these "
         "returns as its anchors, unless it gives others."
     )
 

@@ -64,7 +64,8 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
     user's home.
 
     Raises:
-        ClusterError: Ray is not installed, or nothing answers at the address in time.
+        ClusterError: Ray is not installed, was imported without asking for a token, or nothing
+            answers at the address in time.
     """
     if address != LOCAL:
         _knock(address)
@@ -72,7 +73,14 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", f"{PATIENCE:.0f}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == LOCAL:
+        if sys.modules.get("ray") is not None and os.environ.get("RAY_AUTH_MODE") != "token":
+            raise ClusterError(
+                "--cluster local: Ray was imported before, and asks for no token then; "
+                "set the environment variable RAY_AUTH_MODE=token before importing it"
+            )
         os.environ["RAY_AUTH_MODE"] = "token"
+        # Ray's workers would give way to whatever else runs here, as those of --jobs do not.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ModuleNotFoundError:

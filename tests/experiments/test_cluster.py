@@ -1,6 +1,8 @@
 """The same run on a Ray cluster: equal results, machines lost in the middle, clear errors."""
 
 import contextlib
+import gc
+import importlib.util
 import io
 import json
 import os
@@ -12,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -26,6 +29,7 @@ from rich.console import Console
 
 WORLD = """
 import time
+import warnings
 
 import gymnasium
 import numpy as np
@@ -135,6 +139,17 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         pass
 
 
+def test_a_ray_that_asks_for_no_token_is_refused_here(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", object())
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with (
+        pytest.raises(ClusterError, match=r"imported before.*RAY_AUTH_MODE=token"),
+        connected("local", build(SMALL)),
+    ):
+        pass
+    assert "RAY_AUTH_MODE" not in os.environ
+
+
 def test_what_a_unit_needs_goes_out_and_what_it_wrote_comes_back_whole(tmp_path):
     run, far = tmp_path / "run", tmp_path / "far"
     files = {
@@ -185,7 +200,12 @@ def test_what_a_unit_needs_goes_out_and_what_it_wrote_comes_back_whole(tmp_path)
 
 @pytest.fixture
 def ray():
-    return pytest.importorskip("ray")
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    yield
+    # Ray does not wait for the processes that it has ended.
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
 
 
 def results(place):
@@ -201,6 +221,16 @@ def test_a_cluster_of_this_machine_gives_the_same_results(here, ray):
     for path in Path("one").rglob("evaluations.jsonl"):
         assert (Path("far") / path.relative_to("one")).read_bytes() == path.read_bytes()
     assert not list(Path("far").rglob("checkpoint"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+def test_workers_of_this_machine_do_not_give_way_to_others(monkeypatch):
+    monkeypatch.delenv("RAY_worker_niceness", raising=False)
+    with connected("local", build(SMALL)):
+        import ray
+
+        assert ray.get(ray.remote(lambda: os.nice(0)).remote()) == os.nice(0)
 
 
 @pytest.mark.slow
