@@ -114,7 +114,8 @@ def worlds() -> str:
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
         "the level is that extreme, marked as out of its band: beyond it the parameter means "
         "nothing any more, or the physics does not hold. Levels were found on other episodes than "
-        "those their scores are of. `unmodelled` changes what the "
+        "those their scores are of, so that a score can lie a little beyond its band, and is "
+        "marked then, too. `unmodelled` changes what the "
         "world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",

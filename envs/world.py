@@ -251,6 +251,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         if shape != self._shape:
             if self._shape not in self._kept:
                 self.simulation.close()
+            self._shape = ()  # none, should building fail
             self._use(shape)
         self.simulation.restore()
         for apply, parameters in self._appliers:

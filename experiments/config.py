@@ -118,10 +118,10 @@ class Target(Section):
     steps: Steps
     """Environment steps that every method may train for here, per seed."""
     anchors: Anchors | None = None
-    """The returns that mean a score of 0 and of 1. By default, on a calibrated shift of a world of
-    headstart, those stored with the world: of random actions on that shift, and of its nominal
-    policy without it. Elsewhere the run measures the former, and 1 is the best that any of the
-    experiment's methods reaches in the end."""
+    """The returns that mean a score of 0 and of 1. By default, in a world of headstart as it is
+    or on a calibrated shift of it, those stored with it: of random actions there, and of its
+    nominal policy in the world as it is. Elsewhere the run measures the former, and 1 is the best
+    that any of the experiment's methods reaches in the end."""
 
     _text = field_validator("shift", mode="before")(_as_text)
 

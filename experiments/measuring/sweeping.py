@@ -292,19 +292,20 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
     scored = [target for target, found in swept["targets"].items() if found["scored"]]
     unscored = [target for target in swept["targets"] if target not in scored]
     found = _averaged(list(swept["targets"]), points)
-    own = any(
+    own = [
         ((anchors.get("reference") or {}).get("origin") or "").startswith("best asympt")
         for _, summary in points
         for anchors in (summary["targets"][target]["anchors"] for target in scored)
-    )
+    ]
     if unscored:
         found.append(
             f"Not every point has scores on {', '.join(unscored)}: returns are what is shown, and "
             "each point's report says why."
         )
-    if own and swept["kind"] != "leave_one_out":
+    if any(own) and swept["kind"] != "leave_one_out":
+        where = "at each point" if all(own) else "at points without anchors of their own"
         found.append(
-            "A score of 1 is, at each point, the best that any method reached there: scores say "
+            f"A score of 1 is, {where}, the best that any method reached there: scores say "
             "who is ahead at a point, not that one point is as hard as another."
         )
     failures = sum(len(summary["failures"]) for _, summary in points)

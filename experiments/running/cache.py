@@ -80,10 +80,9 @@ def key(experiment: Experiment, seed: int) -> str | None:
     return _hash(json.dumps(content, sort_keys=True).encode())
 
 
-def holds(experiment: Experiment, seed: int) -> bool:
-    """Whether the source policy of `seed` need not be trained, unless its copy is damaged."""
+def holds(name: str | None) -> bool:
+    """Whether the source policy of a `key` need not be trained, unless its copy is damaged."""
     root = folder()
-    name = key(experiment, seed) if root is not None else None
     return root is not None and name is not None and is_whole(_place(root, name))
 
 

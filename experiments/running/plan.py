@@ -21,6 +21,9 @@ from ...transfer.randomization import UniformRandomization
 from ..config import ConfigError, Experiment, method_label, source_seed
 from ..tuned import own_settings
 
+SOURCE = "source"
+"""What the source is called among the worlds that have anchors."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -37,8 +40,8 @@ def units(experiment: Experiment) -> list[Unit]:
     steps = source.steps if source.bundle is None else 0
     anchors = [
         Unit(f"anchors/{name}", 0)
-        for name in ("source", *experiment.targets)
-        if name == "source" or known_anchors(experiment, name) is None
+        for name in (SOURCE, *experiment.targets)
+        if known_anchors(experiment, name) is None
     ]
     found = methods(experiment)
     sources = [
@@ -195,13 +198,16 @@ def describe(world: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def known_anchors(experiment: Experiment, target: str) -> dict[str, Any] | None:
-    """Return a target's anchors with their origins: given, or stored with its world; else None."""
-    its = experiment.targets[target]
-    if its.anchors is not None:
+def known_anchors(experiment: Experiment, name: str) -> dict[str, Any] | None:
+    """Return the anchors of a target, or of the source, with their origins.
+
+    They are given in the experiment, or stored with the world; else None.
+    """
+    its = None if name == SOURCE else experiment.targets[name]
+    if its is not None and its.anchors is not None:
         given = "given in the experiment"
         return {key: _anchor(value, given) for key, value in its.anchors.model_dump().items()}
-    spec = its.spec(experiment.source)
+    spec = experiment.source.spec() if its is None else its.spec(experiment.source)
     # What else was changed may change returns, too.
     found = None if spec.kwargs or spec.wrappers else stored_anchors(spec.world, spec.shift)
     if found is None:

@@ -106,7 +106,7 @@ def _kept(experiment: Experiment, directory: Path, unit: Unit, sources: set[str]
     if key is not None:
         sources.add(key)
     return not bundles.exists(directory / unit.path / "checkpoint") and (
-        planned or cache.holds(experiment, seed)
+        planned or cache.holds(key)
     )
 
 

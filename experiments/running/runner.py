@@ -148,8 +148,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         }
         for label, method in plan.methods(experiment).items()
     }
-    anchors = {name: plan.known_anchors(experiment, name) for name in experiment.targets}
-    known = facts.begin(parameters, {k: v for k, v in anchors.items() if v is not None}, methods)
+    known = facts.begin(parameters, _known_anchors(experiment), methods)
     write_json(directory / "facts.json", known)
     write_text(path, yaml.safe_dump(resolved, sort_keys=False))
 
@@ -180,10 +179,19 @@ def first_difference(there: Any, here: Any, path: str = "") -> str | None:
     return None if there == here else f"{path} is {there!r} there and {here!r} here"
 
 
+def _known_anchors(experiment: Experiment) -> dict[str, Any]:
+    found = {
+        name: plan.known_anchors(experiment, name) for name in (plan.SOURCE, *experiment.targets)
+    }
+    return {name: anchors for name, anchors in found.items() if anchors is not None}
+
+
 def _collect_anchors(experiment: Experiment, directory: Path) -> None:
     """Put the measured anchors among the facts."""
     known = read_json(directory / "facts.json") or {}
-    for name in ("source", *experiment.targets):
+    # A run that was begun before a shift was measured has none of its anchors.
+    known["anchors"] = {**_known_anchors(experiment), **known["anchors"]}
+    for name in (plan.SOURCE, *experiment.targets):
         record = read_json(directory / "anchors" / name / "random.json")
         if record is not None:
             origin = f"measured: uniformly random actions, {record['episodes']} episodes"

@@ -213,7 +213,7 @@ class _Work:
     def anchor(self, name: str) -> None:
         """Measure what a policy of uniformly random actions gets."""
         source = self.experiment.source
-        spec = source.spec() if name == "source" else self.experiment.targets[name].spec(source)
+        spec = source.spec() if name == plan.SOURCE else self.experiment.targets[name].spec(source)
         first = self.experiment.evaluation.seed
         evaluator = Evaluator(spec.make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
         space = evaluator.world.action_space

@@ -210,7 +210,7 @@ def _flat(row: Entry) -> dict[str, Any]:
         "experiment": row["experiment"],
         "directory": str(member.run.directory),
         **{key: row[key] for key in ("target", "world", "method", "steps", "seeds", "lost")},
-        "unit": row["unit"],
+        **{key: row[key] for key in ("paired", "converged", "unit")},
     }
     for name, entry in measured.items():
         found = entry or {}

@@ -10,7 +10,7 @@ UNFINISHED = (
     "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
 )
 """What a star says, in every caption under which there is one."""
-PAIRED = "Paired: the seeds that scratch has too, over which the gains are."
+PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
 def number(value: float | None) -> str:

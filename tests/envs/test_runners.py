@@ -171,6 +171,17 @@ def test_a_kept_simulation_plays_as_a_new_one(make):
     assert world.simulation is kept
 
 
+def test_a_world_outlives_a_shape_that_cannot_be_built(make, monkeypatch):
+    world = make("Hopper")
+    world.set_parameters({"leg_length": 0.55})
+    with monkeypatch.context() as broken:
+        broken.setattr(HopperRun, "__init__", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.reset()
+    world.set_parameters({})
+    assert np.array_equal(world.reset(seed=0)[0], make("Hopper").reset(seed=0)[0])
+
+
 def test_only_some_simulations_are_kept_and_all_are_closed(make):
     world = make("Hopper")
     lengths = [0.41 + 0.02 * number for number in range(KEPT + 2)]

@@ -245,7 +245,7 @@ def test_what_still_moves_and_seeds_without_a_pair_are_marked(tiny, twin):
     assert re.search(r"\| quickstart \| fine_tune \| 2 \| -54 → -15.5 \| 0.60 → 0.95 \|", text)
     assert r"| +0.35\* [" in text
     assert "* not converged: the method" in text
-    assert "Paired: the seeds that scratch has too" in text
+    assert "Paired: the seeds that scratch has too;" in text
 
 
 def test_gains_are_coloured_by_their_side(make_run):

@@ -3,7 +3,9 @@
 import pytest
 from headstart.envs.shifts import measurements
 from headstart.experiments.config import build
-from headstart.experiments.running.plan import known_anchors, units
+from headstart.experiments.running.plan import SOURCE, known_anchors, units
+from headstart.experiments.running.runner import _collect_anchors
+from headstart.experiments.running.store import read_json, write_json
 
 REACH = "headstart/PandaReach-v0"
 GIVEN = {"random": -1.0, "reference": 2.0}
@@ -36,7 +38,7 @@ def experiment():
 
 def test_what_is_stored_or_given_is_not_measured(experiment):
     measured = {unit.path for unit in units(experiment) if unit.path.startswith("anchors/")}
-    assert measured == {"anchors/source", *(f"anchors/{name}" for name in MEASURED)}
+    assert measured == {f"anchors/{name}" for name in MEASURED}
 
 
 def test_anchors_say_where_they_come_from(experiment):
@@ -58,4 +60,34 @@ def test_anchors_say_where_they_come_from(experiment):
     assert known_anchors(experiment, "given") == {
         key: {"return": value, "origin": "given in the experiment"} for key, value in GIVEN.items()
     }
+    assert known_anchors(experiment, SOURCE) == known_anchors(experiment, "itself")
     assert [known_anchors(experiment, name) for name in MEASURED] == [None] * len(MEASURED)
+
+
+def test_a_run_begun_without_stored_anchors_gets_them_at_its_end(experiment, tmp_path):
+    measured = {"random": {"return": 3.0, "origin": "measured"}, "reference": None}
+    write_json(tmp_path / "facts.json", {"anchors": {"named": measured}})
+    write_json(tmp_path / "anchors/between/random.json", {"return": 5.0, "episodes": 100})
+    _collect_anchors(experiment, tmp_path)
+    anchors = read_json(tmp_path / "facts.json")["anchors"]
+    assert anchors["named"] == measured  # on what it was begun with it stays
+    assert anchors["itself"] == known_anchors(experiment, "itself")
+    assert anchors["between"]["random"]["return"] == 5.0
+    assert anchors.keys() == {"source", "itself", "named", "given", "between"}
+
+
+def test_a_source_that_was_changed_is_measured():
+    source = {"world": REACH, "steps": 4_096, "kwargs": {"render_mode": "rgb_array"}}
+    there = {"world": REACH, "steps": 4_096}
+    changed = build(
+        {
+            "name": "changed",
+            "source": source,
+            "targets": {"there": there},
+            "methods": ["scratch"],
+            "seeds": [0],
+            "evaluation": {"every": 4_096},
+        }
+    )
+    measured = [unit.path for unit in units(changed) if unit.path.startswith("anchors/")]
+    assert measured == ["anchors/source"]
