@@ -21,7 +21,7 @@ from headstart import envs
 from headstart.agents import shipped
 from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
 from headstart.agents.presets import PRESETS
-from headstart.envs import shifts
+from headstart.envs import shifts, vector
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
 from headstart.envs.ranges import RANGES
@@ -42,6 +42,16 @@ RL_ZOO = {
 HERE = Path(__file__).parent
 MADE = "<!-- Made by docs/generate.py from the code: change it there. -->"
 STUDY = "quickstart"
+
+MANY = """
+import gymnasium
+from headstart.envs.vector import ParallelVecEnv
+from stable_baselines3 import PPO
+
+worlds = ParallelVecEnv([lambda: gymnasium.make("headstart/A1Walk-v0")] * 16, workers=2)
+PPO("MlpPolicy", worlds).learn(100_000)
+worlds.close()
+""".strip()
 
 # Settings that are ours, or that mean something else here than in Stable-Baselines3.
 MEANINGS = {
@@ -119,6 +129,12 @@ def worlds() -> str:
         "world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",
+        "## Many at once",
+        _joined(inspect.getdoc(vector) or ""),
+        f"```python\n{MANY}\n```",
+        "`ParallelVectorEnv` is the same as a Gymnasium vector environment. A worker that dies, or "
+        "says nothing for `timeout` seconds, ends all with one error that says what became of it. "
+        "How much faster it is: [speed.md](../experiments/results/speed.md).",
         "## How finely time is divided",
         _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
         + " `error` is in standard deviations of the observations, over "
