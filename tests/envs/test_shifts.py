@@ -101,8 +101,11 @@ def test_measured_levels_are_what_their_names_promise(world_id):
             assert row["changes"] == families(world_id)[family].at(row["severity"])
             assert row["changes"] == shift_changes(world_id, name)
             least, most = LEVELS[level]
-            # On other episodes than it was found on, a level may be a little off.
-            assert max(least, low) <= min(most, high), f"{name} of {world_id} is out of its band"
+            # There may be no more harm in it; and on other episodes than it was found on, a level
+            # may be a little off.
+            extreme = row["severity"] == 1.0 and row["score"] >= most
+            near = max(least, low) <= min(most, high)
+            assert extreme or near, f"{name} of {world_id} is out of its band"
 
 
 def test_anchors_are_stored_for_every_level_and_the_world_itself(monkeypatch):
