@@ -47,6 +47,9 @@ FRAME_HEAD = 9
 """Bytes of a frame's head: length (3), kind (1), flags (1), stream (4)."""
 SETTINGS = b"\x04"
 """The kind of the frame that a server of HTTP/2 says first."""
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+"""Threads that allocate from one place: else each unit's thread takes another in a Ray worker, which
+grows to gigabytes and halves its speed after some units."""
 Files = dict[str, bytes]
 
 
@@ -90,7 +93,7 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
     settings: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": "error",
-        "runtime_env": {"env_vars": {**ONE_THREAD, "PYTHONPATH": python_path()}},
+        "runtime_env": {"env_vars": {**ONE_THREAD, **ONE_ARENA, "PYTHONPATH": python_path()}},
     }
     if address == LOCAL:
         settings |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
