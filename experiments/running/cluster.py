@@ -48,8 +48,8 @@ FRAME_HEAD = 9
 SETTINGS = b"\x04"
 """The kind of the frame that a server of HTTP/2 says first."""
 ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
-"""Threads that allocate from one place: else each unit's thread takes another in a Ray worker, which
-grows to gigabytes and halves its speed after some units."""
+"""All threads allocate from one place: else each unit's thread takes another one in a Ray worker,
+which grows to gigabytes, and after some units is slower by half."""
 Files = dict[str, bytes]
 
 
