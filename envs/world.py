@@ -220,7 +220,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def morphology(self) -> tuple[Parameter, ...]:
-        """The parameters of which a new value builds the simulation anew (some milliseconds)."""
+        """The parameters of which a new value builds the simulation anew (some milliseconds).
+
+        What is built for values that come back is kept, for the last `KEPT` of them.
+        """
         return self.robot.morphology
 
     @property
