@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,10 +13,6 @@ from .errors import HeadstartError, nearest
 from .parameters import Parameter, ParameterSpace, appliers, applies
 from .sensing import Actuation, Channel, Command, Sensing
 from .simulation import Simulation
-
-KEPT, REMEMBERED = 4, 64
-"""Simulations that a world keeps for lengths and shapes that come back (about 30 MB each), and the
-values it knows again."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +114,6 @@ class Task(Part):
         raise NotImplementedError
 
 
-class _Built(NamedTuple):
-    """A simulation with a robot and a task in it, and what puts their parameters in force."""
-
-    simulation: Simulation
-    robot: Robot
-    task: Task
-    appliers: list[tuple[Callable[..., None], tuple[Parameter, ...]]]
-
-
 class World(gymnasium.Env[np.ndarray, np.ndarray]):
     """A robot and a task as a Gymnasium environment with named parameters.
 
@@ -161,9 +147,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self.timing = timing
         self._image_size = image_size
         self._kinds = robot, task
-        self._kept: dict[tuple[float, ...], _Built] = {}
-        self._before: deque[tuple[float, ...]] = deque(maxlen=REMEMBERED)
-        self._use(tuple(p.nominal for p in robot.morphology))
+        self._build({p.name: p.nominal for p in robot.morphology})
         self._sensing = Sensing((*robot.channels, *task.channels), timing.period)
         self._actuation = Actuation(robot.commands, timing.substeps)
         self.parameters = ParameterSpace(self._declared())
@@ -175,40 +159,24 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self._steps_left = 0
         self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence())
 
-    def _use(self, shape: tuple[float, ...]) -> None:
-        """Go to the simulation of these lengths and shapes: a kept one, or one built for them.
-
-        One whose values come back is kept, so that a few values that alternate are not built at
-        every reset; of values drawn from a range none comes back, and none is kept.
-        """
-        built = self._kept.pop(shape, None) or self._build(shape)
-        if shape in self._before and self.render_mode != "human":  # PyBullet has one window
-            self._kept[shape] = built
-            if len(self._kept) > KEPT:
-                self._kept.pop(next(iter(self._kept))).simulation.close()
-        else:
-            self._before.append(shape)
-        self._shape = shape
-        self.simulation, self.robot, self.task, self._appliers = built
-
-    def _build(self, shape: tuple[float, ...]) -> _Built:
+    def _build(self, morphology: dict[str, float]) -> None:
         """Start a simulation and put a robot of these lengths and shapes, and its task, in it."""
         robot, task = self._kinds
-        simulation = Simulation(
+        self.simulation = Simulation(
             self.timing.timestep,
             self.timing.solver_iterations,
             visual=self.render_mode is not None,
             gui=self.render_mode == "human",
         )
         try:
-            names = (parameter.name for parameter in robot.morphology)
-            its_robot = robot(simulation, **dict(zip(names, shape, strict=True)))
-            its_task = task(simulation, its_robot)  # type: ignore[call-arg]
+            self.robot = robot(self.simulation, **morphology)
+            self.task = task(self.simulation, self.robot)  # type: ignore[call-arg]
         except BaseException:
-            simulation.close()
+            self.simulation.close()
             raise
-        simulation.snapshot()
-        return _Built(simulation, its_robot, its_task, [*appliers(its_robot), *appliers(its_task)])
+        self.simulation.snapshot()
+        self._morphology = morphology
+        self._appliers = [*appliers(self.robot), *appliers(self.task)]
 
     def _declared(self) -> list[Parameter]:
         """Collect all parameters, each once: channels may share one (a common delay)."""
@@ -220,10 +188,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def morphology(self) -> tuple[Parameter, ...]:
-        """The parameters of which a new value builds the simulation anew (some milliseconds).
-
-        What is built for values that come back is kept, for the last `KEPT` of them.
-        """
+        """The parameters of which a new value builds the simulation anew (some milliseconds)."""
         return self.robot.morphology
 
     @property
@@ -250,12 +215,11 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         if seed is not None:
             self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence(seed))
-        shape = tuple(self._values[p.name] for p in self.morphology)
-        if shape != self._shape:
-            if self._shape not in self._kept:
-                self.simulation.close()
-            self._shape = ()  # none, should building fail
-            self._use(shape)
+        morphology = {p.name: self._values[p.name] for p in self.morphology}
+        if morphology != self._morphology:
+            self.simulation.close()
+            self._morphology = {}  # none, should building fail
+            self._build(morphology)
         self.simulation.restore()
         for apply, parameters in self._appliers:
             apply(**{p.name: self._values[p.name] for p in parameters})
@@ -330,9 +294,8 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         return self.simulation.camera_image(c.target, c.distance, c.yaw, c.pitch, *self._image_size)
 
     def close(self) -> None:
-        """Free the PyBullet clients; may be called again."""
-        for simulation in (self.simulation, *(built.simulation for built in self._kept.values())):
-            simulation.close()
+        """Free the PyBullet client; may be called again."""
+        self.simulation.close()
 
 
 def _streams(seed: np.random.SeedSequence) -> tuple[np.random.Generator, np.random.Generator]:

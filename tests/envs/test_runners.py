@@ -9,7 +9,7 @@ import pybullet as bullet
 import pytest
 from headstart.envs.robots.runner import PUSH_STEPS
 from headstart.envs.tasks.run import PERIOD, AntRun, HalfCheetahRun, HopperRun, Run
-from headstart.envs.world import KEPT, Judgement, World
+from headstart.envs.world import Judgement
 
 RUNNERS = ["Hopper", "HalfCheetah", "Ant"]
 
@@ -138,39 +138,6 @@ def test_a_morphology_is_built_anew_only_when_it_changes(make):
     assert np.array_equal(observation, make("Hopper").reset(seed=0)[0])
 
 
-def test_lengths_that_alternate_are_built_only_until_they_come_back(make, monkeypatch):
-    world, built = make("Hopper"), []
-    build = World._build
-    monkeypatch.setattr(
-        World, "_build", lambda self, shape: built.append(shape) or build(self, shape)
-    )
-    for length in (0.55, 0.5, 0.55, 0.5, 0.55, 0.5, 0.55):
-        world.set_parameters({"leg_length": length})
-        world.reset()
-    # Both come back once: what was nominal when the world was made, and 0.55.
-    assert built == [(0.55,), (0.5,), (0.55,)]
-
-
-def test_a_kept_simulation_plays_as_a_new_one(make):
-    def play(world, length):
-        world.set_parameters({"leg_length": length, "mass_scale": 1.2})
-        rng, seen = np.random.default_rng(1), [world.reset(seed=3)[0]]
-        for _ in range(40):
-            observation, _, terminated, _, _ = world.step(rng.uniform(-1, 1, 3))
-            seen.append(observation)
-            if terminated:
-                break
-        return np.array(seen)
-
-    world = make("Hopper")
-    for length in (0.55, 0.5, 0.55, 0.5):
-        played = play(world, length)
-    kept = world.simulation
-    assert np.array_equal(play(world, 0.55), play(make("Hopper"), 0.55))
-    assert np.array_equal(play(world, 0.5), played)
-    assert world.simulation is kept
-
-
 def test_a_world_outlives_a_shape_that_cannot_be_built(make, monkeypatch):
     world = make("Hopper")
     world.set_parameters({"leg_length": 0.55})
@@ -180,22 +147,6 @@ def test_a_world_outlives_a_shape_that_cannot_be_built(make, monkeypatch):
             world.reset()
     world.set_parameters({})
     assert np.array_equal(world.reset(seed=0)[0], make("Hopper").reset(seed=0)[0])
-
-
-def test_only_some_simulations_are_kept_and_all_are_closed(make):
-    world = make("Hopper")
-    lengths = [0.41 + 0.02 * number for number in range(KEPT + 2)]
-    used = []
-    for length in (*lengths, *lengths):
-        world.set_parameters({"leg_length": length})
-        world.reset()
-        used.append(world.simulation)
-    assert [simulation.client >= 0 for simulation in used] == [
-        *[False] * (len(lengths) + 2), *[True] * KEPT
-    ]  # fmt: skip
-    world.close()
-    world.close()
-    assert all(simulation.client == -1 for simulation in used)
 
 
 def test_a_planar_robot_knows_its_torso(make):

@@ -158,7 +158,9 @@ def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
     assert '<b>fine_tune</b></td><td class="left">jump-start</td><td>3</td>' in html
     markdown = (root / "tables" / "results.md").read_text()
     assert "| fine_tune | 4 (3 paired) |" in markdown
-    assert "Paired: the seeds that scratch has too, over which the gains are." in markdown
+    assert (
+        "Paired: the seeds that scratch has too; from 2 on, gains are over these alone." in markdown
+    )
     # No seed that both have: Welch's interval is over the seeds of either side.
     for seed in (1, 2):
         (root / "trials" / TARGET / "fine_tune" / f"seed-{seed}" / "status.json").unlink()
