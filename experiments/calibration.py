@@ -161,7 +161,7 @@ def calibrate(
         if name not in found:
             raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
     there = (earlier or {}).get("shifts", {})
-    for name in only or found if keep else ():
+    for name in (only or found) if keep else ():
         if not any(key.startswith(f"{name}/") for key in there):
             raise HeadstartError(
                 f"'{world_id}' has no levels of '{name}' to keep: measure it without --keep first"

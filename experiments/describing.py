@@ -18,7 +18,14 @@ from rich.text import Text
 from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
-from ..envs.shifts import families, in_band, measurements, shift_names, unmodelled
+from ..envs.shifts import (
+    families,
+    in_band,
+    measurements,
+    shift_names,
+    stored_anchors,
+    unmodelled,
+)
 from ..envs.world import World
 
 
@@ -154,19 +161,19 @@ def _parameters(world: Parameterized) -> Sheet:
 
 def _anchors(world_id: str) -> str:
     """Say where the scores of a world's shifts come from."""
-    measured = measurements(world_id)
-    if measured is None:
+    measured, anchors = measurements(world_id), stored_anchors(world_id, {})
+    if measured is None or anchors is None:
         return "Its shifts are not measured yet: headstart bench shifts does."
-    nominal, count, first = (measured[key] for key in ("nominal", "episodes", "first_seed"))
-    reference = sum(nominal["returns"]) / len(nominal["returns"])
+    count, first = measured["episodes"], measured["first_seed"]
     trained = ", ".join(f"{policy['steps']:,} steps" for policy in measured["policies"])
+    over = "episodes" if len(measured["policies"]) == 1 else "policies"
     return (
         f"Scores: 1 is the return of the nominal policy ({trained}) in the nominal world, "
-        f"{reference:.1f}; 0 is that of random actions under the very shift (in the nominal world "
-        f"{nominal['random']:.1f}). All over {count} episodes, seeds {first:,} on; the interval is "
-        f"over {'episodes' if len(nominal['returns']) == 1 else 'policies'}. Levels were found on "
-        "other episodes. An experiment on one of these shifts, or on the world itself, takes these "
-        "returns as its anchors, unless it gives others."
+        f"{anchors['reference']:.1f}; 0 is that of random actions under the very shift (in the "
+        f"nominal world {anchors['random']:.1f}). All over {count} episodes, seeds {first:,} on; "
+        f"the interval is over {over}. Levels were found on other episodes. An experiment on one "
+        "of these shifts, or on the world itself, takes these returns as its anchors, unless it "
+        "gives others."
     )
 
 

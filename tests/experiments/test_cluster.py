@@ -29,7 +29,6 @@ from rich.console import Console
 
 WORLD = """
 import time
-import warnings
 
 import gymnasium
 import numpy as np

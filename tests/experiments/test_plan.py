@@ -42,10 +42,8 @@ def test_what_is_stored_or_given_is_not_measured(experiment):
 
 
 def test_anchors_say_where_they_come_from(experiment):
-    stored, reference = (
-        measurements(REACH),
-        "stored with the world: its nominal policy, not shifted",
-    )
+    stored = measurements(REACH)
+    reference = "stored with the world: its nominal policy, not shifted"
     home = sum(stored["nominal"]["returns"]) / len(stored["nominal"]["returns"])
     origin = "stored with the world: random actions"
     assert known_anchors(experiment, "itself") == {
