@@ -26,6 +26,7 @@ TOY = """
 import os
 import pathlib
 import signal
+import time
 
 import gymnasium
 import numpy as np
@@ -40,6 +41,7 @@ class Point(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        time.sleep(float(os.environ.get("LINGER", 0)))
         self.at, self.left = self.np_random.uniform(-1, 1, 2), 20
         return self.at.astype(np.float32), {}
 
@@ -209,9 +211,13 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     assert not whole.failed
     Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "cut", "--jobs", "2")
-    # Beyond a checkpoint (192 steps) in a source, then in a trial, with more left to do.
+    slowly = {**os.environ, "LINGER": "0.01"}
+    # Beyond a checkpoint (192 steps) in a source, then in a trial, with more left to do, slowly:
+    # on a busy machine the kill may come late.
     for moment in ("source/nominal/seed-0", "trials/pushed/scratch/seed-0"):
-        process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            words, env=slowly, start_new_session=True, stdout=subprocess.DEVNULL
+        )
         while lines_of(Path("cut") / moment / "evaluations.jsonl") < 5:
             assert process.poll() is None
             time.sleep(0.001)
