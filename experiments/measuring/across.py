@@ -1,9 +1,8 @@
 """Across targets: what a method is worth on all of them together, robustly.
 
 Shapes: `scores` is `(seeds, targets)`, one score per trial. Point estimates are those of rliable.
-Intervals are over seeds, all targets of a seed together, since its trials share the source policy.
-What they cover in truth is in `experiments/results/coverage.md`; plain percentiles of the bootstrap
-cover 84 % at 5 seeds.
+Intervals are over seeds. What they cover in truth is in `experiments/results/coverage.md`; plain
+percentiles of the bootstrap cover 84 % at 5 seeds.
 
 Sources: Agarwal et al. 2021 (rliable), interquartile mean, optimality gap, performance profiles,
 probability of improvement; Hesterberg, Am. Stat. 69 (2015) 371, the bootstrap for few samples;
@@ -32,8 +31,8 @@ CUT = 0.25
 LEVELS = np.round(np.arange(-0.5, 1.501, 0.025), 3)
 """The scores at which a performance profile is given."""
 FEWEST_TARGETS = 2
-SURE_SEEDS = 10
-"""With fewer, these intervals cover 87 to 90 % of a nominal 95 % where some seeds fail."""
+PRIOR = 8
+"""How many more seeds would say as much of how a seed's trials go together as is believed of it."""
 _NONE: Entry = {"end": {"per_seed": {}}}
 
 
@@ -77,10 +76,12 @@ def profile_interval(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the performance profile of `(seeds, targets)` with its 95 % band, each `(levels,)`.
 
-    Wilson's interval of a share, with Student's t of the seeds. Trials of a seed go together, so
-    that they count as the number of independent ones whose share would vary as much as the seeds'
-    do; as the number of seeds where all or no trials are above the level. A bootstrap has no width
-    there: where 99 % of trials are above, it covers 16 % with 5 seeds. NaN from a single seed.
+    Wilson's interval of a share. Trials of a seed go together: they count as the number of
+    independent ones whose share would vary as much as the seeds' do, as the number of seeds where
+    all or no trials are above the level. From few seeds that number is uncertain, and is drawn
+    (geometrically, by `PRIOR`) towards the middle between the numbers of seeds and of trials. A
+    bootstrap has no width where all are above: where 99 % are, it covers 16 % with 5 seeds. NaN
+    from a single seed.
 
     `clusters` are the rows of seeds that share a source policy, which then count as the seeds do.
     """
@@ -99,11 +100,14 @@ def profile_interval(
     np.divide(alone, spread, out=independent, where=inside & (spread > 0))
     independent[inside & (spread == 0)] = values.size
     independent = np.minimum(independent, values.size)
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    scale = 1 + t * t / independent
-    middle = (share + t * t / (2 * independent)) / scale
-    half = t / scale * np.sqrt(alone / independent + (t / (2 * independent)) ** 2)
-    return share, middle - half, middle + half
+    seen, believed = (n - 1) / (n - 1 + PRIOR), np.sqrt(n * values.size)
+    independent = independent**seen * believed ** (1 - seen)
+    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+    scale = 1 + z * z / independent
+    middle = (share + z * z / (2 * independent)) / scale
+    half = z / scale * np.sqrt(alone / independent + (z / (2 * independent)) ** 2)
+    # Where all or none are above, rounding would leave the share itself outside.
+    return share, np.minimum(middle - half, share), np.maximum(middle + half, share)
 
 
 def seed_interval(
@@ -114,34 +118,65 @@ def seed_interval(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the statistic of `scores` with the ends of its 95 % interval, each of its shape.
 
-    Seeds are resampled, the same ones in all of `scores`, each `(seeds, targets)`. Of two intervals
-    the outer ends are taken, as each is too narrow for some scores of which some seeds fail: the
-    expanded percentiles, and Student's t times the standard deviation of the resampled statistic,
-    times sqrt(n / (n - 1)) as resampling n seeds shrinks it so. NaN from a single seed.
+    Of up to three intervals the outer ends are taken, as each alone is too narrow for some scores
+    of which some seeds fail. Seeds are resampled, all targets of one together (and the same in all
+    of `scores`, each `(seeds, targets)`), since trials of a seed share its source policy: of these,
+    the expanded percentiles, and Student's t times the standard deviation of the resampled
+    statistic, times sqrt(n / (n - 1)) as resampling n seeds shrinks it so. For a statistic of one
+    method, expanded percentiles of seeds resampled on each target apart, as rliable does: what
+    few seeds have by chance in common on all targets says little of others. NaN from a single seed.
 
     `clusters` are the rows of seeds that share a source policy: these are resampled then, as a
     whole, and n is their number.
     """
     samples = [np.asarray(one, dtype=np.float64) for one in scores]
-    n = samples[0].shape[0]
-    if any(one.shape != samples[0].shape or one.ndim != 2 for one in samples) or not n:
+    seeds, targets = samples[0].shape if samples[0].ndim == 2 else (0, 0)
+    if any(one.shape != (seeds, targets) for one in samples) or not seeds:
         raise ValueError(f"expected (seeds, targets), got {[one.shape for one in samples]}")
     found = statistic(*samples)
-    n = n if clusters is None else len(clusters)
+    n = seeds if clusters is None else len(clusters)
     if n == 1:
         return found, np.full_like(found, np.nan), np.full_like(found, np.nan)
-    drawn = rng.integers(0, n, (RESAMPLES, n))
-    if clusters is None:
-        resampled = statistic(*(one[drawn] for one in samples))
-    else:
-        # Clusters may differ in size, where trials are lost: resamples do then too.
-        rows = [np.concatenate([clusters[k] for k in some]) for some in drawn]
-        resampled = np.array([statistic(*(one[some] for one in samples)) for some in rows])
-    spread = resampled.std(axis=0, ddof=1) * np.sqrt(n / (n - 1))
+    together = _resampled(statistic, samples, rng.integers(0, n, (RESAMPLES, n, 1)), clusters)
+    spread = together.std(axis=0, ddof=1) * np.sqrt(n / (n - 1))
     half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * spread
+    low, high = found - half, found + half
+    resampled = [together]
+    if len(samples) == 1:
+        drawn = rng.integers(0, n, (RESAMPLES, n, targets))
+        resampled.append(_resampled(statistic, samples, drawn, clusters))
     tail = expanded_tail(n)
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    return found, np.minimum(found - half, low), np.maximum(found + half, high)
+    for each in resampled:
+        lower, upper = np.quantile(each, [tail, 1 - tail], axis=0)
+        low, high = np.minimum(low, lower), np.maximum(high, upper)
+    return found, low, high
+
+
+def _resampled(
+    statistic: Statistic,
+    samples: Sequence[Floats],
+    drawn: NDArray[np.int64],
+    clusters: Sequence[Sequence[int]] | None,
+) -> Floats:
+    """Return the statistic of resamples, whose seeds `drawn` names: `(resamples, n, targets or 1)`.
+
+    With `clusters`, of these. They may differ in size, where trials are lost: resamples do then
+    too, and if drawn for each target apart they are given to the statistic as those of one target.
+    """
+    if clusters is None:
+        column = np.arange(samples[0].shape[1])
+        return statistic(*(one[drawn, column] for one in samples))
+    rows = [np.asarray(some) for some in clusters]
+    if drawn.shape[2] == 1:
+        chosen = [np.concatenate([rows[k] for k in some]) for some in drawn[..., 0]]
+        return np.array([statistic(*(one[some] for one in samples)) for some in chosen])
+    (scores,) = samples
+    parts = [[scores[some, k] for some in rows] for k in range(scores.shape[1])]
+    mixed = [
+        np.concatenate([parts[k][i] for k, column in enumerate(one.T) for i in column])
+        for one in drawn
+    ]
+    return np.array([statistic(trials[:, None]) for trials in mixed])
 
 
 def summarize_across(
@@ -162,16 +197,7 @@ def summarize_across(
     methods = {
         name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
     }
-    least = min((method["end"]["mean"]["n"] for method in methods.values() if method), default=0)
-    return {
-        "targets": list(scored),
-        "levels": LEVELS.tolist(),
-        "methods": methods,
-        "note": ""
-        if least >= SURE_SEEDS
-        else f"From fewer than {SURE_SEEDS} seeds, intervals of interquartile means, means and "
-        "optimality gaps cover 87 to 90 % instead of 95 % where some seeds fail altogether.",
-    }
+    return {"targets": list(scored), "levels": LEVELS.tolist(), "methods": methods}
 
 
 def _method(

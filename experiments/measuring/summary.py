@@ -31,6 +31,7 @@ from .entries import Curves, Entry, ends, entry, last_terms, plain, within
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
+from .statistics import caution
 from .verdict import Verdict, headline
 
 THRESHOLD = 0.8
@@ -50,6 +51,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "threshold": threshold,
         "headlines": [target["headline"] for target in targets.values()],
         "notes": _caveats(run),
+        "caution": caution(_fewest(targets)),
         "fairness": fairness(run),
         "source": {
             "world": run.experiment["source"].get("world"),
@@ -100,6 +102,17 @@ def _caveats(run: Run) -> list[str]:
     if begun and begun != __version__:
         notes.append(f"Run with headstart {begun}, reported with headstart {__version__}.")
     return notes
+
+
+def _fewest(targets: Mapping[str, Entry]) -> int:
+    """Return the smallest number of seeds, or of source policies that they share, of any method."""
+    each = [
+        m["returns"]["end"]["n"]
+        for t in targets.values()
+        for m in t["methods"].values()
+        if m["returns"]
+    ]
+    return min(each, default=0)
 
 
 def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:

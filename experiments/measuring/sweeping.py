@@ -144,6 +144,7 @@ def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
         },
     }
     summary["notes"] = _notes(summary, points)
+    summary["caution"] = next((s["caution"] for _, s in points if s["caution"]), "")
     summary["headlines"] = [line for t in summary["targets"].values() for line in t["sentences"]]
     return summary
 

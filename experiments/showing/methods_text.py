@@ -207,9 +207,11 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         said.append(
             "Over targets: interquartile means, optimality gaps and probabilities of improvement "
             "(Agarwal et al., 2021); their intervals take the outer ends of a bootstrap's expanded "
-            "percentiles over seeds (Hesterberg, 2015) and of Student's t times its standard error."
+            "percentiles over seeds (Hesterberg, 2015), of Student's t times its standard error, "
+            "and, but for the probabilities, of the percentiles of seeds resampled on each target "
+            "apart."
         )
-        said += [summary["across"]["note"]] if summary["across"]["note"] else []
+    said += [summary["caution"]] if summary["caution"] else []
     return " ".join(said)
 
 

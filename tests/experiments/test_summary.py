@@ -19,6 +19,13 @@ from headstart.experiments.showing.methods_text import methods_text
 TARGET = "tired-arm"
 
 
+def share_policies(root, policies):
+    path = root / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    experiment["source"]["policies"] = policies
+    path.write_text(yaml.safe_dump(experiment))
+
+
 def test_metrics_of_a_run_by_hand(tiny):
     target = summarize(load(tiny))["targets"][TARGET]
     scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
@@ -139,6 +146,18 @@ def test_few_seeds_make_no_claim_but_keep_the_warning(make_run):
         assert methods[name]["gains"]["area"]["bca"] is None
     assert "sign of negative transfer" in methods["feature_reuse"]["verdict"]["warning"]
     assert "no claim is made" in summary["headlines"][0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "policies", "said"), [(9, 9, True), (10, 10, False), (10, 5, True)]
+)
+def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
+    root = make_run(seeds=range(seeds))
+    share_policies(root, policies)
+    run = load(root)
+    summary = summarize(run)
+    assert ("83 % of the time with 5 seeds" in summary["caution"]) == said
+    assert ("83 % of the time with 5 seeds" in methods_text(run, summary)) == said
 
 
 def test_one_seed_has_numbers_without_intervals(make_run):
@@ -377,10 +396,7 @@ def test_another_version_that_reports_is_named(make_run):
 
 def test_seeds_that_share_source_policies_count_as_those(make_run):
     root = make_run(seeds=range(6))
-    path = root / "experiment.yaml"
-    experiment = yaml.safe_load(path.read_text())
-    experiment["source"]["policies"] = 3
-    path.write_text(yaml.safe_dump(experiment))
+    share_policies(root, 3)
     run = load(root)
     assert [trial.seed for trial in run.sources] == [0, 1, 2]
     summary = summarize(run)

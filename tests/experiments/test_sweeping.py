@@ -171,6 +171,7 @@ def summary(gain, end=0.5):
     target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
     return {
         "baseline": "scratch",
+        "caution": "",
         "methods": ["fine_tune"],
         "targets": {"icy": target},
         "failures": [],
