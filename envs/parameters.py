@@ -80,19 +80,22 @@ class ParameterSpace(Mapping[str, Parameter]):
         checked = {}
         for name, value in values.items():
             parameter = self[name]
-            bounds = f"[{parameter.low:g}, {parameter.high:g}] {parameter.unit}"
             try:
                 number = float(value)
             except (TypeError, ValueError):
                 raise ParameterError(
-                    f"parameter '{name}': expected a number in {bounds}, got {value!r}"
+                    f"parameter '{name}': expected a number in {_bounds(parameter)}, got {value!r}"
                 ) from None
             if not (math.isfinite(number) and parameter.low <= number <= parameter.high):
                 raise ParameterError(
-                    f"parameter '{name}': {number:g} is outside its bounds {bounds}"
+                    f"parameter '{name}': {number:g} is outside its bounds {_bounds(parameter)}"
                 )
             checked[name] = number
         return checked
+
+
+def _bounds(parameter: Parameter) -> str:
+    return f"[{parameter.low:g}, {parameter.high:g}] {parameter.unit}"
 
 
 @runtime_checkable

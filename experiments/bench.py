@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +55,9 @@ class StepCost:
 def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int = 0) -> StepCost:
     """Time the same `steps` steps of random actions again and again, and resets and reloads.
 
-    Of every step the fastest of the `repetitions` counts, and of resets with the same parameters
-    the fastest of five: whatever else a machine does only adds to the time of what is always the
-    same. The clocks on physics, ranging and calls run in repetitions of their own, so that they
-    cost the total nothing.
+    Of every step the fastest of the `repetitions` counts, and of every reset: whatever else a
+    machine does only adds to the time of what is always the same. The clocks on physics, ranging
+    and calls run in repetitions of their own, so that they cost the total nothing.
     """
     rng = np.random.default_rng(seed)
     reload, world = _fastest_reload(world_id)
@@ -68,21 +66,33 @@ def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int 
     owners: dict[str, list[tuple[Any, str]]] = {
         "total": [], "physics": [PHYSICS], "ranging": [RANGING], "calls": others
     }  # fmt: skip
+    fixed = {parameter.name for parameter in world.morphology}
+    drawn = [p for p in world.parameters.values() if p.name not in fixed]
+    draws = [{p.name: rng.uniform(p.low, p.high) for p in drawn} for _ in range(RESETS)]
     taken: dict[str, list[np.ndarray]] = {name: [] for name in owners}
+    resets = []
     for _ in range(repetitions):
+        resets.append(_resets(world, draws, seed))
+        world.set_parameters({})
         for name, functions in owners.items():
             with _timed(functions) as seconds:
                 whole, inside = _play(world, actions, seed, seconds)
             taken[name].append(inside if functions else whole)
-    fixed = {parameter.name for parameter in world.morphology}
-    drawn = [p for p in world.parameters.values() if p.name not in fixed]
-    resets = []
-    for _ in range(RESETS):
-        world.set_parameters({p.name: rng.uniform(p.low, p.high) for p in drawn})
-        resets.append(min(seconds_of(world.reset) for _ in range(5)))
     world.close()
     micro = {name: 1e6 * float(np.min(rows, axis=0).mean()) for name, rows in taken.items()}
-    return StepCost(world_id, **micro, reset=1e6 * statistics.median(resets), reload=1e6 * reload)
+    return StepCost(
+        world_id, **micro, reset=1e6 * float(np.min(resets, axis=0).mean()), reload=1e6 * reload
+    )
+
+
+def _resets(world: Any, draws: Sequence[Mapping[str, float]], seed: int) -> list[float]:
+    """Return how long resets with these parameters take (s), after one with the seed."""
+    world.reset(seed=seed)
+    taken = []
+    for values in draws:
+        world.set_parameters(values)
+        taken.append(seconds_of(world.reset))
+    return taken
 
 
 def seconds_of(function: Callable[[], Any]) -> float:

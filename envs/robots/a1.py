@@ -65,7 +65,8 @@ class A1(Robot):
         simulation.ignore_contact(
             self.body, [link for link in (-1, *links.values()) if link not in felt], self._ground
         )
-        self._felt = sorted(felt)
+        self._felt = felt
+        self._jointed = set(self.joints)
         self._links = (-1, *links.values())
         for link in self._links:
             simulation.nominal(self.body, link)
@@ -86,9 +87,23 @@ class A1(Robot):
         Parameter("payload_mass", "kg", 0.0, 0.0, 10.0, "load on the trunk, at its centre of mass"),
         Parameter("load_offset", "m", 0.0, -0.06, 0.06, "trunk's centre of mass moved forward"),
         Parameter("inertia_scale", "1", 1.0, 0.8, 2.0, "factor on every link's own inertia"),
+        Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.15, "viscous friction of every joint"),
+        Parameter("ground_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, foot on ground"),
+        Parameter("restitution", "1", 0.0, 0.0, 0.9, "speed kept by a foot that bounces"),
     )
-    def set_masses(self, payload_mass: float, load_offset: float, inertia_scale: float) -> None:
-        """Set masses and inertias.
+    def set_links(
+        self,
+        payload_mass: float,
+        load_offset: float,
+        inertia_scale: float,
+        joint_damping: float,
+        ground_friction: float,
+        restitution: float,
+    ) -> None:
+        """Set masses, inertias, joints' damping and the contacts of feet and calves.
+
+        All at once, as PyBullet takes its time for every link that is changed. The ground's
+        coefficients are 1.
 
         PyBullet cannot move a link's centre of mass. But the hips, pivoting about axes through
         their own centres, are as good as parts of the trunk: what moves its centre is carried by
@@ -98,13 +113,19 @@ class A1(Robot):
         shift = trunk * load_offset / (4 * HIPS)
         loads = dict(zip(self.joints[::3], (shift, shift, -shift, -shift), strict=True))
         loads[-1] = payload_mass
+        damping = {"jointDamping": joint_damping}
+        contacts = {"lateralFriction": ground_friction, "restitution": restitution}
         for link in self._links:
             nominal = self.simulation.nominal(self.body, link)
+            damped = damping if link in self._jointed else {}
+            felt = contacts if link in self._felt else {}
             bullet.changeDynamics(
                 self.body,
                 link,
                 mass=nominal.mass + loads.get(link, 0.0),
                 localInertiaDiagonal=[inertia_scale * part for part in nominal.inertia],
+                **damped,
+                **felt,
                 physicsClientId=client,
             )
 
@@ -120,29 +141,11 @@ class A1(Robot):
         self._offset = joint_offset
 
     @applies(
-        Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.15, "viscous friction of every joint"),
-        Parameter("joint_friction", "N m", 0.0, 0.0, 2.0, "dry (Coulomb) friction of every joint"),
+        Parameter("joint_friction", "N m", 0.0, 0.0, 2.0, "dry (Coulomb) friction of every joint")
     )
-    def set_joints(self, joint_damping: float, joint_friction: float) -> None:
-        """Set what joints lose; a motor that holds still with little torque is dry friction."""
-        for joint in self.joints:
-            self.simulation.set_joint_damping(self.body, joint, joint_damping)
+    def set_joint_friction(self, joint_friction: float) -> None:
+        """Set dry friction: a motor that holds still with little torque."""
         self.simulation.drive_joints(self.body, self.joints, [0.0] * 12, [joint_friction] * 12)
-
-    @applies(
-        Parameter("ground_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, foot on ground"),
-        Parameter("restitution", "1", 0.0, 0.0, 0.9, "speed kept by a foot that bounces"),
-    )
-    def set_ground(self, ground_friction: float, restitution: float) -> None:
-        """Set the contacts of feet and calves; the ground's coefficients are 1."""
-        for link in self._felt:
-            bullet.changeDynamics(
-                self.body,
-                link,
-                lateralFriction=ground_friction,
-                restitution=restitution,
-                physicsClientId=self.simulation.client,
-            )
 
     @applies(
         Parameter("push_force", "N", 0.0, 0.0, 300.0, "sideways or lengthwise push, 0.1 s in 2.5 s")

@@ -36,7 +36,7 @@ class Circuit(Surroundings):
         self.left = centre + 0.5 * width * normals
         self.right = centre - 0.5 * width * normals
         super().__init__((self.left, self.right[::-1]))
-        steps = np.diff(centre, axis=0, append=centre[:1])
+        steps = _steps(centre.T).T
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         self.length = float(lengths.sum())
         # Plain lists: the projection reads a few numbers at a time, where arrays are slow.
@@ -108,8 +108,8 @@ def generate(rng: np.random.Generator, width: float) -> Circuit:
         for k in np.flatnonzero(gentle)
         if _apart(scales[k] * x[k, 0], scales[k] * y[k, 0], WIDEST + INSIDE)
     )
-    centre = scales[k] * np.stack((x[k, 0], y[k, 0]), axis=1)
-    normals = np.stack((-y[k, 1], x[k, 1]), axis=1) / np.sqrt(squares[k, :, None])
+    centre = scales[k] * np.array((x[k, 0], y[k, 0])).T
+    normals = np.array((-y[k, 1], x[k, 1])).T / np.sqrt(squares[k, :, None])
     if rng.random() < 0.5:
         centre, normals = centre[::-1], -normals[::-1]
     return Circuit(centre, normals, width)
@@ -117,9 +117,17 @@ def generate(rng: np.random.Generator, width: float) -> Circuit:
 
 def _lengths(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the lengths of a closed line's pieces, given its points along the last axis."""
-    across, up = (np.diff(part, axis=-1, append=part[..., :1]) for part in (x, y))
+    across, up = _steps(x), _steps(y)
     lengths: np.ndarray = np.sqrt(across * across + up * up)
     return lengths
+
+
+def _steps(line: np.ndarray) -> np.ndarray:
+    """Return from each point of closed lines to the next, along the last axis."""
+    steps = np.empty_like(line)
+    np.subtract(line[..., 1:], line[..., :-1], out=steps[..., :-1])
+    np.subtract(line[..., 0], line[..., -1], out=steps[..., -1])
+    return steps
 
 
 def _apart(x: np.ndarray, y: np.ndarray, gap: float) -> bool:
@@ -129,7 +137,7 @@ def _apart(x: np.ndarray, y: np.ndarray, gap: float) -> bool:
     (Federer 1959), so that lines offset by less do not cross.
     """
     one, other = _far(len(x), 0.5 * math.pi * gap)
-    across, up = x[one] - x[other], y[one] - y[other]
+    across, up = x.take(one) - x.take(other), y.take(one) - y.take(other)
     return bool((across * across + up * up).min() >= gap * gap)
 
 

@@ -45,16 +45,22 @@ class Lot(Surroundings):
 
     def __init__(self, depth: float, cars: list[Pose], goal: Pose) -> None:
         self.depth, self.cars, self.goal = depth, cars, goal
-        room = np.array(((-SIDE, 0.0), (-SIDE, depth), (SIDE, depth), (SIDE, 0.0)))
-        super().__init__([room, *(_outline(car) for car in cars)])
+        room = ((-SIDE, 0.0), (-SIDE, depth), (SIDE, depth), (SIDE, 0.0))
+        super().__init__(list(np.array([room, *(_outline(car) for car in cars)])))
 
 
-def _outline(car: Pose) -> np.ndarray:
-    """Return the corners of a parked car, counter-clockwise, shape (4, 2)."""
-    forward = HALF_LENGTH * np.array((math.cos(car.yaw), math.sin(car.yaw)))
-    left = HALF_WIDTH * np.array((-math.sin(car.yaw), math.cos(car.yaw)))
-    middle = np.array((car.x, car.y))
-    return middle + np.array((-forward - left, forward - left, forward + left, left - forward))
+def _outline(car: Pose) -> tuple[tuple[float, float], ...]:
+    """Return the corners of a parked car, counter-clockwise."""
+    x, y, yaw = car
+    c, s = math.cos(yaw), math.sin(yaw)
+    ahead, up = HALF_LENGTH * c, HALF_LENGTH * s
+    aside, left = HALF_WIDTH * -s, HALF_WIDTH * c
+    return (
+        (x + (-ahead - aside), y + (-up - left)),
+        (x + (ahead - aside), y + (up - left)),
+        (x + (ahead + aside), y + (up + left)),
+        (x + (aside - ahead), y + (left - up)),
+    )
 
 
 def generate(rng: np.random.Generator, bay_width: float, lane_width: float) -> Lot:
