@@ -109,7 +109,7 @@ STEPS: dict[str, Budget] = {
     "headstart/PandaReach-v0": Budget(150_000, 150_000),
     "headstart/KukaReach-v0": Budget(150_000, 150_000),
     "headstart/PandaPush-v0": Budget(400_000, 800_000, goes_on=True),
-    "headstart/RacecarTrack-v0": Budget(150_000, 150_000),
+    "headstart/RacecarTrack-v0": Budget(150_000, 600_000, goes_on=True),
     "headstart/RacecarAvoid-v0": Budget(250_000, 280_000, goes_on=True),
     "headstart/RacecarPark-v0": Budget(200_000, 400_000, goes_on=True),
     "headstart/Hopper-v0": Budget(600_000, 600_000),

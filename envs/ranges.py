@@ -6,6 +6,19 @@ be hidden from the randomization.
 
 from __future__ import annotations
 
+_CAR = {
+    "tyre_friction": "* loguniform(0.6, 1.4)",
+    "chassis_mass": "* uniform(0.8, 1.4)",
+    "motor_strength": "* uniform(0.85, 1.15)",
+    "steering_gain": "* uniform(0.9, 1.1)",
+    "steering_offset": "= uniform(-0.02, 0.02)",
+    "steering_rate": "* loguniform(0.6, 1.5)",
+    "action_delay": "= uniform(0, 0.04)",
+    "observation_delay": "= uniform(0, 0.02)",
+    "lidar_noise": "= uniform(0, 0.03)",
+    "lidar_dropout": "= uniform(0, 0.03)",
+}
+"""What the three tasks of the car have in common; each beam that sees nothing reads 10 m."""
 RANGES: dict[str, dict[str, str]] = {
     "headstart/CartPoleSwingUp-v0": {
         "cart_mass": "* loguniform(0.7, 1.5)",
@@ -119,42 +132,10 @@ RANGES: dict[str, dict[str, str]] = {
         "puck_dropout": "= uniform(0, 0.1)",
         "knock": "= uniform(0, 0.1)",
     },
-    "headstart/RacecarTrack-v0": {
-        "tyre_friction": "* loguniform(0.5, 1.5)",
-        "chassis_mass": "* uniform(0.8, 1.5)",
-        "motor_strength": "* uniform(0.8, 1.2)",
-        "steering_gain": "* uniform(0.85, 1.15)",
-        "steering_offset": "= uniform(-0.03, 0.03)",
-        "steering_rate": "* loguniform(0.5, 1.5)",
-        "action_delay": "= uniform(0, 0.08)",
-        "observation_delay": "= uniform(0, 0.04)",
-        "lidar_noise": "= uniform(0, 0.1)",
-        "lidar_dropout": "= uniform(0, 0.1)",
-    },
-    "headstart/RacecarAvoid-v0": {
-        "tyre_friction": "* loguniform(0.6, 1.4)",
-        "chassis_mass": "* uniform(0.8, 1.4)",
-        "motor_strength": "* uniform(0.85, 1.15)",
-        "steering_gain": "* uniform(0.9, 1.1)",
-        "steering_offset": "= uniform(-0.02, 0.02)",
-        "steering_rate": "* loguniform(0.6, 1.5)",
-        "action_delay": "= uniform(0, 0.04)",
-        "observation_delay": "= uniform(0, 0.02)",
-        "lidar_noise": "= uniform(0, 0.03)",
-        "lidar_dropout": "= uniform(0, 0.03)",
-        "obstacle_speed": "* uniform(0.5, 1.5)",
-    },
+    "headstart/RacecarTrack-v0": _CAR,
+    "headstart/RacecarAvoid-v0": {**_CAR, "obstacle_speed": "* uniform(0.5, 1.5)"},
     "headstart/RacecarPark-v0": {
-        "tyre_friction": "* loguniform(0.6, 1.4)",
-        "chassis_mass": "* uniform(0.8, 1.4)",
-        "motor_strength": "* uniform(0.85, 1.15)",
-        "steering_gain": "* uniform(0.9, 1.1)",
-        "steering_offset": "= uniform(-0.02, 0.02)",
-        "steering_rate": "* loguniform(0.6, 1.5)",
-        "action_delay": "= uniform(0, 0.04)",
-        "observation_delay": "= uniform(0, 0.02)",
-        "lidar_noise": "= uniform(0, 0.03)",
-        "lidar_dropout": "= uniform(0, 0.03)",
+        **_CAR,
         "position_noise": "= uniform(0, 0.02)",
         "heading_noise": "= uniform(0, 0.02)",
         "locating_delay": "= uniform(0, 0.05)",

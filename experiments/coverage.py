@@ -248,8 +248,9 @@ def page(found: list[Coverage], command: str, used: Mapping[str, str]) -> str:
             "",
             "Of 5 such seeds on one target none fails in 17 % of experiments, and no interval made "
             "from those can know that some do: means on one target need 10, and reports of fewer "
-            "say so. Gains are wider where scratch fails too: Student's t over 5 is then too "
-            "careful. Over targets, whose trials fail in part each for itself, 5 are enough.",
+            "say so. Gains over a scratch that fails too are all or nothing, for which Student's t "
+            "over 5 is a little too careful, as are bands of shares, which come in steps. Over "
+            "targets, whose trials fail in part each for itself, 5 seeds are enough.",
             "",
             *lines,
             "",
