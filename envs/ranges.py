@@ -18,7 +18,7 @@ _CAR = {
     "lidar_noise": "= uniform(0, 0.03)",
     "lidar_dropout": "= uniform(0, 0.03)",
 }
-"""What the three tasks of the car have in common; each beam that sees nothing reads 10 m."""
+"""What the three tasks of the car share; little is lost of the LiDAR, as lost beams read 10 m."""
 RANGES: dict[str, dict[str, str]] = {
     "headstart/CartPoleSwingUp-v0": {
         "cart_mass": "* loguniform(0.7, 1.5)",

@@ -136,12 +136,13 @@ def _play(
 def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
     """Return the table of `headstart bench worlds`."""
     table = Table(
-        title=f"Microseconds per step(), one core: {steps:,} random steps, each the fastest of "
-        f"{repetitions} times"
+        title=f"Microseconds per step() and reset(), one core: {steps:,} random steps and {RESETS} "
+        f"resets, each the fastest of {repetitions} times"
     )
     table.caption = (
         "calls: PyBullet's others, which read joints and set motors; own: our own code; share: of "
-        "physics and ranging; reset: with all parameters drawn anew; reload: times a reset"
+        "physics and ranging; reset: with all parameters but lengths and shapes drawn anew; "
+        "reload: times a reset"
     )
     table.add_column("world", no_wrap=True)
     for column in ("step", "physics", "ranging", "calls", "own", "share", "reset", "reload"):

@@ -41,9 +41,9 @@ class Interval:
         high: upper end; None where there is no interval.
         n: number of seeds behind it.
             Where seeds share source policies, of those (see `by_source`).
-        kind: `paired t`, `t`, `welch`, `bca`, `fieller`; `constant` where all seeds are equal, so
-            that the width of 0 says nothing about other seeds; `one seed` where there is no
-            interval; `unbounded` where a ratio's denominator may be 0.
+        kind: `paired t`, `t`, `welch`, `bca`, `fieller`, `bootstrap`, `wilson`; `constant` where
+            all seeds are equal, so that the width of 0 says nothing about other seeds; `one seed`
+            where there is no interval; `unbounded` where a ratio's denominator may be 0.
     """
 
     estimate: float
@@ -114,14 +114,16 @@ def mean_interval(values: ArrayLike, *, kind: str = "t") -> Interval | None:
     return Interval(mean, mean - half, mean + half, n, kind)
 
 
-def caution(n: int) -> str:
-    """Return what is to be said of intervals of means over `n` seeds, or nothing."""
+def caution(n: int, unit: str = "seeds") -> str:
+    """Return what is to be said of intervals over `n` seeds, or of what is the unit, or nothing."""
     if not 2 <= n < SURE_SEEDS:
         return ""
     return (
-        f"With fewer than {SURE_SEEDS} seeds, intervals of scores, returns and times on one target "
-        "hold their mean too seldom where some seeds fail: 83 % of the time with 5 seeds of which "
-        "30 % fail, as none of 5 does in 17 % of experiments. Those of gains and over targets do."
+        f"With fewer than {SURE_SEEDS} {unit}, 95 % intervals hold what they are of too seldom "
+        "where some seeds fail: of 5 of which 30 % fail none does in 17 % of experiments, and "
+        "those of scores, returns and times on one target hold their mean 82 % of the time. So do "
+        "those of gains where only one of the two methods fails, and nearly so those over targets "
+        "where seeds that fail do so on all of them."
     )
 
 

@@ -51,7 +51,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "threshold": threshold,
         "headlines": [target["headline"] for target in targets.values()],
         "notes": _caveats(run),
-        "caution": caution(_fewest(targets)),
+        "caution": _caution(targets),
         "fairness": fairness(run),
         "source": {
             "world": run.experiment["source"].get("world"),
@@ -104,15 +104,12 @@ def _caveats(run: Run) -> list[str]:
     return notes
 
 
-def _fewest(targets: Mapping[str, Entry]) -> int:
-    """Return the smallest number of seeds, or of source policies that they share, of any method."""
-    each = [
-        m["returns"]["end"]["n"]
-        for t in targets.values()
-        for m in t["methods"].values()
-        if m["returns"]
-    ]
-    return min(each, default=0)
+def _caution(targets: Mapping[str, Entry]) -> str:
+    """Return what is to be said of intervals from the fewest seeds, or source policies."""
+    each = [m for target in targets.values() for m in target["methods"].values() if m["returns"]]
+    counts = {(m["returns"]["end"]["n"], bool(m["source_seeds"])) for m in each}
+    few, policies = min((count for count in counts if count[0] > 1), default=(0, False))
+    return caution(few, "source policies" if policies else "seeds")
 
 
 def score_curves(curves: Curves, anchors: Mapping[str, Any]) -> Curves:

@@ -165,12 +165,15 @@ def note(rows: Sequence[Entry]) -> str:
         what = f"in scores, where 0 is a return of {low} and 1 one of {high}"
     else:
         what = "in returns, as the experiments have no scale in common"
+    cautions = (row["member"].summary["caution"] for row in rows)
+    caution = next((text for text in cautions if text), "")
     return (
         f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
         "seeds. Returns and scores are at step 0 → at the end. Reached: seeds that hold the "
         "threshold of their experiment, and the Kaplan-Meier median of when they do."
         + f" {formats.UNFINISHED}" * any(row["converged"] is False for row in rows)
         + f" {formats.PAIRED}" * any(row["paired"] is not None for row in rows)
+        + f" {caution}" * bool(caution)
     )
 
 

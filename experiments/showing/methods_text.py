@@ -191,7 +191,7 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         for gain in GAINS
     ]
     if not gains:
-        return ""
+        return str(summary["caution"])
     kinds = {found["kind"] for found in gains}
     used = [words for kind, words in KINDS.items() if kind in kinds]
     each = "The unit is the seed."
@@ -206,10 +206,10 @@ def _statistics(summary: Mapping[str, Any]) -> str:
     if summary["across"]:
         said.append(
             "Over targets: interquartile means, optimality gaps and probabilities of improvement "
-            "(Agarwal et al., 2021); their intervals take the outer ends of a bootstrap's expanded "
-            "percentiles over seeds (Hesterberg, 2015), of Student's t times its standard error, "
-            "and, but for the probabilities, of the percentiles of seeds resampled on each target "
-            "apart."
+            "(Agarwal et al., 2021). Intervals of the former take the outer ends of a bootstrap's "
+            "expanded percentiles over seeds (Hesterberg, 2015), all targets of one together and "
+            "each target apart, and of Student's t times its standard error; those of the "
+            "probabilities are Wilson's (1927), of as many independent trials as vary as much."
         )
     said += [summary["caution"]] if summary["caution"] else []
     return " ".join(said)

@@ -66,14 +66,6 @@ def test_seeds_are_resampled_whole_and_on_each_target_apart():
     scores = [[0.1, 0.9], [0.4, 0.6], [0.8, 0.2]]
     found, low, high = across.seed_interval(across.mean, scores, rng=rng())
     assert (found, low, high) == pytest.approx((0.5, 0.15, 0.85), abs=1e-4)
-    # Two methods are compared by whole seeds alone, the same ones on both sides.
-    scratch = np.array(scores) - [[0.3], [0.3], [0.3]]
-
-    def difference(a, b):
-        return across.mean(a) - across.mean(b)
-
-    both = across.seed_interval(difference, scores, scratch, rng=rng())
-    assert both == pytest.approx((0.3, 0.3, 0.3))
 
 
 def test_source_policies_are_resampled_whole():
@@ -97,13 +89,18 @@ def test_source_policies_are_resampled_whole():
     scores = [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
     found = across.seed_interval(across.mean, scores, rng=rng(), clusters=[[1], [0, 2]])
     assert found == pytest.approx((0.5, 0.0, 1.0))
+    # Where seeds are all alike there is nothing to vary, whatever the targets are.
+    found = across.seed_interval(
+        across.mean, [[1.0, 0.0, 0.0, 0.0]] * 6, rng=rng(), clusters=[[0], [1], [2], [3], [4, 5]]
+    )
+    assert found == pytest.approx((0.25, 0.25, 0.25))
 
 
 def test_what_cannot_be_aggregated():
     with pytest.raises(ValueError, match="finite"):
         across.mean([[1.0, math.nan]])
     with pytest.raises(ValueError, match="seeds, targets"):
-        across.seed_interval(across.mean, [[1.0], [2.0]], [[1.0]], rng=rng())
+        across.seed_interval(across.mean, [1.0, 2.0], rng=rng())
     found, low, high = across.seed_interval(across.mean, [[1.0, 2.0]], rng=rng())
     assert found == 1.5
     assert np.isnan([low, high]).all()
@@ -111,23 +108,37 @@ def test_what_cannot_be_aggregated():
 
 def test_a_profiles_band_by_hand():
     # Of each seed's two trials none, none, both and one are above 0.5: a share of 3/8 whose
-    # variance over seeds is 0.6875 / 3 / 4, as that of 4.0909 independent trials. Drawn towards
-    # sqrt(4 * 8) by 8 / (3 + 8) of the way, in logarithms, they are 5.1783; z is 1.95996.
+    # variance over seeds is 0.6875 / 3 / 4, as that of 4.0909 independent trials. Drawn towards 4,
+    # the seeds, by 2 / (3 + 2) of the way, in logarithms, they are 4.0543; z is 1.95996.
     scores = [[0.0, 0.2], [0.3, 0.5], [0.8, 1.0], [-1.0, 3.0]]
     share, low, high = across.profile_interval(scores, [0.5])
-    assert [share[0], low[0], high[0]] == pytest.approx([0.375, 0.10784, 0.74863], abs=1e-5)
-    # All above, they count as four, so 5.1467; as eight, so 6.2177, where one of two is above in
-    # every seed.
+    assert [share[0], low[0], high[0]] == pytest.approx([0.375, 0.09270, 0.77893], abs=1e-5)
+    # All above, they count as four; as eight, so 6.0629, where one of two is above in every seed.
     share, low, high = across.profile_interval(scores, [-1.5])
-    assert [share[0], low[0], high[0]] == pytest.approx([1.0, 0.57261, 1.0], abs=1e-5)
+    assert [share[0], low[0], high[0]] == pytest.approx([1.0, 0.51011, 1.0], abs=1e-5)
     _, low, high = across.profile_interval([[0.0, 1.0]] * 4, [0.5])
-    assert [low[0], high[0]] == pytest.approx([0.19101, 0.80899], abs=1e-5)
-    # Two source policies of two seeds each count as two seeds do: drawn by 8 / (1 + 8) of the way
-    # towards sqrt(2 * 8) that is 3.7035.
+    assert [low[0], high[0]] == pytest.approx([0.18861, 0.81139], abs=1e-5)
+    # Two source policies of two seeds each count as two seeds do.
     pairs = [[0, 1], [2, 3]]
     _, low, _ = across.profile_interval(scores, [-1.5], clusters=pairs)
-    assert low[0] == pytest.approx(1 / (1 + 1.95996**2 / 3.7035), abs=1e-5)
+    assert low[0] == pytest.approx(1 / (1 + 1.95996**2 / 2), abs=1e-5)
     assert np.isnan(across.profile_interval([[0.0, 1.0]], [0.5])[1]).all()
+
+
+def test_the_interval_of_the_probability_of_improvement_by_hand():
+    # Seeds beat 2/3, 1 and 1 of the others and are beaten by 1, 2/3 and 1 of them: together 5/3,
+    # 5/3 and 2, whose variance over 3 is 1/81, as that of a share of 8/9 of 8 independent trials.
+    # Drawn half way towards 3, the seeds, they are sqrt(24).
+    transfer, scratch = [[1.0], [2.0], [3.0]], [[0.0], [1.5], [0.5]]
+    found = across.probability_interval(transfer, scratch)
+    assert found == pytest.approx((8 / 9, 0.44849, 0.98745), abs=1e-5)
+    # Where all are beaten they count as the seeds, or as the source policies that these share.
+    transfer = [[4.0], [5.0], [6.0], [7.0]]
+    found = across.probability_interval(transfer, [[0.0]] * 4)
+    assert found == pytest.approx((1.0, 4 / (4 + 1.95996**2), 1.0), abs=1e-5)
+    found = across.probability_interval(transfer, [[0.0]] * 4, clusters=[[0, 1], [2, 3]])
+    assert found == pytest.approx((1.0, 2 / (2 + 1.95996**2), 1.0), abs=1e-5)
+    assert np.isnan(across.probability_interval([[1.0]], [[0.0]])[1])
 
 
 def test_a_summary_over_targets(make_run):

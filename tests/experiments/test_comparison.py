@@ -226,6 +226,7 @@ def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
     assert "| -54 → -15.5 | 0.60 → 0.95 | +0.60 [-0.67, +1.87] |" in text
     assert "| 2/2 after 10 steps | no claim (2 seeds) |" in text
     assert "in scores, where 0 is a return of -120 and 1 one of -10" in text
+    assert "With fewer than 10 seeds" in text
     assert r"| device | – | \<b\>cpu |" in text
     html = compared.html({})
     assert "<b>cpu" not in html

@@ -171,7 +171,7 @@ def summary(gain, end=0.5):
     target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
     return {
         "baseline": "scratch",
-        "caution": "",
+        "caution": "Few seeds." if end else "",
         "methods": ["fine_tune"],
         "targets": {"icy": target},
         "failures": [],
@@ -185,6 +185,7 @@ def test_the_sweep_says_where_transfer_turns_negative_whatever_the_order_of_its_
         ({key: "worn-tyres/0"}, summary([0.3, 0.1])),
     ]
     found = summarize_sweep("ice", points)
+    assert found["caution"] == "Few seeds."
     assert found["at"] == [0.0, 1.0]
     (turn,) = found["targets"]["icy"]["methods"]["fine_tune"]["turns"]["area"]
     assert turn["negative"]
