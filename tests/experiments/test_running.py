@@ -211,13 +211,10 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     assert not whole.failed
     Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "cut", "--jobs", "2")
-    slowly = {**os.environ, "LINGER": "0.01"}
-    # Beyond a checkpoint (192 steps) in a source, then in a trial, with more left to do, slowly:
-    # on a busy machine the kill may come late.
+    # Beyond a checkpoint (192 steps) in a source, then in a trial, slowly: the kill may come late.
+    slowly = {"env": {**os.environ, "LINGER": "0.01"}, "stdout": subprocess.DEVNULL}
     for moment in ("source/nominal/seed-0", "trials/pushed/scratch/seed-0"):
-        process = subprocess.Popen(
-            words, env=slowly, start_new_session=True, stdout=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(words, start_new_session=True, **slowly)
         while lines_of(Path("cut") / moment / "evaluations.jsonl") < 5:
             assert process.poll() is None
             time.sleep(0.001)
