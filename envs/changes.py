@@ -219,7 +219,7 @@ class Change:
                 return value
         raise ChangeError(
             f"'{self}' for '{parameter.name}' hardly ever falls inside its bounds "
-            f"[{parameter.low:g}, {parameter.high:g}] {parameter.unit}"
+            f"{parameter.bounds}"
         )
 
     def range(self, parameter: Parameter) -> tuple[float, float]:

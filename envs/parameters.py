@@ -38,6 +38,11 @@ class Parameter:
                 f"[{self.low:g}, {self.high:g}]"
             )
 
+    @property
+    def bounds(self) -> str:
+        """The hard bounds with their unit, as messages say them."""
+        return f"[{self.low:g}, {self.high:g}] {self.unit}"
+
 
 class ParameterSpace(Mapping[str, Parameter]):
     """The parameters of a world by name, in declared order."""
@@ -84,18 +89,14 @@ class ParameterSpace(Mapping[str, Parameter]):
                 number = float(value)
             except (TypeError, ValueError):
                 raise ParameterError(
-                    f"parameter '{name}': expected a number in {_bounds(parameter)}, got {value!r}"
+                    f"parameter '{name}': expected a number in {parameter.bounds}, got {value!r}"
                 ) from None
             if not (math.isfinite(number) and parameter.low <= number <= parameter.high):
                 raise ParameterError(
-                    f"parameter '{name}': {number:g} is outside its bounds {_bounds(parameter)}"
+                    f"parameter '{name}': {number:g} is outside its bounds {parameter.bounds}"
                 )
             checked[name] = number
         return checked
-
-
-def _bounds(parameter: Parameter) -> str:
-    return f"[{parameter.low:g}, {parameter.high:g}] {parameter.unit}"
 
 
 @runtime_checkable

@@ -61,11 +61,12 @@ class A1(Robot):
         self.feet = [links[f"{leg}_toe"] for leg in LEGS]
         # An episode ends before anything but feet and calves can reach the ground.
         shanks = self.joints[2::3]
-        felt = {*shanks, *self.feet}
+        self._felt = {*shanks, *self.feet}
         simulation.ignore_contact(
-            self.body, [link for link in (-1, *links.values()) if link not in felt], self._ground
+            self.body,
+            [link for link in (-1, *links.values()) if link not in self._felt],
+            self._ground,
         )
-        self._felt = felt
         self._jointed = set(self.joints)
         self._links = (-1, *links.values())
         for link in self._links:

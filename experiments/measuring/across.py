@@ -57,9 +57,13 @@ def probability_of_improvement(transfer: ArrayLike, scratch: ArrayLike) -> Float
 
     On each target every trial of one method meets every trial of the other; targets weigh the same.
     """
+    return np.asarray(_beats(transfer, scratch).mean(axis=(-3, -2, -1)))
+
+
+def _beats(transfer: ArrayLike, scratch: ArrayLike) -> Floats:
+    """Return who beats whom, a tie as a half: `(..., seeds, targets)` to `(..., T, S, targets)`."""
     a, b = (np.asarray(x, dtype=np.float64) for x in (transfer, scratch))
-    above = a[..., :, None, :] - b[..., None, :, :]
-    return np.asarray((0.5 * (np.sign(above) + 1.0)).mean(axis=(-3, -2, -1)))
+    return np.asarray(0.5 * (np.sign(a[..., :, None, :] - b[..., None, :, :]) + 1.0))
 
 
 def performance_profile(scores: ArrayLike, levels: ArrayLike = LEVELS) -> Floats:
@@ -99,10 +103,9 @@ def probability_interval(
     any width near 1: where P is 0.95 it covers 86 % with 5 seeds on 4 targets, where it is 0.99,
     39 %. NaN from a single seed.
     """
-    a, b = (np.asarray(x, dtype=np.float64) for x in (transfer, scratch))
-    above = 0.5 * (np.sign(a[:, None, :] - b[None, :, :]) + 1.0)
+    above = _beats(transfer, scratch)
     rows = above.mean(axis=(1, 2)) + above.mean(axis=(0, 2))
-    share = probability_of_improvement(a, b)
+    share = np.asarray(above.mean())
     return share, *_share_interval(share, _by_cluster(rows, clusters), above.size)
 
 
@@ -253,15 +256,14 @@ def _method(
     found: Entry = {"seeds": seeds, "lost": lost}
     shared = [seed for seed in based if seed in seeds]
     of_all, of_shared = _clusters(seeds, source_seeds), _clusters(shared, source_seeds)
+    statistics = {"iqm": interquartile_mean, "mean": mean, "optimality_gap": optimality_gap}
     for metric in ("start", "end", "area"):
         rng = np.random.default_rng(list(f"across/{name}/{metric}".encode()))
         scores = _scores(scored, name, metric, seeds)
-        statistics = {"iqm": interquartile_mean, "mean": mean, "optimality_gap": optimality_gap}
         found[metric] = {"probability": None} | {
             name: _entry(
                 seed_interval(statistic, scores, rng=rng, clusters=of_all),
-                seeds,
-                of_all,
+                len(of_all or seeds),
                 "bootstrap",
             )
             for name, statistic in statistics.items()
@@ -269,7 +271,7 @@ def _method(
         if name != baseline and shared:
             ours, theirs = (_scores(scored, one, metric, shared) for one in (name, baseline))
             bounds = probability_interval(ours, theirs, of_shared)
-            found[metric]["probability"] = _entry(bounds, shared, of_shared, "wilson")
+            found[metric]["probability"] = _entry(bounds, len(of_shared or shared), "wilson")
         if metric == "end":
             share, *ends = profile_interval(scores, clusters=of_all)
             low, high = (None if np.isnan(end).all() else end.tolist() for end in ends)
@@ -303,14 +305,8 @@ def _clusters(seeds: list[int], source_seeds: SourceSeeds) -> list[list[int]] | 
     return list(found.values())
 
 
-def _entry(
-    bounds: tuple[Floats, Floats, Floats],
-    seeds: Sequence[int],
-    clusters: Sequence[Sequence[int]] | None,
-    kind: str,
-) -> Entry | None:
+def _entry(bounds: tuple[Floats, Floats, Floats], n: int, kind: str) -> Entry | None:
     found, low, high = (float(x) for x in bounds)
-    n = len(seeds) if clusters is None else len(clusters)
     if n == 1:
         return interval_entry(Interval(found, None, None, n, "one seed"))
     return interval_entry(Interval(found, low, high, n, "constant" if low == high else kind))

@@ -33,7 +33,7 @@ def methods_text(run: Run, summary: Mapping[str, Any]) -> str:
         _compared(run),
         _evaluation(run, summary),
         _metrics(summary),
-        _statistics(summary),
+        " ".join(part for part in (_statistics(summary), summary["caution"]) if part),
         _tools(run),
     )
     return "\n".join(f"{part}\n" for part in parts if part)
@@ -191,7 +191,7 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         for gain in GAINS
     ]
     if not gains:
-        return str(summary["caution"])
+        return ""
     kinds = {found["kind"] for found in gains}
     used = [words for kind, words in KINDS.items() if kind in kinds]
     each = "The unit is the seed."
@@ -211,7 +211,6 @@ def _statistics(summary: Mapping[str, Any]) -> str:
             "each target apart, and of Student's t times its standard error; those of the "
             "probabilities are Wilson's (1927), of as many independent trials as vary as much."
         )
-    said += [summary["caution"]] if summary["caution"] else []
     return " ".join(said)
 
 
