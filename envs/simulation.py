@@ -84,18 +84,28 @@ class Simulation:
                 else "PyBullet has no client left (1,024 a process); close some worlds first"
             )
         bullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=self.client)
+        if gui:
+            bullet.configureDebugVisualizer(bullet.COV_ENABLE_GUI, 0, physicsClientId=self.client)
+        self._solver_iterations = solver_iterations
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be empty, with the settings of this simulation."""
         bullet.setPhysicsEngineParameter(
-            fixedTimeStep=timestep,
-            numSolverIterations=solver_iterations,
+            fixedTimeStep=self.timestep,
+            numSolverIterations=self._solver_iterations,
             numSubSteps=0,
             deterministicOverlappingPairs=1,
             physicsClientId=self.client,
         )
-        if gui:
-            bullet.configureDebugVisualizer(bullet.COV_ENABLE_GUI, 0, physicsClientId=self.client)
         self._nominals: dict[tuple[int, int], LinkDynamics] = {}
         self._snapshot: int | None = None
         self._together = 1
+
+    def clear(self) -> None:
+        """Remove all bodies and the snapshot, as if just started; cheaper than a new client."""
+        bullet.resetSimulation(physicsClientId=self.client)
+        self._begin()
 
     def load(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from operator import mul
 from typing import ClassVar
 
 import numpy as np
@@ -75,6 +76,7 @@ class A1(Robot):
         self._axes = bullet.getDynamicsInfo(self.body, -1, physicsClientId=client)[4]
         self._strength = 1.0
         self._kp = self._kd = self._offset = self._force = 0.0
+        self._states: tuple[tuple[float, float, tuple[float, ...], float], ...] | None = None
         self._clock = 0
         self._pushes: list[tuple[int, float, float]] = []
         self.height = self.forward = self.sideways = self.climb = 0.0
@@ -177,14 +179,18 @@ class A1(Robot):
         client, body, joints = self.simulation.client, self.body, self.joints
         kp, kd, offset, limit = self._kp, self._kd, self._offset, TORQUE
         strength = self._strength
-        states = bullet.getJointStates(body, joints, physicsClientId=client)
-        asked = [
-            kp * (target - state[0] - offset) - kd * state[1]
-            for target, state in zip(command, states, strict=True)
+        # Nothing has moved since `sense` read the joints.
+        states = self._states or bullet.getJointStates(body, joints, physicsClientId=client)
+        self._states = None
+        torques = [
+            kp * (target - q - offset) - kd * speed
+            for target, (q, speed, _, _) in zip(command, states, strict=True)
         ]
-        self.torques = torques = [
-            strength * (limit if t > limit else -limit if t < -limit else t) for t in asked
-        ]
+        if max(torques) > limit or min(torques) < -limit:
+            torques = [limit if t > limit else -limit if t < -limit else t for t in torques]
+        self.torques = torques = (
+            torques if strength == 1.0 else [strength * torque for torque in torques]
+        )
         bullet.setJointMotorControlArray(
             body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client
         )
@@ -211,9 +217,9 @@ class A1(Robot):
         self.place, self.height = place[:2], place[2]
         self.forward, self.sideways, self.climb = velocity
         roll, pitch, self.yaw, self.up, self.rates = attitude(turn, self._axes, spin)
-        states = bullet.getJointStates(body, self.joints, physicsClientId=client)
-        speeds = [state[1] for state in states]
-        self.power = sum(abs(t * v) for t, v in zip(self.torques, speeds, strict=True))
+        self._states = states = bullet.getJointStates(body, self.joints, physicsClientId=client)
+        angles, speeds, _, _ = zip(*states, strict=True)
+        self.power = sum(map(abs, map(mul, self.torques, speeds)))
         feet = bullet.getLinkStates(body, self.feet, computeLinkVelocity=1, physicsClientId=client)
         self.lifts = [foot[0][2] - FOOT for foot in feet]
         self.slides = [math.hypot(foot[6][0], foot[6][1]) for foot in feet]
@@ -223,7 +229,7 @@ class A1(Robot):
         offset = self._offset
         raw["attitude"][:] = roll, pitch, self.yaw
         raw["turn_rates"][:] = self.rates
-        raw["joint_positions"][:] = [state[0] + offset for state in states]
+        raw["joint_positions"][:] = [angle + offset for angle in angles] if offset else angles
         raw["joint_velocities"][:] = speeds
         raw["contacts"][:] = self.touch
         raw["last_action"][:] = [

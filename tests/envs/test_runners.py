@@ -125,14 +125,15 @@ def test_legs_of_other_lengths(make):
 
 def test_a_morphology_is_built_anew_only_when_it_changes(make):
     world = make("Hopper")
-    simulation = world.simulation
+    robot, client = world.robot, world.simulation.client
     world.set_parameters({"mass_scale": 1.2})
     world.reset()
-    assert world.simulation is simulation
+    assert world.robot is robot
     world.set_parameters({"leg_length": 0.55})
     world.reset()
-    assert world.simulation is not simulation
-    assert simulation.client == -1
+    assert world.robot is not robot
+    assert world.simulation.client == client
+    assert bullet.getNumBodies(physicsClientId=client) == 2  # nothing is left of the one before
     world.set_parameters({})
     observation, _ = world.reset(seed=0)
     assert np.array_equal(observation, make("Hopper").reset(seed=0)[0])
