@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import pybullet as bullet
 from rich.table import Table
 
 from ..envs.catalog import WORLDS
+from ..envs.parameters import Parameter
 from ..envs.ranging import Surroundings
 
 RESETS = 50
@@ -30,7 +31,8 @@ class StepCost:
     """Microseconds per control step of a world: in all, in physics and in ranging.
 
     `calls` are PyBullet's other functions, which read joints and set motors. `reset` is with every
-    parameter but lengths and shapes drawn anew, `reload` what building the world takes instead.
+    parameter but lengths and shapes drawn anew, `reshape` with other lengths and shapes (None
+    where there are none), `reload` what building the world takes instead.
     """
 
     world: str
@@ -39,6 +41,7 @@ class StepCost:
     ranging: float
     calls: float
     reset: float
+    reshape: float | None
     reload: float
 
     @property
@@ -66,9 +69,10 @@ def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int 
     owners: dict[str, list[tuple[Any, str]]] = {
         "total": [], "physics": [PHYSICS], "ranging": [RANGING], "calls": others
     }  # fmt: skip
-    fixed = {parameter.name for parameter in world.morphology}
-    drawn = [p for p in world.parameters.values() if p.name not in fixed]
-    draws = [{p.name: rng.uniform(p.low, p.high) for p in drawn} for _ in range(RESETS)]
+    draws = [_drawn(world.parameters.values(), rng) for _ in range(RESETS)]
+    shapes = [_drawn(world.morphology, rng) for _ in range(RELOADS)]
+    kept = {parameter.name: parameter.nominal for parameter in world.morphology}
+    draws = [{**draw, **kept} for draw in draws]
     taken: dict[str, list[np.ndarray]] = {name: [] for name in owners}
     resets = []
     for _ in range(repetitions):
@@ -78,11 +82,16 @@ def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int 
             with _timed(functions) as seconds:
                 whole, inside = _play(world, actions, seed, seconds)
             taken[name].append(inside if functions else whole)
+    reshape = 1e6 * min(_resets(world, shapes, seed)) if world.morphology else None
     world.close()
     micro = {name: 1e6 * float(np.min(rows, axis=0).mean()) for name, rows in taken.items()}
-    return StepCost(
-        world_id, **micro, reset=1e6 * float(np.min(resets, axis=0).mean()), reload=1e6 * reload
-    )
+    reset = 1e6 * float(np.min(resets, axis=0).mean())
+    return StepCost(world_id, **micro, reset=reset, reshape=reshape, reload=1e6 * reload)
+
+
+def _drawn(parameters: Iterable[Parameter], rng: np.random.Generator) -> dict[str, float]:
+    """Return a value for each parameter, anywhere within its bounds."""
+    return {p.name: rng.uniform(p.low, p.high) for p in parameters}
 
 
 def _resets(world: Any, draws: Sequence[Mapping[str, float]], seed: int) -> list[float]:
@@ -142,10 +151,20 @@ def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
     table.caption = (
         "calls: PyBullet's others, which read joints and set motors; own: our own code; share: of "
         "physics and ranging; reset: with all parameters but lengths and shapes drawn anew; "
-        "reload: times a reset"
+        "reshape: with other lengths and shapes; reload: of the whole world, in times a reset"
     )
     table.add_column("world", no_wrap=True)
-    for column in ("step", "physics", "ranging", "calls", "own", "share", "reset", "reload"):
+    for column in (
+        "step",
+        "physics",
+        "ranging",
+        "calls",
+        "own",
+        "share",
+        "reset",
+        "reshape",
+        "reload",
+    ):
         table.add_column(column, justify="right")
     for world_id in WORLDS:
         cost = step_cost(world_id, steps, repetitions)
@@ -155,6 +174,7 @@ def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
             *(f"{number:.0f}" for number in numbers),
             f"{100 * cost.share:.0f} %",
             f"{cost.reset:.0f}",
+            "" if cost.reshape is None else f"{cost.reshape:,.0f}",
             f"{cost.reload / cost.reset:,.0f} x",
         )
     return table
