@@ -29,6 +29,7 @@ from .contract_base import (
 )
 
 GROWTH = 5 * 2**20  # bytes that may come with allocators settling, not with a leak
+RESHAPED = 5  # resets until lengths and shapes change too, which takes tens of times as long
 # Unbounded is what a channel with noise is.
 UNWORRIED = re.compile(r"Box observation space m\w+ value is -?infinity")
 
@@ -339,7 +340,7 @@ def memory(subject: Subject) -> None:
     def work(resets: int, steps: int) -> tuple[int, int]:
         drawn = actions(env.action_space, 50)
         done = 0
-        draws = subject.draws(resets, block=max(1, resets // 4))
+        draws = subject.draws(resets, block=RESHAPED)
         for number, values in zip(subject.repeat(resets), draws, strict=False):
             put(env, values)
             env.reset()

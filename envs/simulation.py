@@ -96,6 +96,8 @@ class Simulation:
             numSolverIterations=self._solver_iterations,
             numSubSteps=0,
             deterministicOverlappingPairs=1,
+            # PyBullet would keep the text of every model ever loaded by this client.
+            enableFileCaching=0,
             physicsClientId=self.client,
         )
         self._nominals: dict[tuple[int, int], LinkDynamics] = {}
