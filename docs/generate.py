@@ -122,10 +122,10 @@ def worlds() -> str:
         )
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
-        "the level is that extreme, marked as out of its band: beyond it the parameter means "
-        "nothing any more, or the physics does not hold. Levels were found on other episodes than "
-        "those their scores are of, so that a score can lie a little beyond its band, and is "
-        "marked then, too. `unmodelled` changes what the world's "
+        "the level is that extreme, marked with a star, out of its band: beyond it the parameter "
+        "means nothing any more, or the physics does not hold. Levels were found on other "
+        "episodes than those their scores are of, so that a score can lie a little beyond its "
+        "band, and is marked then, too. `unmodelled` changes what the world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",
         "## Many at once",

@@ -298,8 +298,9 @@ def read_changes(
             )
         low, high = change.range(parameter)
         if low < parameter.low or high > parameter.high:
+            given = f"{low:g} to {high:g}" if change.random else f"{low:g}"
             raise ChangeError(
-                f"{name}: '{change}' gives {low:g} to {high:g} {parameter.unit}, outside the "
+                f"{name}: '{change}' gives {given}{parameter.measure}, outside the "
                 f"bounds [{parameter.low:g}, {parameter.high:g}] (nominal {parameter.nominal:g})"
             )
         read[name] = change

@@ -135,6 +135,22 @@ class Subject:
                 raise NotApplicable(f"parameter '{parameter.name}' has no finite bounds")
         return world.parameters
 
+    @cached_property
+    def _chance(self) -> bool:
+        """Whether two new instances differ from the same seed on: something is not drawn from it."""
+        with self.fresh() as one, self.fresh() as other:
+            there = trajectory(one, 20, values={})
+            return first_difference(there, trajectory(other, 20, values={})) is not None
+
+    def compare(self) -> None:
+        """Make sure that trajectories can be compared.
+
+        Raises:
+            NotApplicable: they differ by chance anyhow, which `same_seed` says.
+        """
+        if self._chance:
+            raise NotApplicable("the same seed does not give the same trajectory")
+
     def draws(self, count: int, *, block: int = 1) -> Iterator[dict[str, float]]:
         """Yield values of all parameters, at corners of their bounds and inside in turn.
 

@@ -244,6 +244,7 @@ def success_is_told(subject: Subject) -> None:
 )
 def after_an_end(subject: Subject) -> None:
     """Steps after an end raise or are ordinary steps, and the next reset starts over."""
+    subject.compare()
     env, steps = subject.env, subject.size.trajectory
     ending = subject.ending
     if ending is None:

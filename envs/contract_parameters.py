@@ -43,6 +43,7 @@ def declared(subject: Subject) -> None:
 )
 def nominal(subject: Subject) -> None:
     """With all parameters at their nominals it is the unmodified environment."""
+    subject.compare()
     nominals = subject.parameters.nominal()
     steps = subject.size.trajectory
     with subject.fresh() as env:
@@ -60,6 +61,7 @@ def nominal(subject: Subject) -> None:
 )
 def effect(subject: Subject) -> None:
     """Every parameter has an effect."""
+    subject.compare()
     short, long = 2 * SHORT, 5 * subject.size.trajectory
     without = []
     for parameter in subject.parameters.values():
@@ -114,6 +116,7 @@ def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> No
 )
 def forgets(subject: Subject) -> None:
     """What set_parameters is not given goes back to its nominal."""
+    subject.compare()
     values = {p.name: far(p) for p in subject.parameters.values()}
     names = list(values)
     with subject.fresh() as env:
@@ -143,6 +146,7 @@ def forgets(subject: Subject) -> None:
 )
 def no_compounding(subject: Subject) -> None:
     """Many resets, of random parameters where there are any, leave no trace."""
+    subject.compare()
     env, count = subject.env, subject.size.resets
     one = next(subject.draws(1))
     before = trajectory(env, SHORT, values={})
@@ -166,6 +170,7 @@ def no_compounding(subject: Subject) -> None:
 )
 def bad_parameters(subject: Subject) -> None:
     """An unknown parameter, a NaN and a value out of bounds are refused and change nothing."""
+    subject.compare()
     parameters = subject.parameters
     env = subject.env
     first, *others = parameters.values()

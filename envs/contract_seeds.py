@@ -74,6 +74,7 @@ def other_seed(subject: Subject) -> None:
 )
 def across_processes(subject: Subject) -> None:
     """The same seed gives the same trajectory in another process."""
+    subject.compare()
     steps = subject.size.trajectory
     try:
         order = pickle.dumps(subject.make)
@@ -117,6 +118,7 @@ def answer() -> None:
 )
 def two_instances(subject: Subject) -> None:
     """Two instances in one process do not disturb each other."""
+    subject.compare()
     env, steps = subject.env, subject.size.trajectory
     alone = trajectory(env, steps, values={})
     values = next(subject.draws(1))

@@ -41,7 +41,12 @@ class Parameter:
     @property
     def bounds(self) -> str:
         """The hard bounds with their unit, as messages say them."""
-        return f"[{self.low:g}, {self.high:g}] {self.unit}"
+        return f"[{self.low:g}, {self.high:g}]{self.measure}"
+
+    @property
+    def measure(self) -> str:
+        """What follows a value in a message: a blank and the unit, or nothing for a factor."""
+        return "" if self.unit == "1" else f" {self.unit}"
 
 
 class ParameterSpace(Mapping[str, Parameter]):
@@ -79,9 +84,11 @@ class ParameterSpace(Mapping[str, Parameter]):
         """Return `values` as floats.
 
         Raises:
-            ParameterError: for an unknown name, something that is no finite number, or a value
-                outside the parameter's hard bounds.
+            ParameterError: for no mapping, an unknown name, something that is no finite number, or
+                a value outside the parameter's hard bounds.
         """
+        if not isinstance(values, Mapping):
+            raise ParameterError(f"expected values by parameter, as {{name: 1.0}}, got {values!r}")
         checked = {}
         for name, value in values.items():
             parameter = self[name]

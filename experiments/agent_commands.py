@@ -217,6 +217,9 @@ def _changes(texts: Sequence[str]) -> dict[str, str]:
 
 def _shift(texts: Sequence[str]) -> Any:
     """Return the one named shift that is meant, or changes by parameter."""
-    if len(texts) == 1 and re.fullmatch(r"[\w./-]+", texts[0]):
-        return texts[0]
-    return _changes(texts)
+    named = [text for text in texts if re.fullmatch(r"[\w./-]+", text)]
+    if named and len(texts) > 1:
+        raise HeadstartError(
+            f"'{named[0]}': a named shift stands alone; to add to it, give its changes one by one"
+        )
+    return named[0] if named else _changes(texts)

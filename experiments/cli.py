@@ -152,7 +152,7 @@ def envs() -> None:
     """List the worlds of headstart."""
     from .describing import worlds as known
 
-    console.print(known().table())
+    console.print(known())
     console.print(
         "Any other Gymnasium id works too, 'my_package.envs:MyEnv-v0' imports its module first; "
         "see docs/custom-environment.md.",
@@ -171,10 +171,7 @@ def describe(
     from .describing import describe_world
 
     for part in describe_world(env):
-        if isinstance(part, str):
-            console.print(part, markup=False, highlight=False)
-        else:
-            console.print(part.table())
+        console.print(part, markup=False, highlight=False)
 
 
 @app.command()
@@ -216,7 +213,7 @@ def methods() -> None:
     """
     from .describing import methods as known
 
-    console.print(known().table())
+    console.print(known())
 
 
 @config_app.command()

@@ -110,7 +110,7 @@ def tune(
         where=str(path),
     )
     if found.tried:
-        cli.console.print(results.sheet(found.study, task).table())
+        cli.console.print(results.sheet(found.study, task))
         cli.console.print(results.verdict(found.study, task), highlight=False)
         cli.console.print(f"\nbest: {found.out / 'best.yaml'}", highlight=False)
         cli.console.print(f"curves: tensorboard --logdir {found.out}", highlight=False)

@@ -116,7 +116,7 @@ def test_normal_draws_stay_inside_the_hard_bounds(seed):
     ("changes", "error", "said"),
     [
         ({"mas": "* 1"}, ParameterError, "did you mean 'mass'"),
-        ({"mass": "* 5"}, ChangeError, "gives 10 to 10 kg, outside the bounds"),
+        ({"mass": "* 5"}, ChangeError, "gives 10 kg, outside the bounds"),
         ({"mass": "* uniform(0.1, 1)"}, ChangeError, "gives 0.2 to 2 kg"),
         ({"delay": "* 2"}, ChangeError, "nominal of 0"),
         ({"mass": "heavy"}, ChangeError, "mass: cannot read 'heavy'"),

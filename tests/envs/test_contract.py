@@ -84,6 +84,21 @@ def test_a_bad_parameter_is_named(world):
     for values in ({"no_such": 1.0}, {name: parameter.high + 1.0}, {name: float("nan")}):
         with pytest.raises(ParameterError, match=r"no_such|outside its bounds"):
             world.set_parameters(values)
+    with pytest.raises(ParameterError, match=r"expected values by parameter.*got \[1, 2\]"):
+        world.set_parameters([1, 2])
+
+
+def test_a_world_steps_only_between_a_reset_and_its_close(subject):
+    world = subject.make().unwrapped
+    action = np.zeros(world.action_space.shape, np.float32)
+    with pytest.raises(HeadstartError, match=r"call reset\(\) first"):
+        world.step(action)
+    world.reset(seed=0)
+    world.step(action)
+    world.close()
+    for call in (partial(world.step, action), world.reset):
+        with pytest.raises(HeadstartError, match="the world is closed"):
+            call()
 
 
 @pytest.mark.parametrize("size", [-1, 0, 1])

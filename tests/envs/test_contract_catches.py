@@ -358,6 +358,19 @@ def test_catches(case):
     assert foreign.verdict == ("to note" if ASKED[name].advisory else "does not hold")
 
 
+def test_chance_is_blamed_once():
+    subject = Subject(Unseeded)
+    verdicts = {found.property.name: found for found in examine(subject)}
+    subject.close()
+    assert [name for name, found in verdicts.items() if found.verdict == "does not hold"] == [
+        "gymnasium_checker",
+        "same_seed",
+    ]
+    for name in ("nominal", "effect", "forgets", "no_compounding", "two_instances"):
+        assert verdicts[name].verdict == "not applicable"
+        assert verdicts[name].seen == "the same seed does not give the same trajectory"
+
+
 @pytest.mark.parametrize("name", [name for name in ASKED if name != "across_processes"])
 def test_lets_the_sound_one_pass(name):
     found = outcome(Toy, name)

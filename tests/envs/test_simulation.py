@@ -27,18 +27,24 @@ def test_a_file_that_is_not_there(physics, load, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "<robot",
-        '<robot name="x"><link name="a"><collision><geometry>'
-        '<mesh filename="none.obj"/></geometry></collision></link></robot>',
+        ("<robot", "cannot read '{path}': unclosed token"),
+        (
+            '<robot name="x"><link name="a"><collision><geometry>'
+            '<mesh filename="none.obj"/></geometry></collision></link></robot>',
+            "no mesh '.*none.obj'",
+        ),
+        ('<robot name="x"/>', "expected a URDF of links and joints"),
     ],
 )
-def test_a_file_that_pybullet_cannot_load(physics, text, tmp_path):
+def test_a_file_that_pybullet_cannot_load(physics, text, why, tmp_path, capfd):
     path = tmp_path / "x.urdf"
     path.write_text(text)
-    with pytest.raises(SimulationError, match=f"PyBullet cannot load '{path}': expected a URDF"):
+    why = why.format(path=path)
+    with pytest.raises(SimulationError, match=f"PyBullet cannot load '{path}': {why}"):
         physics.load(str(path))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_client_is_left(monkeypatch):

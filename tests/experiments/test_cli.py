@@ -326,7 +326,8 @@ def test_mistakes_are_one_line_and_exit_status_2(call, here, words, parts):
     [
         (["--shift", "weak-motor"], ["has no shift 'weak-motor'"]),
         (["--shift", "payload = 1"], ["unknown parameter 'payload'; did you mean 'payload_mass'?"]),
-        (["--shift", "payload_mass = 100"], ["outside the bounds"]),
+        (["--shift", "payload_mass = 100"], ["gives 100 kg, outside the bounds"]),
+        (["--shift", "payload_mass = 1", "--shift", "long-tool/mild"], ["stands alone"]),
         (["--shift", "payload_mass = 1", "--shift", "payload_mass = 2"], ["changed twice"]),
         (["--world", "Pendulum-v1"], ["does not fit this world: observation space"]),
         (["--episodes", "0"], ["'--episodes'"]),
