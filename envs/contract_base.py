@@ -137,7 +137,7 @@ class Subject:
 
     @cached_property
     def _chance(self) -> bool:
-        """Whether two new instances differ from the same seed on: something is not drawn from it."""
+        """Whether two new instances differ with the same seed: something is not drawn from it."""
         with self.fresh() as one, self.fresh() as other:
             there = trajectory(one, 20, values={})
             return first_difference(there, trajectory(other, 20, values={})) is not None

@@ -147,8 +147,8 @@ def _time(world: World) -> str:
     timing, steps = world.timing, world.task.episode_steps
     return (
         f"A control step takes {timing.period:.3g} s ({timing.substeps} physics steps); an episode "
-        f"has at most {steps} of them ({steps * timing.period:.3g} s). Until a delayed first command "
-        "arrives, the middle of every action's range is in force."
+        f"has at most {steps} of them ({steps * timing.period:.3g} s). Until a delayed first "
+        "command arrives, the middle of every action's range is in force."
     )
 
 
