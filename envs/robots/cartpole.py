@@ -45,7 +45,7 @@ class CartPole(Robot):
             bias=Parameter("position_offset", "m", 0.0, -1.0, 1.0, "offset of the position"),
             delay=OBSERVATION_DELAY,
         ),
-        Channel("cart_velocity", 1, "m/s", -20.0, 20.0, "of the cart", delay=OBSERVATION_DELAY),
+        Channel("cart_velocity", 1, "m/s", -50.0, 50.0, "of the cart", delay=OBSERVATION_DELAY),
         Channel(
             "pole_direction",
             2,

@@ -320,7 +320,7 @@ def planar_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             bias=TILT,
             delay=delay,
         ),
-        Channel("pitch_rate", 1, "rad/s", -50.0, 50.0, "of the torso", delay=delay),
+        Channel("pitch_rate", 1, "rad/s", -200.0, 200.0, "of the torso", delay=delay),
         Channel(
             "velocity",
             2,

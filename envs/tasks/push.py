@@ -33,7 +33,12 @@ class Push(Task):
 
     channels: ClassVar[tuple[Channel, ...]] = (
         Channel(
-            "puck_minus_ball", 2, "m", -3.0, 3.0, "puck minus ball, by the camera and the encoders"
+            "puck_minus_ball",
+            2,
+            "m",
+            -10.0,
+            10.0,
+            "puck minus ball, by the camera and the encoders",
         ),
         Channel(
             "goal",
@@ -43,7 +48,7 @@ class Push(Task):
             (HIGH[0] + FARTHEST, HIGH[1] + FARTHEST),
             "where the puck is wanted",
         ),
-        Channel("goal_minus_puck", 2, "m", -3.0, 3.0, "goal minus puck, by the camera"),
+        Channel("goal_minus_puck", 2, "m", -10.0, 10.0, "goal minus puck, by the camera"),
     )
     weights: ClassVar[Mapping[str, float]] = {
         "approach": -1.0,

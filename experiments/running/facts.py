@@ -57,11 +57,22 @@ def computed_on(device: str) -> str:
 
 
 def _processor() -> str:
+    """Return the processor's name and what of it decides which kernels numpy and torch choose.
+
+    Clouds call processors of several generations by one name, and those round differently.
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    found = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    name = found.get("model name") or platform.processor() or "unknown"
+    details = [f"{key} {found[key]}" for key in ("cpu family", "model") if key in found]
+    flags = found.get("flags", "").split()
+    details += [flag for flag in ("avx512f", "avx2", "avx") if flag in flags][:1]
+    return f"{name} ({', '.join(details)})" if details else name
 
 
 def command_line() -> str:

@@ -1,10 +1,12 @@
 """Files are wholly there or absent, and facts are true."""
 
 import json
+import platform
 import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from headstart.experiments.running.facts import computed_on, hardware
@@ -99,6 +101,22 @@ def test_unreadable_json_is_named(tmp_path):
     path.write_text(json.dumps([1]))
     with pytest.raises(StoreError, match="no JSON object"):
         read_json(path)
+
+
+CPUINFO = (
+    "model name\t: EPYC\ncpu family\t: 25\nmodel\t\t: {}\nflags\t\t: fpu avx {}\n\nmodel\t: 9\n"
+)
+
+
+def test_processors_of_one_name_that_round_differently_are_told_apart(monkeypatch):
+    def processor(text):
+        monkeypatch.setattr(Path, "read_text", lambda self: text)
+        return hardware()["processor"]
+
+    milan, genoa = CPUINFO.format(1, "avx2"), CPUINFO.format(17, "avx2 avx512f")
+    assert processor(milan) == "EPYC (cpu family 25, model 1, avx2)"
+    assert processor(genoa) == "EPYC (cpu family 25, model 17, avx512f)"
+    assert processor("processor\t: 0\n") == (platform.processor() or "unknown")
 
 
 def test_what_is_computed_on_is_named(monkeypatch):
