@@ -55,6 +55,7 @@ PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
         "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.7},
     },
     ("ppo", "headstart/RacecarPark-v0"): {
+        "learning_rate": 5e-4,
         "normalize_reward": False,
         "policy_kwargs": {"log_std_init": -0.7},
     },
@@ -111,7 +112,7 @@ STEPS: dict[str, Budget] = {
     "headstart/PandaPush-v0": Budget(400_000, 800_000, goes_on=True),
     "headstart/RacecarTrack-v0": Budget(150_000, 600_000, goes_on=True),
     "headstart/RacecarAvoid-v0": Budget(250_000, 280_000, goes_on=True),
-    "headstart/RacecarPark-v0": Budget(200_000, 400_000, goes_on=True),
+    "headstart/RacecarPark-v0": Budget(400_000, 1_000_000, goes_on=True),
     "headstart/Hopper-v0": Budget(600_000, 600_000),
     "headstart/HalfCheetah-v0": Budget(600_000, 1_000_000, goes_on=True),
     "headstart/Ant-v0": Budget(1_200_000, 1_600_000, goes_on=True),

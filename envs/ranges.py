@@ -136,6 +136,8 @@ RANGES: dict[str, dict[str, str]] = {
     "headstart/RacecarAvoid-v0": {**_CAR, "obstacle_speed": "* uniform(0.5, 1.5)"},
     "headstart/RacecarPark-v0": {
         **_CAR,
+        # All is near there, where beams are seldom lost.
+        "lidar_dropout": "= uniform(0, 0.005)",
         "position_noise": "= uniform(0, 0.02)",
         "heading_noise": "= uniform(0, 0.02)",
         "locating_delay": "= uniform(0, 0.05)",
