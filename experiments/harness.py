@@ -71,7 +71,7 @@ def run(
     console = console or Console()
     if experiment.sweep:
         at: dict[str, list[str]] = {}
-        for name in matching(trials, _trials(experiment), "point/target/method/seed"):
+        for name in matching(trials, _trials(experiment, where), "point/target/method/seed"):
             folder, _, chosen = name.partition("/")
             at.setdefault(folder, []).append(chosen)
 
@@ -126,7 +126,8 @@ def trials(experiment: Given) -> list[str]:
 
     They are `target/method/seed`, in a sweep `point/target/method/seed`.
     """
-    return _trials(_given(experiment, None)[0])
+    found, _, where = _given(experiment, None)
+    return _trials(found, where)
 
 
 def share(parts: Sequence[Experiment], patterns: Sequence[str]) -> dict[str, list[str]]:
@@ -151,12 +152,12 @@ def share(parts: Sequence[Experiment], patterns: Sequence[str]) -> dict[str, lis
     return chosen
 
 
-def _trials(experiment: Experiment) -> list[str]:
+def _trials(experiment: Experiment, where: str = "experiment") -> list[str]:
     if experiment.sweep:
         return [
             f"{point.folder}/{name}"
-            for point in points(experiment)
-            for name in _trials(point.experiment)
+            for point in points(experiment, where)
+            for name in _trials(point.experiment, where)
         ]
     units = plan.units(experiment)
     return [trial_name(unit) for unit in units if unit.path.startswith("trials/")]

@@ -18,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from .config import LEAVE_ONE_OUT, ConfigError, Experiment, build, put
+from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
@@ -88,6 +89,9 @@ def run_sweep(
         ConfigError: see `points`; or the directory holds another sweep, or something else.
     """
     todo = points(experiment, where)
+    for point in todo:
+        # Not only when its turn comes, which may be hours later.
+        plan.check(point.experiment, f"{where}: sweep, {_named(point.values)}")
     with lock(directory, PATIENCE):
         _prepare(experiment, directory)
     failed: list[str] = []
@@ -116,14 +120,16 @@ def places(directory: Path) -> dict[str, Path]:
 def write(directory: Path) -> dict[str, Any]:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
     experiment, found = _stored(directory)
-    ran = [
-        (point.values, directory / POINTS / point.folder)
-        for point in found
-        if (directory / POINTS / point.folder / "experiment.yaml").exists()
-    ]
+    ran, missing = [], []
+    for point in found:
+        place = directory / POINTS / point.folder
+        if (place / "experiment.yaml").exists():
+            ran.append((point.values, place))
+        else:
+            missing.append(_named(point.values))
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
-    return sweeps.write(experiment.name, ran, directory)
+    return sweeps.write(experiment.name, ran, directory, missing)
 
 
 def _stored(directory: Path) -> tuple[Experiment, list[Point]]:

@@ -253,8 +253,8 @@ def _method(
     seeds, lost = _seeds(scored, name)
     if not seeds:
         return None
-    found: Entry = {"seeds": seeds, "lost": lost}
-    shared = [seed for seed in based if seed in seeds]
+    shared = [seed for seed in based if seed in seeds] if name != baseline else []
+    found: Entry = {"seeds": seeds, "lost": lost, "paired": len(shared)}
     of_all, of_shared = _clusters(seeds, source_seeds), _clusters(shared, source_seeds)
     statistics = {"iqm": interquartile_mean, "mean": mean, "optimality_gap": optimality_gap}
     for metric in ("start", "end", "area"):
@@ -268,7 +268,7 @@ def _method(
             )
             for name, statistic in statistics.items()
         }
-        if name != baseline and shared:
+        if shared:
             ours, theirs = (_scores(scored, one, metric, shared) for one in (name, baseline))
             bounds = probability_interval(ours, theirs, of_shared)
             found[metric]["probability"] = _entry(bounds, len(of_shared or shared), "wilson")

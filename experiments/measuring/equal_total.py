@@ -16,7 +16,7 @@ from .comparing import gain_entry, source_seeds, uses_source
 from .entries import Curves, Entry, ends
 from .loading import Run
 from .statistics import Comparison, compare, holm
-from .verdict import signed
+from .verdict import few_seeds, signed
 
 
 def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Entry]) -> Entry:
@@ -27,6 +27,7 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
     """
     found: Entry = {
         "seeds": longer.seeds,
+        "lost": len(run.experiment["seeds"]) - len(longer.seeds),
         "steps": longer.steps[-1],
         "returns": ends(longer.seeds, longer.returns),
         "scores": None,
@@ -49,8 +50,10 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
     adjusted = holm([comparison.p for comparison in compared.values()])
     for (name, comparison), p in zip(compared.items(), adjusted, strict=True):
         found["against"][name] = gain_entry(comparison, p)
+        unit = "source policy" if source_seeds(run, name) else "seed"
         found["sentences"].append(
             f"{name} ends at {signed(comparison.difference)} against scratch with "
-            f"{longer.steps[-1]:,.0f} steps in the target, as many as source and target had."
+            f"{longer.steps[-1]:,.0f} steps in the target, as many as source and target had"
+            f"{few_seeds(comparison.difference.n, unit)}."
         )
     return found

@@ -88,21 +88,36 @@ def _source_steps(run: Run) -> dict[str, Any]:
     if not users:
         return _fact(True, "No method used a source.")
     steps = run.experiment["source"].get("steps") or 0
+    targets = run.experiment["targets"]
+    beside = [name for name in run.longer if all(run.done(target, name) for target in targets)]
     return _fact(
-        bool(run.longer),
+        bool(beside),
         f"{', '.join(users)} had {steps:,} source steps that {BASELINE} had not; curves and times "
         "count target steps only, total time and break-even add the source's"
-        + (f", and {', '.join(run.longer)} had as many in the target." if run.longer else "."),
+        + (f", and {', '.join(beside)} had as many in the target." if beside else "."),
     )
+
+
+def tuning_budgets(run: Run) -> dict[str, str]:
+    """Return in words, by method, what each that has settings was tuned with."""
+    return {
+        name: f"{tuned['trials']:,} trials, {tuned['steps']:,} target steps" if tuned else "none"
+        for name, tuned in _tuned(run).items()
+    }
+
+
+def _tuned(run: Run) -> dict[str, Any]:
+    found = {}
+    for name, entry in zip(run.all_methods, run.experiment["methods"], strict=True):
+        recorded = run.facts.get("methods", {}).get(name, {})
+        if recorded.get("tunable", run.registered[name] not in WITHOUT_SETTINGS):
+            found[name] = tuned_with(entry)
+    return found
 
 
 def _tuning(run: Run) -> dict[str, Any]:
     """Compare what the methods that have settings were tuned with."""
-    budgets = {}
-    for name, entry in zip(run.all_methods, run.experiment["methods"], strict=True):
-        recorded = run.facts.get("methods", {}).get(name, {})
-        if recorded.get("tunable", run.registered[name] not in WITHOUT_SETTINGS):
-            budgets[name] = tuned_with(entry)
+    budgets = _tuned(run)
     if not any(budgets.values()):
         return _fact(
             True,
@@ -110,8 +125,7 @@ def _tuning(run: Run) -> dict[str, Any]:
             "experiment states.",
         )
     groups: dict[str, list[str]] = {}
-    for name, tuned in budgets.items():
-        with_ = f"{tuned['trials']:,} trials, {tuned['steps']:,} target steps" if tuned else "none"
+    for name, with_ in tuning_budgets(run).items():
         groups.setdefault(with_, []).append(name)
     told = [f"{', '.join(names)} with {with_}" for with_, names in groups.items()]
     if len(told) == 1:

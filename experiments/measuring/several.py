@@ -17,6 +17,7 @@ from typing import Any
 from ..config import method_label
 from .comparing import uses_source
 from .entries import Entry
+from .fairness import tuning_budgets
 from .loading import Run, RunError, load
 from .verdict import GAINS
 
@@ -125,6 +126,7 @@ def _result(entry: Mapping[str, Any], method: Mapping[str, Any], what: str) -> E
         "seeds": len(method["seeds"]),
         "paired": None if method["paired"] == len(method["seeds"]) else method["paired"],
         "lost": len(method["failed"]),
+        "source_seeds": method["source_seeds"],
         "returns": method["returns"],
         "levels": method["scores" if what == "score" else "returns"],
         "gains": {gain: _scaled(gains.get(gain), scale) for gain in GAINS},
@@ -178,6 +180,11 @@ def warnings(of: Sequence[Member]) -> list[str]:
     for package in dict.fromkeys(key for found in versions for key in found):
         values = {m.label: found.get(package) for m, found in zip(of, versions, strict=True)}
         said += _unequal(f"the version of {package}", values, "results may depend on it")
+    budgets = {m.label: tuning_budgets(m.run) for m in of}
+    for name in dict.fromkeys(name for found in budgets.values() for name in found):
+        values = {label: found[name] for label, found in budgets.items() if name in found}
+        meaning = "one was given more chances to find settings that suit it"
+        said += _unequal(f"what {name} was tuned with", values, meaning)
     commits = {m.label: m.run.facts.get("git") for m in of}
     said += _unequal("headstart's git commit", commits, "results may depend on it")
     for member in of:

@@ -98,6 +98,11 @@ def _caveats(run: Run) -> list[str]:
     notes = []
     if BASELINE not in run.methods:
         notes.append(f"'{BASELINE}' is not among the methods: no gains and no verdicts.")
+    if bundle := run.experiment["source"].get("bundle"):
+        notes.append(
+            f"All seeds begin with one ready-made source policy ({bundle}): what is said holds for "
+            "this policy, not for others trained as it was."
+        )
     begun = (run.facts.get("versions") or {}).get("headstart")
     if begun and begun != __version__:
         notes.append(f"Run with headstart {begun}, reported with headstart {__version__}.")
@@ -144,7 +149,12 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
         "anchors": anchors,
         "scored": unscored is None,
         "headline": unscored or headline(target, methods),
-        "notes": _notes(steps, methods, scored=unscored is None),
+        "notes": _notes(steps, methods, scored=unscored is None)
+        + [
+            f"No trial of {name} has finished: nothing is compared at equal total steps."
+            for name in longer
+            if name not in totals
+        ],
         "zero_shot_gap": zero_shot_gap(run, target, scale),
         "methods": methods,
         "equal_total": {

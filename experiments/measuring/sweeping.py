@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
 from .statistics import FEWEST_SEEDS, Interval, by_source, compare, half_widths, holm
-from .verdict import GAINS, LEVEL, counted, signed_entry
+from .verdict import GAINS, LEVEL, few_seeds, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
 _BETWEEN = 200
@@ -118,11 +118,15 @@ def turns(at: ArrayLike, gains: ArrayLike) -> list[Turn]:
     return found
 
 
-def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
-    """Return what a sweep shows, from its points' summaries; None stands for what was not run."""
+def summarize_sweep(name: str, points: Points, missing: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a sweep shows, from its points' summaries; None stands for what was not run.
+
+    `missing` are the points, in words, that have not been run: of a gain's sign at all points, and
+    of what each parameter bought, nothing can then be said.
+    """
     keys = list(points[0][0])
     axes = {key: list(dict.fromkeys(on_axis(values[key]) for values, _ in points)) for key in keys}
-    left_out = len(keys) == 1 and str(axes[keys[0]][-1]).startswith("without ")
+    left_out = len(keys) == 1 and any(str(v).startswith("without ") for v in axes[keys[0]])
     line = len(keys) == 1 and len(points) > 1
     at = numbers([values[keys[0]] for values, _ in points]) if line else None
     if at is not None and (np.diff(at) <= 0).any():
@@ -139,18 +143,26 @@ def summarize_sweep(name: str, points: Points) -> dict[str, Any]:
         "points": [dict(values) for values, _ in points],
         "baseline": points[0][1]["baseline"],
         "targets": {
-            target: _target(target, points, at, left_out=left_out)
+            target: _target(target, points, at, left_out=left_out, whole=not missing)
             for target in points[0][1]["targets"]
         },
     }
-    summary["notes"] = _notes(summary, points)
+    unrun = f"{len(missing)} of {len(points) + len(missing)} points have not been run: "
+    summary["notes"] = [f"{unrun}{'; '.join(missing)}."] if missing else []
+    summary["notes"] += _notes(summary, points)
+    summary["shared"] = any(
+        method.get("source_seeds")
+        for _, point in points
+        for target in point["targets"].values()
+        for method in target["methods"].values()
+    )
     summary["caution"] = next((s["caution"] for _, s in points if s["caution"]), "")
     summary["headlines"] = [line for t in summary["targets"].values() for line in t["sentences"]]
     return summary
 
 
 def _target(
-    target: str, points: Points, at: list[float] | None, *, left_out: bool
+    target: str, points: Points, at: list[float] | None, *, left_out: bool, whole: bool
 ) -> dict[str, Any]:
     methods, sentences = {}, []
     for name in points[0][1]["methods"]:
@@ -169,7 +181,7 @@ def _target(
             }
             if any(found["gains"]["area"]):
                 unit = "seed" if source_seeds is None else "source policy"
-                sentences.append(_turning(target, name, at, found, unit))
+                sentences.append(_turning(target, name, at, found, unit, whole=whole))
         if left_out:
             found["bought"] = _bought(target, name, points, found, source_seeds)
             sentences += _buying(target, name, found["bought"])
@@ -201,8 +213,13 @@ def _turns(
     return [{**asdict(turn.place), "negative": turn.negative} for turn in found]
 
 
-def _turning(target: str, name: str, at: list[float], found: Entry, unit: str) -> str:
-    """Say where the area gain of a method is negative, and where it is not."""
+def _turning(
+    target: str, name: str, at: list[float], found: Entry, unit: str, *, whole: bool
+) -> str:
+    """Say where the area gain of a method is negative, and where it is not.
+
+    Unless the sweep is `whole`, nothing is said of all points.
+    """
     turned, gains = found["turns"]["area"], found["gains"]["area"]
     lead = f"On {target}, the area gain of {name}"
     if turned:
@@ -219,20 +236,22 @@ def _turning(target: str, name: str, at: list[float], found: Entry, unit: str) -
         )
         if not (first["negative"] or rest):
             said += " and positive from there on"
-        n = first["n"]
-        few = "" if n >= FEWEST_SEEDS else f"; from {counted(n, unit)} no claim is made"
-        return f"{lead} {said}{few}."
+        return f"{lead} {said}{few_seeds(first['n'], unit)}."
     each = [
         f"{'not known' if gain is None else signed_entry(gain)} at {_place(x)}"
         for x, gain in zip(at, gains, strict=True)
     ]
-    estimates = [gain["estimate"] for gain in gains if gain is not None]
-    if len(estimates) == len(at) and min(estimates) >= 0:
-        return f"{lead} does not turn negative: {each[0]} and {each[-1]}."
-    if len(estimates) == len(at) and max(estimates) < 0:
-        return f"{lead} is negative at every point: {each[0]} and {each[-1]}."
+    known = [gain for gain in gains if gain is not None]
+    estimates, few = (
+        [gain["estimate"] for gain in known],
+        few_seeds(min(g["n"] for g in known), unit),
+    )
+    if whole and len(estimates) == len(at) and min(estimates) >= 0:
+        return f"{lead} does not turn negative: {each[0]} and {each[-1]}{few}."
+    if whole and len(estimates) == len(at) and max(estimates) < 0:
+        return f"{lead} is negative at every point: {each[0]} and {each[-1]}{few}."
     # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
-    return f"{lead} is {', '.join(each)}."
+    return f"{lead} is {', '.join(each)}{few}."
 
 
 def _bounds(turn: Entry, at: Sequence[float]) -> str:
@@ -252,12 +271,13 @@ def _bought(
     """Return, by parameter, the return with all randomized minus that without it, per metric."""
     bought: dict[str, dict[str, Entry]] = {}
     for metric, entries in found["returns"].items():
-        whole = entries[0]
+        named = [str(next(iter(values.values()))) for values, _ in points]
+        whole = dict(zip(named, entries, strict=True)).get("all")
         compared = {}
-        for (values, _), entry in zip(points[1:], entries[1:], strict=True):
-            if whole is None or entry is None:
+        for point, entry in zip(named, entries, strict=True):
+            if whole is None or entry is None or point == "all":
                 continue
-            parameter = str(next(iter(values.values()))).removeprefix("without ")
+            parameter = point.removeprefix("without ")
             rng = np.random.default_rng(list(f"{target}/{name}/{metric}/{parameter}".encode()))
             compared[parameter] = compare(whole["per_seed"], entry["per_seed"], rng, source_seeds)
         adjusted = holm([c.p if c else None for c in compared.values()])
@@ -280,6 +300,10 @@ def _buying(target: str, name: str, bought: Mapping[str, Mapping[str, Entry]]) -
         return []
     best = max(ends, key=lambda parameter: float(ends[parameter]["estimate"]))
     entry = ends[best]
+    if entry["estimate"] < 0:
+        return [
+            f"On {target}, no parameter's randomization raised the return of {name} at the end."
+        ]
     sure = entry["p_holm"] is not None and entry["p_holm"] <= LEVEL and entry["n"] >= FEWEST_SEEDS
     interval = "no interval" if entry["low"] is None else f"{entry['low']:.3g}, {entry['high']:.3g}"
     return [

@@ -91,7 +91,7 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     rivals = {name: method for name, method in methods.items() if method["gains"]}
     if not rivals:
         return f"On {target} nothing can be compared with scratch."
-    best = max(rivals, key=lambda name: float(rivals[name]["gains"]["area"]["estimate"]))
+    best = max(rivals, key=lambda name: _rank(rivals[name]))
     gains, verdict = rivals[best]["gains"], rivals[best]["verdict"]
     time, scratch = rivals[best]["time_to_threshold"], methods["scratch"]["time_to_threshold"]
     numbers = (
@@ -119,6 +119,13 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     return said
 
 
+def _rank(method: Mapping[str, Any]) -> tuple[bool, float]:
+    """Return what the method of a headline is chosen by: a claimed head start, then the area."""
+    verdict = method["verdict"]
+    claimed = verdict["claim"] and verdict["word"] in (HEAD_START, MIXED)
+    return claimed, float(method["gains"]["area"]["estimate"])
+
+
 def signed(interval: Interval) -> str:
     """Return `+0.45 [+0.30, +0.60]`."""
     return signed_entry({"estimate": interval.estimate, "low": interval.low, "high": interval.high})
@@ -126,9 +133,16 @@ def signed(interval: Interval) -> str:
 
 def signed_entry(entry: Mapping[str, Any]) -> str:
     """Return `+0.45 [+0.30, +0.60]` of a summary's entry."""
-    if entry["low"] is None or entry["high"] is None:
-        return f"{entry['estimate']:+.2f} [no interval]"
-    return f"{entry['estimate']:+.2f} [{entry['low']:+.2f}, {entry['high']:+.2f}]"
+    said = ends(entry, "+.2f")
+    return f"{entry['estimate']:+.2f} {said if said.startswith('[') else f'[{said}]'}"
+
+
+def ends(entry: Mapping[str, Any], spec: str) -> str:
+    """Return `[0.30, 0.60]`, or why there is no such interval: one of no width says nothing."""
+    low, high = entry["low"], entry["high"]
+    if low is None or high is None:
+        return "no interval"
+    return "all equal" if low == high else f"[{low:{spec}}, {high:{spec}}]"
 
 
 def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str, str]:
@@ -143,6 +157,11 @@ def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str,
             text += " (not after Holm's correction)"
         said[side].append(text)
     return {side: ", ".join(texts) for side, texts in said.items()}
+
+
+def few_seeds(n: int, unit: str) -> str:
+    """Return the end of a sentence that makes no claim, from too few seeds or source policies."""
+    return "" if n >= FEWEST_SEEDS else f"; from {counted(n, unit)} no claim is made"
 
 
 def counted(count: int, unit: str) -> str:

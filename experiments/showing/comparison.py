@@ -16,13 +16,16 @@ from rich.text import Text
 from ..measuring import several
 from ..measuring.entries import Entry
 from ..measuring.several import Member
-from ..measuring.verdict import GAINS, HEAD_START
+from ..measuring.verdict import GAINS, HEAD_START, ends
 from ..running.store import write_bytes, write_text
 from . import figures_comparison, formats
 from .pages import page
 from .paper import WORDS, Cell, pipes
 
-FAIR = "Nothing was found in the records that makes comparing these experiments unfair."
+FAIR = (
+    "Nothing was found in the records that makes comparing these experiments unfair; what is less "
+    "than fair within one of them, its own report says."
+)
 
 
 class Comparison:
@@ -169,8 +172,8 @@ def note(rows: Sequence[Entry]) -> str:
     caution = next((text for text in cautions if text), "")
     return (
         f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
-        "seeds. Returns and scores are at step 0 → at the end. Reached: seeds that hold the "
-        "threshold of their experiment, and the Kaplan-Meier median of when they do."
+        f"{formats.over(rows)}. Returns and scores are at step 0 → at the end. Reached: seeds that "
+        "hold the threshold of their experiment, and the Kaplan-Meier median of when they do."
         + f" {formats.UNFINISHED}" * any(row["converged"] is False for row in rows)
         + f" {formats.PAIRED}" * any(row["paired"] is not None for row in rows)
         + f" {caution}" * bool(caution)
@@ -188,8 +191,8 @@ def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
     estimate = _value(found["estimate"], unit, "+") + "*" * (found["converged"] is False)
-    if found["low"] is None or found["high"] is None:
-        return estimate, "no interval"
+    if not (said := ends(found, "g")).startswith("["):
+        return estimate, said
     return estimate, f"[{_value(found['low'], unit, '+')}, {_value(found['high'], unit, '+')}]"
 
 

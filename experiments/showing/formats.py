@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ..measuring.verdict import ends
 
 NONE = "–"
 UNFINISHED = (
     "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
 )
 """What a star says, in every caption under which there is one."""
+ONE_POLICY = "All seeds begin with one ready-made source policy: the numbers are of it alone."
 PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
@@ -36,7 +39,7 @@ def interval(entry: Mapping[str, Any] | None) -> str:
         return NONE
     if entry["low"] is None or entry["high"] is None:
         return f"{entry['estimate']:.3g} [{entry['kind']}]"
-    return f"{entry['estimate']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
+    return f"{entry['estimate']:.3g} {ends(entry, '.3g')}"
 
 
 def p_value(p: float | None) -> str:
@@ -55,6 +58,12 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def over(methods: Iterable[Mapping[str, Any]]) -> str:
+    """Return what intervals are over: seeds, or the source policies that seeds share."""
+    shared = any(method["source_seeds"] for method in methods)
+    return "seeds (over source policies, where seeds share them)" if shared else "seeds"
 
 
 def unpaired(method: Mapping[str, Any]) -> bool:

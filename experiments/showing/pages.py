@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from ..measuring.verdict import signed_entry
+from ..measuring.verdict import ends, signed_entry
 from . import formats
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +35,9 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
         "steps": formats.steps,
         "signed": lambda entry: signed_entry(entry) if entry else formats.NONE,
         "interval": formats.interval,
+        "ends": ends,
+        "over": formats.over,
+        "up": lambda value: f"{math.ceil(value):,}",
         "share": lambda entry: f"{entry['estimate']:.0%}" if entry else formats.NONE,
         "duration": formats.duration,
         "p_value": formats.p_value,

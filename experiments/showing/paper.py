@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..measuring.loading import Run
-from ..measuring.verdict import GAINS
+from ..measuring.verdict import GAINS, ends
 from . import formats
 from .methods_text import methods_text
 
@@ -85,10 +85,13 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     caption += (
         f" A score of 0 is a return of {formats.number(low['return'])} ({low['origin']}), 1 is "
         f"{formats.number(high['return'])} ({high['origin']}). Gains are differences of scores "
-        "from scratch; brackets are 95 % intervals over seeds. Return: at step 0 → at the end. "
+        "from scratch; brackets are 95 % intervals over "
+        f"{formats.over(entry['methods'].values())}. Return: at step 0 → at the end. "
         f"Reached: seeds that hold a score of {summary['threshold']:g}; median time: Kaplan-Meier, "
         "in steps."
     )
+    if summary["source"]["bundle"]:
+        caption += f" {formats.ONE_POLICY}"
     if any(method["converged"] is False for method in entry["methods"].values()):
         caption += f" {formats.UNFINISHED}"
     if any(formats.unpaired(method) for method in entry["methods"].values()):
@@ -112,10 +115,11 @@ def across_table(summary: Mapping[str, Any]) -> Table:
             continue
         found = [_plain(method[metric][kind]) for metric, kind in ACROSS.values()]
         rows.append([(name, ""), (str(len(method["seeds"])), ""), *found])
+    each = next(iter(summary["targets"].values()))["methods"]
     caption = (
         f"Over the targets {', '.join(across['targets'])}: interquartile means (IQM) of scores, "
         "optimality gap, and the probability that a trial beats one of scratch, as in rliable; "
-        "brackets are 95 % intervals over seeds."
+        f"brackets are 95 % intervals over {formats.over(each.values())}."
     )
     return Table(f"tab:{summary['name']}-across", caption, ("method", "seeds", *ACROSS), rows)
 
@@ -177,17 +181,11 @@ def _gain(found: Mapping[str, Any] | None) -> Cell:
     if found is None:
         return formats.NONE, ""
     star = "*" * (found.get("converged") is False)
-    return f"{found['estimate']:+.2f}{star}", _ends(found, "+")
+    return f"{found['estimate']:+.2f}{star}", ends(found, "+.2f")
 
 
 def _plain(found: Mapping[str, Any] | None) -> Cell:
-    return (formats.NONE, "") if found is None else (f"{found['estimate']:.2f}", _ends(found, ""))
-
-
-def _ends(found: Mapping[str, Any], sign: str) -> str:
-    if found["low"] is None or found["high"] is None:
-        return "no interval"
-    return f"[{found['low']:{sign}.2f}, {found['high']:{sign}.2f}]"
+    return (formats.NONE, "") if found is None else (f"{found['estimate']:.2f}", ends(found, ".2f"))
 
 
 def _time(method: Mapping[str, Any]) -> list[Cell]:

@@ -30,6 +30,7 @@ def build(
         figures,
         run=run,
         summary=summary,
+        every=[m for target in summary["targets"].values() for m in target["methods"].values()],
         facts=run.facts,
         version=__version__,
         videos={

@@ -54,12 +54,17 @@ class Progress:
         return not self.counts["running"] and not self.counts["waiting"]
 
 
-def progress(trials: Iterable[Trial], budget: int) -> Progress:
-    """Add up the states of units that train for `budget` steps each."""
+def progress(trials: Iterable[Trial], budget: int, *, busy: bool = True) -> Progress:
+    """Add up the states of units that train for `budget` steps each.
+
+    Unless a process is `busy` with the run, what stopped in the middle waits to go on.
+    """
     counts, steps, left, seconds = dict.fromkeys(STATES, 0), 0, 0, 0.0
     reused, copying = 0, 0.0
     for trial in trials:
         state = {"missing": "waiting", "invalid": "failed"}.get(trial.state, trial.state)
+        if state == "running" and not busy:
+            state = "waiting"
         counts[state] += 1
         taken = min(int(trial.status.get("step") or 0), budget)
         steps += budget if state == "done" else taken
@@ -83,7 +88,7 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
 
 def _overview(run: Run) -> tuple[RenderableType, bool]:
     busy = at_work(run.directory)
-    rows = _rows(run)
+    rows = _rows(run, busy=busy)
     table = _table("target", "method")
     for target, method, row in rows:
         table.add_row(target, method, *_counts(row), _share(row), duration(row.seconds))
@@ -114,11 +119,12 @@ def sweep_overview(points: Mapping[str, Path]) -> tuple[RenderableType, bool]:
             table.add_row(name, *["–"] * (len(STATES) + 2), style="dim")
             continue
         run = load(directory)
-        parts = [row for _, _, row in _rows(run)]
+        busy = at_work(directory)
+        parts = [row for _, _, row in _rows(run, busy=busy)]
         row = sum(parts[1:], parts[0])
         table.add_row(name, *_counts(row), _share(row), duration(row.seconds))
         spent, finished = spent + row.seconds, finished + row.finished
-        if not row.finished and at_work(directory):
+        if not row.finished and busy:
             now += [Text(name, style="bold"), _overview(run)[0]]
             more = True
     left = len(points) - finished
@@ -141,17 +147,18 @@ def watch(look: Callable[[], tuple[RenderableType, bool]], console: Console, *, 
             live.update(shown, refresh=True)
 
 
-def _rows(run: Run) -> list[tuple[str, str, Progress]]:
+def _rows(run: Run, *, busy: bool) -> list[tuple[str, str, Progress]]:
     """Return how far the sources are, and each method on each target: target, method, progress."""
     source = run.experiment["source"]
-    rows = [("source", "", progress(run.sources, 0 if source.get("bundle") else source["steps"]))]
+    budget = 0 if source.get("bundle") else source["steps"]
+    rows = [("source", "", progress(run.sources, budget, busy=busy))]
     for target, settings in run.experiment["targets"].items():
         for method in run.all_methods:
             about = run.facts.get("methods", {}).get(method, {})
             budget = settings["steps"] * about.get("trains", True)
             budget += source["steps"] * about.get("adds_source_steps", False)
             found = [t for t in run.trials if (t.target, t.method) == (target, method)]
-            rows.append((target, method, progress(found, budget)))
+            rows.append((target, method, progress(found, budget, busy=busy)))
     return rows
 
 

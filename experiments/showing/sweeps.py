@@ -15,7 +15,7 @@ from rich.text import Text
 from ..measuring.loading import load
 from ..measuring.summary import summarize
 from ..measuring.sweeping import SCORES, summarize_sweep
-from ..measuring.verdict import GAINS
+from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw
 from .formats import brief
@@ -33,15 +33,19 @@ COLUMNS = {
 
 
 def write(
-    name: str, ran: Sequence[tuple[Mapping[str, Any], Path]], directory: Path
+    name: str,
+    ran: Sequence[tuple[Mapping[str, Any], Path]],
+    directory: Path,
+    missing: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write sweep.csv, summary.json, figures and report.html of a sweep; return its summary.
 
-    `ran` are the swept values and the run directory of every point that has been run.
+    `ran` are the swept values and the run directory of every point that has been run, `missing`
+    in words the points that have not.
     """
     runs = [load(path) for _, path in ran]
     points = [(values, summarize(run)) for (values, _), run in zip(ran, runs, strict=True)]
-    summary = summarize_sweep(name, points)
+    summary = summarize_sweep(name, points, missing)
     places = {str(dict(values)): path.relative_to(directory).as_posix() for values, path in ran}
     folders = [places[str(values)] for values in summary["points"]]
     figures = draw(summary)
@@ -89,7 +93,13 @@ def render(summary: Mapping[str, Any]) -> Group:
     for target, entry in summary["targets"].items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
         for head in (*summary["keys"], "method", *COLUMNS):
-            table.add_column(head, justify="right" if head in COLUMNS else "left")
+            # What tells points apart is never cut.
+            measured = head in COLUMNS
+            table.add_column(
+                head,
+                justify="right" if measured else "left",
+                overflow="ellipsis" if measured else "fold",
+            )
         for number, values in enumerate(summary["points"]):
             for method, found in entry["methods"].items():
                 cells = [_cell(found[k][metric][number], k) for k, metric in COLUMNS.values()]
@@ -108,6 +118,6 @@ def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
     sign = "+" if kind == "gains" else ""
     said = f"{part['estimate']:{sign}.2f}"
     if part["low"] is not None and part["high"] is not None:
-        said += f" [{part['low']:{sign}.2f}, {part['high']:{sign}.2f}]"
+        said += f" {ends(part, f'{sign}.2f')}"
     style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")
     return Text(said, style=style)

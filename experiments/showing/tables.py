@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.verdict import HEAD_START
+from ..measuring.verdict import HEAD_START, ends
 from .formats import UNFINISHED, brief, unpaired
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
@@ -121,9 +121,8 @@ def _interval(
     style = {"above": ABOVE, "below": BELOW}.get(side or entry.get("side", ""), "")
     star = "*" * (entry.get("converged") is False)
     text = Text(f"{entry['estimate']:{sign}.2f}{star}\n", style=style)
-    if entry["low"] is None or entry["high"] is None:
-        return text.append("no interval", style=QUIET)
-    return text.append(f"[{entry['low']:{sign}.2f}, {entry['high']:{sign}.2f}]")
+    said = ends(entry, f"{sign}.2f")
+    return text.append(said, style="" if said.startswith("[") else QUIET)
 
 
 def _time(time: Mapping[str, Any] | None) -> Text:

@@ -140,6 +140,15 @@ def test_what_is_not_fair_is_said(tiny, twin):
     ]
 
 
+def test_tuning_of_one_alone_is_said(tiny, twin):
+    tuned = {"trials": 50, "steps": 50_000}
+    root = twin(methods=["scratch", {"fine_tune": {"tuned": tuned}}])
+    assert several.warnings(members(tiny, root)) == [
+        "What fine_tune was tuned with differs (none in quickstart; 50 trials, 50,000 target steps "
+        "in other): one was given more chances to find settings that suit it."
+    ]
+
+
 def test_experiments_without_a_target_in_common(tiny, twin):
     root = twin(targets={"long-tool": {"steps": 100}})
     experiment = yaml.safe_load((root / "experiment.yaml").read_text())

@@ -62,7 +62,8 @@ def test_it_stands_beside_the_methods_and_is_compared_with_those_that_use_the_so
     assert against["p"] == against["p_holm"] == pytest.approx(2 * stats.t.sf(3**0.5 / 2, 2))
     assert found["sentences"] == [
         f"fine_tune ends at +0.10 [{0.1 - half:+.2f}, {0.1 + half:+.2f}] against scratch with "
-        "160,000 steps in the target, as many as source and target had."
+        "160,000 steps in the target, as many as source and target had; from 3 seeds no claim is "
+        "made."
     ]
 
 
@@ -100,3 +101,17 @@ def test_steps_of_its_own_do_not_excuse_unequal_ones_among_its_seeds(root):
     )
     with pytest.raises(RunError, match="all trials of a target must share their steps"):
         load(root)
+
+
+def test_what_is_lost_of_it_is_said_and_without_it_nothing_is_fair(root):
+    place = root / "trials" / TARGET / "scratch_total"
+    (place / "seed-1" / "evaluations.jsonl").unlink()
+    write(root)
+    assert "1 of 3 seeds lost" in (root / "report.html").read_text()
+    for seed in (0, 2):
+        (place / f"seed-{seed}" / "evaluations.jsonl").unlink()
+    summary = summarize(load(root))
+    [fact] = [f for f in summary["fairness"] if "source steps" in f["text"]]
+    assert not fact["holds"]
+    assert "scratch_total" not in fact["text"]
+    assert any("No trial of scratch_total" in note for note in summary["targets"][TARGET]["notes"])

@@ -159,7 +159,14 @@ def entry(*values):
     seeds = dict(enumerate(values))
     mean = sum(values) / len(values)
     side = "unclear"
-    return {"per_seed": seeds, "estimate": mean, "low": None, "high": None, "n": 3, "side": side}
+    return {
+        "per_seed": seeds,
+        "estimate": mean,
+        "low": None,
+        "high": None,
+        "n": len(values),
+        "side": side,
+    }
 
 
 def summary(gain, end=0.5):
@@ -223,17 +230,17 @@ FEW = "; from 2 seeds no claim is made"
         (
             ([-0.3, -0.2], [-0.1, 0.0], [-0.3, -0.1]),
             "is negative at every point: -0.25 [no interval] at 25,000 and -0.20 [no interval] at "
-            "200,000",
+            "200,000" + FEW,
         ),
         (
             ([0.3, 0.2], [0.1, 0.0], [0.3, 0.1]),
             "does not turn negative: +0.25 [no interval] at 25,000 and +0.20 [no interval] at "
-            "200,000",
+            "200,000" + FEW,
         ),
         (
             ([0.3, 0.2], None, [-0.3, -0.1]),
             "is +0.25 [no interval] at 25,000, not known at 100,000, -0.20 [no interval] at "
-            "200,000",
+            "200,000" + FEW,
         ),
     ],
 )
@@ -263,6 +270,30 @@ def test_what_a_left_out_parameter_bought_is_paired_by_seed():
     assert bought["friction"]["end"]["per_seed"] == {0: 6.0, 1: 6.0}
     assert bought["delay"]["end"]["estimate"] == 1.0
     assert "owes most to randomizing friction" in found["headlines"][0]
+    worse = [points[0], ({key: "without friction"}, summary([0.1], end=12.0))]
+    assert summarize_sweep("ice", worse)["headlines"] == [
+        "On icy, no parameter's randomization raised the return of fine_tune at the end."
+    ]
+
+
+def test_nothing_is_bought_where_the_whole_randomization_was_not_run():
+    key = "source.randomization"
+    points = [
+        ({key: "without friction"}, summary([0.1], end=4.0)),
+        ({key: "without delay"}, summary([0.1], end=9.0)),
+    ]
+    found = summarize_sweep("ice", points, [f"{key}: all"])
+    assert found["kind"] == "leave_one_out"
+    assert found["targets"]["icy"]["methods"]["fine_tune"]["bought"] == {}
+    assert found["headlines"] == []
+    assert found["notes"][0] == f"1 of 3 points have not been run: {key}: all."
+
+
+def test_nothing_is_said_of_all_points_while_some_are_missing():
+    points = [({"b": n}, summary([0.3, 0.2])) for n in (0, 1)]
+    for missing, said in (([], "does not turn negative: "), (["b: 2"], "is +0.25 [no interval]")):
+        (line,) = summarize_sweep("ice", points, missing)["headlines"]
+        assert line.startswith(f"On icy, the area gain of fine_tune {said}")
 
 
 @pytest.mark.parametrize(
@@ -298,6 +329,16 @@ def test_the_best_of_a_point_is_a_scale_only_where_there_are_scores():
     assert any("A score of 1 is" in note for note in summarize_sweep("ice", points)["notes"])
     points[0][1]["targets"]["icy"]["methods"]["fine_tune"]["scores"] = None
     assert not any("A score of 1 is" in note for note in summarize_sweep("ice", points)["notes"])
+
+
+def test_every_point_is_checked_before_the_first_is_run(tmp_path):
+    shifts = ["worn-tyres/mild", "worn-tyres/mil"]
+    experiment = build({**EXPERIMENT, "sweep": {"targets.icy.shift": shifts}})
+    quiet = Console(file=io.StringIO())
+    said = r"^ice.yaml: sweep, targets\.icy\.shift: worn-tyres/mil: targets\.icy\.shift: .*'mil'"
+    with pytest.raises(ConfigError, match=said):
+        sweeping.run_sweep(experiment, tmp_path / "runs", lambda *_: 1 / 0, quiet, "ice.yaml")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_directory_of_another_sweep_is_refused(tmp_path):

@@ -1,0 +1,27 @@
+"""What is said in words: which method a headline names, and what an interval says."""
+
+from headstart.experiments.measuring.verdict import ends, headline
+
+
+def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing():
+    def method(area, word):
+        gain = {"estimate": area, "low": area - 0.1, "high": area + 0.1, "side": "above"}
+        time = {"threshold": 0.8, "median": 2_000.0, "reached": 5, "n": 5}
+        verdict = {"claim": True, "word": word, "basis": "5 seeds", "warning": ""}
+        gains = {"jump_start": gain, "asymptotic": gain, "area": gain}
+        return {"gains": gains, "verdict": verdict, "time_to_threshold": time}
+
+    scratch = method(0.0, "baseline") | {"gains": None}
+    noisy, tight = method(0.9, "no clear difference"), method(0.4, "head start")
+    said = headline("icy", {"scratch": scratch, "zero_shot": noisy, "fine_tune": tight})
+    assert said.startswith("On icy, fine_tune gives a head start: ")
+    said = headline("icy", {"scratch": scratch, "zero_shot": noisy})
+    assert said.startswith("On icy, zero_shot is the furthest ahead: ")
+
+
+def test_an_interval_of_no_width_is_none():
+    entry = {"low": 0.25, "high": 0.5}
+    assert ends(entry, ".2f") == "[0.25, 0.50]"
+    assert ends(entry, "+.1f") == "[+0.2, +0.5]"
+    assert ends(entry | {"high": 0.25}, ".2f") == "all equal"
+    assert ends(entry | {"low": None}, ".2f") == "no interval"
