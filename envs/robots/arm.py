@@ -122,7 +122,14 @@ class Arm(Robot):
             self.simulation.set_joint_damping(self.body, joint, damping)
 
     @applies(
-        Parameter("link_mass_scale", "1", 1.0, 0.7, 2.0, "factor on every link's mass and inertia"),
+        Parameter(
+            "link_mass_scale",
+            "1",
+            1.0,
+            0.7,
+            2.0,
+            "factor on the mass and inertia of the arm's links",
+        ),
         Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "mass carried at the hand"),
     )
     def set_masses(self, link_mass_scale: float, payload_mass: float) -> None:
