@@ -116,7 +116,7 @@ def vector_table(
     """Return the table of `headstart bench vector`."""
     title = f"Steps per second, {worlds} worlds, {workers} workers (medians of {repetitions})"
     table = Table(title=title)
-    table.add_column("world")
+    table.add_column("world", no_wrap=True)
     for name in (OURS, DUMMY, SUBPROC, f"to {DUMMY}", f"to {SUBPROC}", "machine"):
         table.add_column(name, justify="right")
     table.caption = (
