@@ -88,17 +88,16 @@ def run_sweep(
     Raises:
         ConfigError: see `points`; or the directory holds another sweep, or something else.
     """
-    todo = points(experiment, where)
-    for point in todo:
+    every = points(experiment, where)
+    todo = [(n, p) for n, p in enumerate(every, start=1) if not only or p.folder in only]
+    for _, point in todo:
         # Not only when its turn comes, which may be hours later.
         plan.check(point.experiment, f"{where}: sweep, {_named(point.values)}")
     with lock(directory, PATIENCE):
         _prepare(experiment, directory)
     failed: list[str] = []
-    for number, point in enumerate(todo, start=1):
-        if only and point.folder not in only:
-            continue
-        shown = f"point {number} of {len(todo)}  {_named(point.values)}"
+    for number, point in todo:
+        shown = f"point {number} of {len(every)}  {_named(point.values)}"
         console.print(shown, style="bold", highlight=False)
         result = run(point.experiment, directory / POINTS / point.folder)
         failed += [f"{POINTS}/{point.folder}/{unit}" for unit in result.failed]
