@@ -184,7 +184,8 @@ def _target(
                 sentences.append(_turning(target, name, at, found, unit, whole=whole))
         if left_out:
             found["bought"] = _bought(target, name, points, found, source_seeds)
-            sentences += _buying(target, name, found["bought"])
+            if whole:
+                sentences += _buying(target, name, found["bought"])
         methods[name] = found
     # One axis for all points: where one of them has no scores, returns are shown for all.
     scored = all(

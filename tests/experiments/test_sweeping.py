@@ -287,6 +287,9 @@ def test_nothing_is_bought_where_the_whole_randomization_was_not_run():
     assert found["targets"]["icy"]["methods"]["fine_tune"]["bought"] == {}
     assert found["headlines"] == []
     assert found["notes"][0] == f"1 of 3 points have not been run: {key}: all."
+    some = [({key: "all"}, summary([0.1], end=10.0)), points[0]]
+    assert summarize_sweep("ice", some)["headlines"] != []
+    assert summarize_sweep("ice", some, [f"{key}: without delay"])["headlines"] == []
 
 
 def test_nothing_is_said_of_all_points_while_some_are_missing():
