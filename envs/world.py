@@ -193,7 +193,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def morphology(self) -> tuple[Parameter, ...]:
-        """The parameters of which a new value builds the simulation anew (2 to 15 milliseconds)."""
+        """The parameters of which a new value builds the simulation anew (3 to 20 milliseconds)."""
         return self.robot.morphology
 
     @property

@@ -65,14 +65,13 @@ def step_cost(world_id: str, steps: int = 300, repetitions: int = 20, seed: int 
     rng = np.random.default_rng(seed)
     reload, world = _fastest_reload(world_id)
     actions = rng.uniform(-1, 1, (steps, *world.action_space.shape)).astype(np.float32)
-    others = [(bullet, name) for name in vars(bullet) if name.startswith(CALLS)]
+    calls = [(bullet, name) for name in vars(bullet) if name.startswith(CALLS)]
     owners: dict[str, list[tuple[Any, str]]] = {
-        "total": [], "physics": [PHYSICS], "ranging": [RANGING], "calls": others
+        "total": [], "physics": [PHYSICS], "ranging": [RANGING], "calls": calls
     }  # fmt: skip
-    draws = [_drawn(world.parameters.values(), rng) for _ in range(RESETS)]
+    others = [p for p in world.parameters.values() if p not in world.morphology]
+    draws = [_drawn(others, rng) for _ in range(RESETS)]
     shapes = [_drawn(world.morphology, rng) for _ in range(RELOADS)]
-    kept = {parameter.name: parameter.nominal for parameter in world.morphology}
-    draws = [{**draw, **kept} for draw in draws]
     taken: dict[str, list[np.ndarray]] = {name: [] for name in owners}
     resets = []
     for _ in range(repetitions):

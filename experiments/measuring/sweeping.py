@@ -243,10 +243,8 @@ def _turning(
         for x, gain in zip(at, gains, strict=True)
     ]
     known = [gain for gain in gains if gain is not None]
-    estimates, few = (
-        [gain["estimate"] for gain in known],
-        few_seeds(min(g["n"] for g in known), unit),
-    )
+    estimates = [gain["estimate"] for gain in known]
+    few = few_seeds(min(gain["n"] for gain in known), unit)
     if whole and len(estimates) == len(at) and min(estimates) >= 0:
         return f"{lead} does not turn negative: {each[0]} and {each[-1]}{few}."
     if whole and len(estimates) == len(at) and max(estimates) < 0:
