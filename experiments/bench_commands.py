@@ -108,7 +108,9 @@ def training(
     factor: Annotated[
         float, typer.Option(min=1, help="How many times our time RL Zoo's settings may take.")
     ] = 2.5,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write as well.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of all trainings; goes on from it.")
+    ] = None,
 ) -> None:
     """Core seconds to a fixed return: our presets beside RL Zoo's published settings."""
     from . import cli

@@ -25,8 +25,8 @@ from ..agents.training import evaluation_steps, train
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
 from .measuring.statistics import mean_interval
-from .running.facts import versions
-from .running.store import write_json
+from .running.facts import hardware, versions
+from .running.store import StoreError, read_json, write_json
 
 FIRST_SEED = 1_000_000
 EPISODES = 5
@@ -124,35 +124,60 @@ def learn(
 
 
 def compare(
-    world_id: str, seeds: Sequence[int], steps: int, factor: float, console: Console
+    world_id: str,
+    seeds: Sequence[int],
+    steps: int,
+    factor: float,
+    console: Console,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Train with both settings from each seed; the peer's may take `factor` times our time.
 
+    With `out` every training is written there as it ends, and what the file already holds of the
+    same comparison is not trained again.
+
     Raises:
         HeadstartError: there are no published settings for the world.
+        StoreError: `out` holds another comparison, or cannot be read or written.
     """
     if world_id not in ZOO:
         raise HeadstartError(f"RL Zoo has no settings for '{world_id}'{nearest(world_id, ZOO)}")
     zoo, threshold = ZOO[world_id]
+    what: dict[str, Any] = {"threshold": threshold, "steps": steps, "factor": factor}
+    # Core seconds of two processors cannot stand beside each other.
+    what |= {"versions": versions(), "hardware": hardware()}
+    written = (read_json(out) or {}) if out is not None else {}
+    measured = written.setdefault(world_id, {**what, "curves": []})
+    if other := [key for key, value in what.items() if measured.get(key) != value]:
+        raise StoreError(
+            f"'{out}' holds a comparison of {world_id} with other {', '.join(other)}; "
+            "move it, or write another file"
+        )
+
+    def once(name: str, algorithm: Algorithm, seed: int, steps: int, limit: float) -> Curve:
+        for row in measured["curves"]:
+            if (row["settings"], row["seed"]) == (name, seed):
+                return Curve(**row)
+        curve = learn(name, algorithm, world_id, seed, steps, limit)
+        measured["curves"].append(asdict(curve))
+        if out is not None:
+            write_json(out, written)
+        return curve
+
     curves: list[Curve] = []
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(world_id, total=2 * len(seeds))
         for seed in seeds:
-            ours = learn("headstart", resolve("ppo", world_id), world_id, seed, steps, np.inf)
+            ours = once("headstart", resolve("ppo", world_id), seed, steps, np.inf)
             progress.advance(bar)
-            limit = factor * ours.seconds[-1]
             # Published settings need more steps; time is what ends theirs.
-            theirs = resolve({"ppo": zoo}, world_id)
-            curves += [ours, learn("RL Zoo", theirs, world_id, seed, 20 * steps, limit)]
+            limit = factor * ours.seconds[-1]
+            curves += [
+                ours,
+                once("RL Zoo", resolve({"ppo": zoo}, world_id), seed, 20 * steps, limit),
+            ]
             progress.advance(bar)
-    return {
-        "world": world_id,
-        "threshold": threshold,
-        "steps": steps,
-        "factor": factor,
-        "versions": versions(),
-        "curves": [asdict(curve) for curve in curves],
-    }
+    return {**what, "world": world_id, "curves": [asdict(curve) for curve in curves]}
 
 
 def training_table(measured: Mapping[str, Any]) -> Table:
@@ -212,8 +237,8 @@ def compare_all(
     out: Path | None,
     console: Console,
 ) -> list[Table]:
-    """Compare on several worlds (by default all with published settings); write JSON if told."""
-    measured = [compare(w, seeds, steps, factor, console) for w in world_ids or ZOO]
-    if out is not None:
-        write_json(out, {row["world"]: row for row in measured})
-    return [training_table(row) for row in measured]
+    """Compare on several worlds (by default all with published settings)."""
+    return [
+        training_table(compare(world_id, seeds, steps, factor, console, out))
+        for world_id in world_ids or ZOO
+    ]
