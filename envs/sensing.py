@@ -170,7 +170,7 @@ class Actuation:
 
     A command is held from one control step to the next. Each physics step gets the mean, over its
     own duration, of that held signal shifted by the delay: exact where the delay is a whole number
-    of physics steps, continuous in between.
+    of physics steps, continuous in between. `action` is the policy's last one, clipped to [-1, 1].
     """
 
     def __init__(self, commands: Sequence[Command], substeps: int) -> None:
@@ -181,6 +181,7 @@ class Actuation:
         self._substeps = substeps
         self._schedule: list[tuple[int, float, int]] = []
         self._past: list[list[float]] = []
+        self.action = [0.0] * len(self.commands)
         self.configure(0.0)
 
     def configure(self, delay: float) -> None:
@@ -199,6 +200,7 @@ class Actuation:
 
     def rest(self) -> list[float]:
         """Return what is held until the first command arrives: the middle of the ranges."""
+        self.action = [0.0] * len(self._centre)
         return list(self._centre)
 
     def push(self, action: Iterable[float]) -> list[float]:
@@ -215,10 +217,8 @@ class Actuation:
         values: list[float] = action.tolist()
         if not math.isfinite(sum(values)):
             raise ValueError(f"the action holds a NaN or an infinity: {values}")
-        command = [
-            c + h * (-1.0 if v < -1.0 else 1.0 if v > 1.0 else v)
-            for v, c, h in zip(values, self._centre, self._half, strict=True)
-        ]
+        self.action = [-1.0 if v < -1.0 else 1.0 if v > 1.0 else v for v in values]
+        command = [c + h * v for v, c, h in zip(self.action, self._centre, self._half, strict=True)]
         self._past.insert(0, command)
         self._past.pop()
         return command

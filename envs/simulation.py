@@ -185,20 +185,30 @@ class Simulation:
             bullet.setCollisionFilterPair(body, other, link, -1, 0, physicsClientId=self.client)
 
     def step(self, steps: int = 1) -> None:
-        """Advance by `steps` physics steps.
+        """Advance by `steps` physics steps, one after the other."""
+        if self._together != 1:
+            self._take(1)
+        for _ in range(steps):
+            bullet.stepSimulation(physicsClientId=self.client)
 
-        Several at once cost a call each less, and are the same if nothing is set between them and
-        no joint is damped: torques and forces put on the bodies act in all of them, and PyBullet
-        works out damping torques once a call.
+    def step_together(self, steps: int) -> None:
+        """Advance by `steps` physics steps in a single call, which costs less.
+
+        It is the same if no joint is damped: torques and forces put on the bodies act in all of
+        the steps, but PyBullet works out damping torques once a call.
         """
-        if steps != self._together:
-            bullet.setPhysicsEngineParameter(
-                fixedTimeStep=steps * self.timestep,
-                numSubSteps=steps if steps > 1 else 0,
-                physicsClientId=self.client,
-            )
-            self._together = steps
+        if self._together != steps:
+            self._take(steps)
         bullet.stepSimulation(physicsClientId=self.client)
+
+    def _take(self, steps: int) -> None:
+        """Let every call to PyBullet make `steps` physics steps."""
+        bullet.setPhysicsEngineParameter(
+            fixedTimeStep=steps * self.timestep,
+            numSubSteps=steps if steps > 1 else 0,
+            physicsClientId=self.client,
+        )
+        self._together = steps
 
     def snapshot(self) -> None:
         """Remember the present state; done once a world (each costs 0.23 MB until removed)."""

@@ -75,8 +75,10 @@ class Robot(Part):
     """Lengths and shapes: PyBullet cannot change them, so another value builds the world anew."""
     commands: ClassVar[tuple[Command, ...]]
     action_delay: ClassVar[Parameter]
+    action: list[float]
+    """The policy's last action, clipped to [-1, 1], delayed or not."""
     sent: list[float]
-    """The policy's last command, in the commands' units, delayed or not."""
+    """The same, in the commands' units."""
     steady: bool = False
     """Whether what the last `act` set stays as it is for as long as the command does."""
 
@@ -86,6 +88,17 @@ class Robot(Part):
         Called before every physics step, but only once per command if the robot is `steady`.
         """
         raise NotImplementedError
+
+    def advance(self, command: list[float], steps: int) -> None:
+        """Let `steps` physics steps pass under a command; a robot may do so its own, faster way."""
+        self.act(command)
+        if self.steady:
+            self.simulation.step_together(steps)
+            return
+        self.simulation.step()
+        for _ in range(steps - 1):
+            self.act(command)
+            self.simulation.step()
 
     def sense(self, raw: Mapping[str, np.ndarray]) -> None:
         """Write what is true now into the robot's own channels."""
@@ -235,7 +248,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
             apply(**{p.name: self._values[p.name] for p in parameters})
         self._actuation.configure(self._values[self.robot.action_delay.name] / self.timing.timestep)
         self._sensing.configure(self._values)
-        self.robot.sent = self._actuation.rest()
+        self.robot.sent, self.robot.action = self._actuation.rest(), self._actuation.action
         self.robot.reset(self._task_rng)
         self.task.reset(self._task_rng)
         self._sums = dict.fromkeys(self._weights, 0.0)
@@ -254,17 +267,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         """
         if self._idle:
             raise HeadstartError(self._idle)
-        robot, simulation = self.robot, self.simulation
-        robot.sent = self._actuation.push(action)
+        robot = self.robot
+        robot.sent, robot.action = self._actuation.push(action), self._actuation.action
         for command, steps in self._actuation.spans():
-            robot.act(command)
-            if robot.steady:
-                simulation.step(steps)
-                continue
-            simulation.step()
-            for _ in range(steps - 1):
-                robot.act(command)
-                simulation.step()
+            robot.advance(command, steps)
         robot.sense(self._sensing.raw)
         terms, terminated, success = self.task.judge()
         reward = self._weigh(terms)

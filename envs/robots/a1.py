@@ -15,7 +15,7 @@ from ..sensing import Channel, Command
 from ..simulation import Simulation
 from ..world import Robot
 from .a1_model import LEGS, SEGMENT, model
-from .a1_senses import CHANNELS, COMMANDS, STANCE, SWING, attitude
+from .a1_senses import CHANNELS, COMMANDS, STANCE, attitude
 
 TORQUE = 33.5  # N m, of every joint (Unitree's data sheet)
 FOOT = 0.02  # m, the radius of the feet
@@ -174,28 +174,34 @@ class A1(Robot):
         self.simulation.place_joints(self.body, self.joints, start)
         self.simulation.refresh_contacts()
 
-    def act(self, command: list[float]) -> None:
-        """Turn joint targets (rad) into torques, and push if it is time to."""
+    def advance(self, command: list[float], steps: int) -> None:
+        """Turn joint targets (rad) into torques before every step, and push if it is time to."""
         client, body, joints = self.simulation.client, self.body, self.joints
-        kp, kd, offset, limit = self._kp, self._kd, self._offset, TORQUE
-        strength = self._strength
+        kp, kd, strength, limit = self._kp, self._kd, self._strength, TORQUE
+        least = -limit
+        read, drive, step = (
+            bullet.getJointStates, bullet.setJointMotorControlArray, bullet.stepSimulation,
+        )  # fmt: skip
+        aims = [target - self._offset for target in command] if self._offset else command
         # Nothing has moved since `sense` read the joints.
-        states = self._states or bullet.getJointStates(body, joints, physicsClientId=client)
-        self._states = None
-        torques = [
-            kp * (target - q - offset) - kd * speed
-            for target, (q, speed, _, _) in zip(command, states, strict=True)
-        ]
-        if max(torques) > limit or min(torques) < -limit:
-            torques = [limit if t > limit else -limit if t < -limit else t for t in torques]
-        self.torques = torques = (
-            torques if strength == 1.0 else [strength * torque for torque in torques]
-        )
-        bullet.setJointMotorControlArray(
-            body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client
-        )
-        if self._force:
-            self._push()
+        states, self._states = self._states, None
+        for _ in range(steps):
+            if states is None:
+                states = read(body, joints, physicsClientId=client)
+            torques = [
+                limit if (torque := kp * (aim - q) - kd * speed) > limit
+                else least if torque < least
+                else torque
+                for aim, (q, speed, _, _) in zip(aims, states, strict=True)
+            ]  # fmt: skip
+            states = None
+            if strength != 1.0:
+                torques = [strength * torque for torque in torques]
+            drive(body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client)
+            if self._force:
+                self._push()
+            step(physicsClientId=client)
+        self.torques = torques
 
     def _push(self) -> None:
         number, phase = divmod(self._clock, PUSH_EVERY)
@@ -221,18 +227,17 @@ class A1(Robot):
         angles, speeds, _, _ = zip(*states, strict=True)
         self.power = sum(map(abs, map(mul, self.torques, speeds)))
         feet = bullet.getLinkStates(body, self.feet, computeLinkVelocity=1, physicsClientId=client)
-        self.lifts = [foot[0][2] - FOOT for foot in feet]
-        self.slides = [math.hypot(foot[6][0], foot[6][1]) for foot in feet]
         points = bullet.getContactPoints(body, self._ground, physicsClientId=client)
         loaded = {point[3] for point in points if point[9] > 0.0}
-        self.touch = [foot in loaded for foot in self.feet]
+        self.lifts, self.slides, self.touch = lifts, slides, touch = [], [], []
+        for foot, (where, _, _, _, _, _, (vx, vy, _), _) in zip(self.feet, feet, strict=True):
+            lifts.append(where[2] - FOOT)
+            slides.append(math.hypot(vx, vy))
+            touch.append(foot in loaded)
         offset = self._offset
         raw["attitude"][:] = roll, pitch, self.yaw
         raw["turn_rates"][:] = self.rates
         raw["joint_positions"][:] = [angle + offset for angle in angles] if offset else angles
         raw["joint_velocities"][:] = speeds
         raw["contacts"][:] = self.touch
-        raw["last_action"][:] = [
-            (sent - rest) / swing
-            for sent, rest, swing in zip(self.sent, STANCE, SWING, strict=True)
-        ]
+        raw["last_action"][:] = self.action

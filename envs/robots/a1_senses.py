@@ -92,9 +92,11 @@ def attitude(
         z * d - w * c - x * b + y * a,
         w * d + x * a + y * b + z * c,
     )
-    m00, m10, m20 = 1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)
-    m01, m11, m21 = 2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)
-    m02, m12, m22 = 2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)
+    xx, yy, zz, xy, xz, yz = x * x, y * y, z * z, x * y, x * z, y * z
+    xw, yw, zw = x * w, y * w, z * w
+    m00, m10, m20 = 1 - 2 * (yy + zz), 2 * (xy + zw), 2 * (xz - yw)
+    m01, m11, m21 = 2 * (xy - zw), 1 - 2 * (xx + zz), 2 * (yz + xw)
+    m02, m12, m22 = 2 * (xz + yw), 2 * (yz - xw), 1 - 2 * (xx + yy)
     p, q, r = spin
     rates = (
         m00 * p + m10 * q + m20 * r,

@@ -147,10 +147,16 @@ class Arm(Robot):
         self._settled = None
         self._drive()
 
-    def act(self, command: list[float]) -> None:
-        """Let the motors follow the commanded joint velocities (rad/s)."""
-        if command is self._settled:
-            return
+    def advance(self, command: list[float], steps: int) -> None:
+        """Let the motors follow the commanded joint velocities (rad/s) while physics steps pass."""
+        while steps and command is not self._settled:
+            self._follow_up(command)
+            self.simulation.step()
+            steps -= 1
+        self.simulation.step(steps)
+
+    def _follow_up(self, command: list[float]) -> None:
+        """Bring the motors' speeds to where they are one physics step later."""
         gain, follow = self._speed_gain, self._follow
         if follow == 1.0:
             following, settled = [gain * c for c in command], True

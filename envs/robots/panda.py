@@ -85,15 +85,12 @@ def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, f
 
 def hand_jacobian(
     joints: Sequence[float], reach: float
-) -> tuple[
-    tuple[float, float, float],
-    tuple[float, float, float],
-    list[tuple[float, float, float, float, float]],
-]:
+) -> tuple[tuple[float, float, float], tuple[float, float, float], list[float]]:
     """Return a point on the hand's z axis (m), that axis, and what each joint does to both.
 
     `reach` is the point's distance (m) from the last joint's frame. A joint moves the point along
-    x, y and z (m/rad) and turns the hand about x and y: five numbers, the Jacobian's columns.
+    x, y and z (m/rad) and turns the hand about x and y: five numbers of each joint in turn, the
+    Jacobian column by column.
     """
     xx, xy, xz, yx, yy, yz, zx, zy, zz = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
     px = py = pz = 0.0
@@ -112,14 +109,8 @@ def hand_jacobian(
         )  # fmt: skip
         frames.append((px, py, pz, zx, zy, zz))
     px, py, pz = px + reach * zx, py + reach * zy, pz + reach * zz
-    columns = [
-        (
-            b * (pz - z) - c * (py - y),
-            c * (px - x) - a * (pz - z),
-            a * (py - y) - b * (px - x),
-            a,
-            b,
-        )
-        for x, y, z, a, b, c in frames
-    ]
-    return (px, py, pz), (zx, zy, zz), columns
+    effects: list[float] = []
+    for x, y, z, a, b, c in frames:
+        x, y, z = px - x, py - y, pz - z
+        effects += b * z - c * y, c * x - a * z, a * y - b * x, a, b
+    return (px, py, pz), (zx, zy, zz), effects

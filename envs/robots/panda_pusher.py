@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import truediv
 from typing import ClassVar
 from xml.etree import ElementTree
 
@@ -33,8 +34,9 @@ DAMPED = 0.03**2 * np.eye(5)  # the least squares' damping, in m^2 and rad^2
 class PandaPusher(Arm):
     """The arm keeps its ball at one height, and a camera over the table follows a puck.
 
-    Each control step a damped least-squares inverse of the Jacobian, taken at the joint angles as
-    reported, turns the commanded velocity of the ball into joint velocities. `puck` is the body
+    A damped least-squares inverse of the Jacobian, taken at the joint angles as reported in each
+    control step, turns the commanded velocity of the ball into joint velocities, which also undo
+    errors of height and uprightness. `puck` is the body
     that the camera sees, which the task sets; `puck_at` and `ball_at` (m) are where it and the
     ball's centre truly are.
     """
@@ -87,8 +89,8 @@ class PandaPusher(Arm):
         self.puck_at = self.ball_at = (0.0, 0.0, 0.0)
         self._camera_turn = 0.0
         self._believed = (0.0, 0.0, 0.0)
-        self._wanted = np.asfortranarray(np.eye(5, 3, k=1))
-        self._along: list[list[float]] = []
+        self._righting = (0.0, 0.0, 0.0)
+        self._effects, self._gram = np.zeros((7, 5)), DAMPED
         self._command: list[float] = []
         self._joint_command = [0.0] * 7
 
@@ -117,32 +119,28 @@ class PandaPusher(Arm):
         self._command = []
 
     def believe(self, joints: Sequence[float]) -> tuple[float, float, float]:
-        """Take the joint angles as reported (rad); return where the ball would be (m).
-
-        The joint velocities are linear in the ball's: what undoes errors of height and
-        uprightness, and what moves the ball by 1 m/s along x and along y.
-        """
-        self._believed, (ax, ay, _), columns = panda.hand_jacobian(joints, REACH)
-        self._wanted[2:, 0] = LIFT * (HEIGHT - self._believed[2]), -LIFT * ay, LIFT * ax
-        jacobian = np.array(columns).T
-        # LAPACK's Cholesky solver itself: numpy's way to its own takes longer than to solve.
-        _, shares, _ = dposv(jacobian @ jacobian.T + DAMPED, self._wanted)
-        self._along = (shares.T @ jacobian).tolist()
+        """Take the joint angles as reported (rad); return where the ball would be (m)."""
+        self._believed, (ax, ay, _), effects = panda.hand_jacobian(joints, REACH)
+        self._righting = LIFT * (HEIGHT - self._believed[2]), -LIFT * ay, LIFT * ax
+        self._effects = np.array(effects).reshape(7, 5)
+        self._gram = self._effects.T @ self._effects + DAMPED
         self._command = []
         return self._believed
 
-    def act(self, command: list[float]) -> None:
+    def advance(self, command: list[float], steps: int) -> None:
         """Drive the ball with the commanded velocity (m/s), but not out of the fence."""
         if command != self._command:
             self._command = command
-            vx, vy = (
+            wanted = [
                 0.0 if (at < low and v < 0.0) or (at > high and v > 0.0) else v
                 for v, at, (low, high) in zip(command, self._believed, FENCE, strict=False)
-            )
-            joints = [r + vx * x + vy * y for r, x, y in zip(*self._along, strict=True)]
-            excess = max(abs(v) / most for v, most in zip(joints, panda.SPEEDS, strict=True))
+            ]
+            wanted += self._righting
+            # LAPACK's Cholesky solver itself: numpy's way to its own takes longer than to solve.
+            joints = (self._effects @ dposv(self._gram, wanted)[1]).tolist()
+            excess = max(map(truediv, map(abs, joints), panda.SPEEDS))
             self._joint_command = [v / excess for v in joints] if excess > 1.0 else joints
-        super().act(self._joint_command)
+        super().advance(self._joint_command, steps)
 
     def sense(self, raw: Mapping[str, np.ndarray]) -> None:
         """Read the joints, know where the ball truly is, and look at the puck."""

@@ -88,8 +88,6 @@ class Racecar(Robot):
         self._offset = self._angle = self._target = 0.0
         self._command: list[float] = []
         self._renew = True
-        self._middle = 0.5 * (self.commands[1].low + self.commands[1].high)
-        self._half = 0.5 * (self.commands[1].high - self.commands[1].low)
         self.surroundings: Surroundings | None = None
         self.time = self.x = self.y = self.yaw = self.speed = 0.0
         self.touching = False
@@ -235,9 +233,7 @@ class Racecar(Robot):
         self.speed = vx * math.cos(self.yaw) + vy * math.sin(self.yaw)
         raw["speed"][0] = self.speed
         raw["yaw_rate"][0] = yaw_rate
-        raw["last_action"][:] = (
-            self.sent[0] / STEERING, (self.sent[1] - self._middle) / self._half
-        )  # fmt: skip
+        raw["last_action"][:] = self.action
         if self.surroundings is not None:
             self.surroundings.move(self.time)
             ranges = self.surroundings.cast(self._rays, self.x, self.y, self.yaw)

@@ -113,7 +113,6 @@ class Runner(Robot):
         limits = [infos[joint][8:10] for joint in self._driven]
         self._middle = [(low + high) / 2 for low, high in limits]
         self._reach = [0.99 * (high - low) / 2 for low, high in limits]
-        self._torques = list(self.joints.values())
         self._strength = 1.0
         self._damped = False
         self._command: list[float] | None = None
@@ -245,14 +244,13 @@ class Runner(Robot):
         raw["joint_velocities"][:] = speeds
         driven = effort = 0.0
         stops = 0
-        for sent, most, speed, angle, middle, reach in zip(
-            self.sent, self._torques, speeds, positions, self._middle, self._reach, strict=True
+        for share, speed, angle, middle, reach in zip(
+            self.action, speeds, positions, self._middle, self._reach, strict=True
         ):
-            share = sent / most
             driven += abs(share * speed)
             effort += share * share
             stops += abs(angle - middle) > reach
-        count = len(self._torques)
+        count = len(speeds)
         self.driven, self.effort, self.stops = driven / count, effort / count, stops
         contacts = [0.0] * len(self._feet)
         self.stumbled = False

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..robots.cartpole import FORCE, RAIL, CartPole
+from ..robots.cartpole import RAIL, CartPole
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
@@ -45,7 +45,7 @@ class SwingUp(Task):
         terms = {
             "upright": 0.5 + 0.5 * height,
             "off_centre": x * x,
-            "effort": (self.robot.sent[0] / FORCE) ** 2,
+            "effort": self.robot.action[0] ** 2,
             "off_rail": float(off_rail),
         }
         success = self._stayed >= STAY and not off_rail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import eq
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +22,8 @@ LOWEST, STEEPEST = 0.15, 0.7  # m and cosine: below either the robot has fallen
 LIFT = 0.06  # m, how high a swinging foot is wanted
 PERIOD = 0.03125  # s, the control step
 STRIDE = 16  # control steps, half a second: of a trot whose diagonals take turns
+# Which feet are wanted on the ground in each half of a stride: right front, left rear, and others.
+BEATS = (True, False, False, True), (False, True, True, False)
 
 
 class Walk(Task):
@@ -83,31 +86,26 @@ class Walk(Task):
         robot, now = self.robot, self._phase + self._steps
         self._steps += 1
         fallen = robot.height < LOWEST or robot.up < STEEPEST
-        turn = now % STRIDE < STRIDE // 2
-        kept = drag = slip = 0.0
-        for touching, down, lift, slide in zip(
-            robot.touch, (not turn, turn, turn, not turn), robot.lifts, robot.slides, strict=True
-        ):
-            kept += 0.5 if touching == down else -0.5
+        wanted = BEATS[now % STRIDE < STRIDE // 2]
+        drag = slip = 0.0
+        for touching, lift, slide in zip(robot.touch, robot.lifts, robot.slides, strict=True):
             if touching:
                 slip += slide
-            else:
-                low = max(0.0, LIFT - lift)
-                drag += low * low * slide
+            elif lift < LIFT:
+                drag += (LIFT - lift) ** 2 * slide
         sent = robot.sent
-        roll_rate, pitch_rate, yaw_rate = robot.rates
         terms = {
             "tracking": max(-1.0, 1.0 - abs(robot.forward / self.command - 1.0)),
             "sideways": abs(robot.sideways),
             "yaw": abs(robot.yaw),
             "bounce": robot.climb * robot.climb,
-            "turning": roll_rate**2 + pitch_rate**2 + yaw_rate**2,
+            "turning": math.hypot(*robot.rates) ** 2,
             "power": robot.power,
-            "change": sum((a - b) ** 2 for a, b in zip(sent, self._last, strict=True)),
-            "rhythm": 0.5 * kept,
+            "change": math.dist(sent, self._last) ** 2,
+            "rhythm": 0.5 * sum(map(eq, robot.touch, wanted)) - 1.0,
             "drag": drag,
             "slip": slip,
-            "splay": sum((a - b) ** 2 for a, b in zip(sent[::3], STANCE[::3], strict=True)),
+            "splay": math.dist(sent[::3], STANCE[::3]) ** 2,
             "fall": float(fallen),
         }
         self._last = sent

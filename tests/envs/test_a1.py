@@ -50,8 +50,7 @@ def drop(robot, steps):
     )
     heights = []
     for _ in range(steps):
-        robot.act(list(STANCE))
-        robot.simulation.step()
+        robot.advance(list(STANCE), 1)
         heights.append(centre_of_mass(robot)[2])
     return heights
 
@@ -130,8 +129,7 @@ def test_a_push_changes_the_momentum_by_force_times_time(world):
         robot._pushes = [(4, 0.6, 0.8)] * a1.PUSHES
         before = centre_of_mass(robot)
         for _ in range(4 + a1.PUSH_STEPS + 10):
-            robot.act(list(STANCE))
-            robot.simulation.step()
+            robot.advance(list(STANCE), 1)
         places = []
         for _ in range(2):
             places.append(centre_of_mass(robot))
@@ -145,17 +143,17 @@ def test_a_push_changes_the_momentum_by_force_times_time(world):
 def test_motors_are_springs_and_dampers_with_limits(world):
     robot = start(world, kp=50.0, kd=0.5, motor_strength=0.8)
     angles = robot.simulation.joint_states(robot.body, robot.joints)[0]
-    robot.act([angle + 0.1 for angle in angles])
+    robot.advance([angle + 0.1 for angle in angles], 1)
     assert robot.torques == pytest.approx([0.8 * 50 * 0.1] * 12)
-    robot.act([angle - 2.0 for angle in angles])
+    robot.advance([angle - 2.0 for angle in angles], 1)
     assert robot.torques == pytest.approx([-0.8 * 33.5] * 12)
     pybullet.resetJointState(
         robot.body, robot.joints[0], angles[0], 2.0, physicsClientId=robot.simulation.client
     )
-    robot.act(angles)
+    robot.advance(angles, 1)
     assert robot.torques[0] == pytest.approx(-0.8 * 0.5 * 2.0)
     robot = start(world, kp=50.0, joint_offset=0.1)
-    robot.act(robot.simulation.joint_states(robot.body, robot.joints)[0])
+    robot.advance(robot.simulation.joint_states(robot.body, robot.joints)[0], 1)
     assert robot.torques == pytest.approx([-5.0] * 12)
 
 
@@ -199,8 +197,7 @@ def test_friction_limits_how_fast_it_stops(world, friction):
                 robot.body, (1, 0, 0), physicsClientId=robot.simulation.client
             )
         before = centre_of_mass(robot)[0]
-        robot.act(list(STANCE))
-        robot.simulation.step()
+        robot.advance(list(STANCE), 1)
         speeds.append((centre_of_mass(robot)[0] - before) * 160)
     slowing = (speeds[163] - speeds[179]) / 0.1
     assert slowing == pytest.approx(friction * 9.81, rel=0.15)
@@ -211,8 +208,7 @@ def test_bouncy_feet_bounce(world):
         robot = start(world, restitution=restitution)
         lifts = []
         for _ in range(30):
-            robot.act(list(STANCE))
-            robot.simulation.step()
+            robot.advance(list(STANCE), 1)
             robot.sense(world._sensing.raw)
             lifts.append(robot.lifts[0])
         landed = next(step for step, lift in enumerate(lifts) if lift < 0.0)

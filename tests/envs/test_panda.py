@@ -49,8 +49,7 @@ def test_motor_lag_is_first_order(world):
     # 1 - exp(-t / 0.1): after three physics steps of 0.01 s, 0.2592 of the command.
     world.set_parameters({"motor_lag": 0.1})
     world.reset(seed=0)
-    for _ in range(3):
-        world.robot.act([1.0] + [0.0] * 6)
+    world.robot.advance([1.0] + [0.0] * 6, 3)
     assert world.robot._velocity[0] == pytest.approx(1 - np.exp(-0.3))
     assert world.robot._velocity[0] == pytest.approx(0.2592, abs=1e-4)
 
@@ -73,8 +72,10 @@ def test_an_action_delay_is_exact_to_a_physics_step(world):
     world.set_parameters({"action_delay": 0.014})
     world.reset(seed=0)
     applied = []
-    inner = world.robot.act
-    world.robot.act = lambda command: (applied.append(command[0]), inner(command))
+    inner = world.robot.advance
+    world.robot.advance = lambda command, steps: (
+        applied.extend([command[0]] * steps), inner(command, steps)
+    )  # fmt: skip
     world.step(np.array([1.0] + [0.0] * 6))
     top = world.robot.commands[0].high
     assert applied == pytest.approx([0.0, 0.6 * top, top, top])
