@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,10 +12,7 @@ from numpy.typing import ArrayLike
 
 from . import metrics
 from .loading import Trial
-from .statistics import Interval, by_source, mean_interval
-
-FEWEST_FOR_BAND = 3
-"""Below this the t interval of every evaluation is wider than the curves; the seeds say more."""
+from .statistics import Interval, by_source, level_interval
 
 Entry = dict[str, Any]
 SourceSeeds = Mapping[int, int] | None
@@ -50,14 +47,14 @@ class Curves:
         return np.array([np.mean(column) for column in self._columns(values)])
 
     def band(self, values: metrics.Floats) -> tuple[metrics.Floats, metrics.Floats] | None:
-        """Return both ends, each `(evaluations,)`, of the 95 % t intervals of the means.
+        """Return both ends, each `(evaluations,)`, of the means' intervals (see `level_interval`).
 
-        `values` are `(seeds, evaluations)`. None with fewer than 3 seeds, or source policies.
+        `values` are `(seeds, evaluations)`. None with one seed, or source policy.
         """
         columns = self._columns(values)
-        if len(columns[0]) < FEWEST_FOR_BAND:
+        if len(columns[0]) < 2:
             return None
-        intervals = [mean_interval(column) for column in columns]
+        intervals = [level_interval(column) for column in columns]
         ends = [(found.low, found.high) for found in intervals if found is not None]
         low, high = np.array(ends, dtype=np.float64).T
         return low, high
@@ -85,13 +82,19 @@ def curves_of(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Curv
     )
 
 
-def entry(seeds: Sequence[int], values: ArrayLike, source_seeds: SourceSeeds = None) -> Entry:
+def entry(
+    seeds: Sequence[int],
+    values: ArrayLike,
+    source_seeds: SourceSeeds = None,
+    made: Callable[[ArrayLike], Interval | None] = level_interval,
+) -> Entry:
     """Return `{"per_seed", "estimate", "low", "high", "n", "kind"}` of values `(seeds,)`.
 
-    `n` counts what the interval is over: seeds, or the source policies that seeds share.
+    `n` counts what the interval, `made` from them, is over: seeds, or source policies that they
+    share.
     """
     per_seed = dict(zip(seeds, np.asarray(values, dtype=np.float64).tolist(), strict=True))
-    interval = mean_interval(list(by_source(per_seed, source_seeds).values()))
+    interval = made(list(by_source(per_seed, source_seeds).values()))
     assert interval is not None  # there is no entry without a seed
     return {"per_seed": per_seed, **asdict(interval)}
 

@@ -1,10 +1,12 @@
 """Intervals and tests over seeds: pure functions, the seed as the unit.
 
-Which interval is used: Student's t over the paired differences where seeds are shared, Welch's
-where they are not, from 2 seeds on; the bias-corrected and accelerated bootstrap (BCa) beside it
-from 30 seeds on: with 5 it covers 82 % of a nominal 95 %, with 10 seeds of which some fail 79 %. A
-plain percentile bootstrap is not used: it covers 79 % at 3 seeds. What the intervals used cover is
-in `experiments/results/coverage.md`.
+Which interval is used of gains: Student's t over the paired differences where seeds are shared,
+Welch's where they are not, from 2 seeds on; the bias-corrected and accelerated bootstrap (BCa)
+beside it from 30 seeds on: with 5 it covers 82 % of a nominal 95 %, with 10 seeds of which some
+fail 79 %. Of levels (scores, returns, times) Student's t from 10 seeds on, and with fewer the range
+of the seeds: of 5 seeds of which 30 % fail t holds the mean 82 % of the time. A plain percentile
+bootstrap is not used: it covers 79 % at 3 seeds. What the intervals used cover is in
+`experiments/results/coverage.md`.
 
 Sources: Welch, Biometrika 34 (1947) 28; Efron, JASA 82 (1987) 171, BCa; Hesterberg, Am. Stat. 69
 (2015) 371, bootstraps expanded for few samples; Fieller, J. R. Stat. Soc. B 16 (1954) 175, ratios
@@ -15,7 +17,7 @@ improvement; Patterson et al., JMLR 25 (2024), on what few seeds can say.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,9 +27,11 @@ CONFIDENCE = 0.95
 FEWEST_SEEDS = 5
 """With fewer seeds numbers and intervals are shown but nothing is claimed."""
 SURE_SEEDS = 10
-"""With fewer a mean of scores is uncertain beyond its interval where some seeds fail."""
+"""With fewer a level has no interval, as none holds its mean often enough where some seeds fail."""
 BCA_SEEDS = 30
 """With fewer seeds BCa covers too little to be shown."""
+MOST_SKEWED = 1.5
+"""With values more skewed than this BCa covers too little: a few of 30 seeds make all its width."""
 RESAMPLES = 9_999
 
 
@@ -37,13 +41,14 @@ class Interval:
 
     Attributes:
         estimate: the mean over seeds, or the ratio.
-        low: lower end; None where there is no interval.
-        high: upper end; None where there is no interval.
+        low: lower end, or the lowest seed of a `range`; None where there is no interval.
+        high: upper end, or the highest seed of a `range`; None where there is no interval.
         n: number of seeds behind it.
             Where seeds share source policies, of those (see `by_source`).
-        kind: `paired t`, `t`, `welch`, `bca`, `fieller`, `bootstrap`, `wilson`; `constant` where
-            all seeds are equal, so that the width of 0 says nothing about other seeds; `one seed`
-            where there is no interval; `unbounded` where a ratio's denominator may be 0.
+        kind: `paired t`, `t`, `welch`, `bca`, `fieller`, `bootstrap`, `wilson`; `range` where
+            the ends are those of the seeds, not of an interval; `constant` where all seeds are
+            equal, so that the width of 0 says nothing about other seeds; `one seed` where there is
+            no interval; `unbounded` where a ratio's denominator may be 0.
     """
 
     estimate: float
@@ -66,8 +71,7 @@ class Comparison:
 
     Attributes:
         difference: method minus scratch.
-        bca: the BCa interval of the same paired differences; None below 30 seeds or where it does
-            not exist.
+        bca: the BCa interval of the same paired differences; None where `bca_interval` has none.
         p: two-sided p value of no difference; None where there is no interval.
         probability: P(T > S), the chance that a seed of the method beats one of scratch.
         per_seed: paired difference by seed; empty where no seeds are shared.
@@ -114,16 +118,30 @@ def mean_interval(values: ArrayLike, *, kind: str = "t") -> Interval | None:
     return Interval(mean, mean - half, mean + half, n, kind)
 
 
+def level_interval(values: ArrayLike) -> Interval | None:
+    """Return the mean of a level, `(seeds,)`, with its t interval, or the range of few seeds.
+
+    A level is what one method gets (a score, a return, a time), not how much more than another. Of
+    5 seeds of which 30 % fail none does in 17 % of experiments, and no interval made from those can
+    know that some do. None without values.
+    """
+    found = mean_interval(values)
+    if found is None or found.kind != "t" or found.n >= SURE_SEEDS:
+        return found
+    sample = _sample(values)
+    low, high = float(sample.min()), float(sample.max())
+    return replace(found, low=low, high=high, kind="range")
+
+
 def caution(n: int, unit: str = "seeds") -> str:
-    """Return what is to be said of intervals over `n` seeds, or of what is the unit, or nothing."""
+    """Return what is to be said of `n` seeds, or of what else is the unit, or nothing."""
     if not 2 <= n < SURE_SEEDS:
         return ""
     return (
-        f"With fewer than {SURE_SEEDS} {unit}, 95 % intervals hold what they are of too seldom "
-        "where some seeds fail: of 5 of which 30 % fail none does in 17 % of experiments, and "
-        "those of scores, returns and times on one target hold their mean 82 % of the time. So do "
-        "those of gains where only one of the two methods fails, and nearly so those over targets "
-        "where seeds that fail do so on all of them."
+        f"With fewer than {SURE_SEEDS} {unit} what a method gets has no interval but their range: "
+        "of 5 of which 30 % fail none does in 17 % of experiments, so that no interval could hold "
+        "the mean often enough. For the same reason that of a gain holds its mean too seldom (82 % "
+        "of the time) where only one of the two methods fails."
     )
 
 
@@ -159,11 +177,11 @@ def welch_interval(transfer: ArrayLike, scratch: ArrayLike) -> Interval:
 def bca_interval(values: ArrayLike, rng: np.random.Generator) -> Interval | None:
     """Return the mean of `values`, `(seeds,)`, with its BCa bootstrap interval, drawn from `rng`.
 
-    None with fewer than 30 seeds, and where all values are equal: the bootstrap then has nothing to
-    resample and BCa is not defined.
+    None with fewer than 30 seeds, where all values are equal (the bootstrap then has nothing to
+    resample and BCa is not defined), and where their skewness is above `MOST_SKEWED`.
     """
     sample = _sample(values)
-    if sample.size < BCA_SEEDS or _constant(sample):
+    if sample.size < BCA_SEEDS or _constant(sample) or abs(float(stats.skew(sample))) > MOST_SKEWED:
         return None
     found = stats.bootstrap(
         (sample,),

@@ -31,7 +31,7 @@ from .entries import Curves, Entry, ends, entry, last_terms, plain, within
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
-from .statistics import caution
+from .statistics import caution, mean_interval
 from .verdict import Verdict, headline
 
 THRESHOLD = 0.8
@@ -221,7 +221,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
     if curves.scores is None:
         said = "The target has no scale to score on; raw returns stand."
         return method | {"verdict": asdict(Verdict("not scored", said))}
-    drift = entry(seeds, metrics.drift(steps, curves.scores), shared)
+    drift = entry(seeds, metrics.drift(steps, curves.scores), shared, mean_interval)
     depth, recovery = metrics.dip(steps, curves.scores)
     return method | {
         "scores": {

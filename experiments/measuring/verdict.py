@@ -9,7 +9,7 @@ below 0 is always said, in words and in red, and counts beside a claimed gain as
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,15 +134,21 @@ def signed(interval: Interval) -> str:
 def signed_entry(entry: Mapping[str, Any]) -> str:
     """Return `+0.45 [+0.30, +0.60]` of a summary's entry."""
     said = ends(entry, "+.2f")
-    return f"{entry['estimate']:+.2f} {said if said.startswith('[') else f'[{said}]'}"
+    return f"{entry['estimate']:+.2f} {said if said[0] in '[(' else f'[{said}]'}"
 
 
-def ends(entry: Mapping[str, Any], spec: str) -> str:
-    """Return `[0.30, 0.60]`, or why there is no such interval: one of no width says nothing."""
+def ends(entry: Mapping[str, Any], write: str | Callable[[float], str]) -> str:
+    """Return `[0.30, 0.60]`, of the range of seeds `(0.30 to 0.60)`, or why there is neither.
+
+    `write` makes text of a number, or is the specification of its format.
+    """
     low, high = entry["low"], entry["high"]
     if low is None or high is None:
         return "no interval"
-    return "all equal" if low == high else f"[{low:{spec}}, {high:{spec}}]"
+    if low == high:
+        return "all equal"
+    low, high = (write(end) if callable(write) else format(end, write) for end in (low, high))
+    return f"({low} to {high})" if entry.get("kind") == "range" else f"[{low}, {high}]"
 
 
 def _sides(gains: Mapping[str, Comparison], unsure: Container[str]) -> dict[str, str]:

@@ -171,9 +171,10 @@ def note(rows: Sequence[Entry]) -> str:
     cautions = (row["member"].summary["caution"] for row in rows)
     caution = next((text for text in cautions if text), "")
     return (
-        f"Gains are over each experiment's own scratch, {what}; brackets are 95 % intervals over "
-        f"{formats.over(rows)}. Returns and scores are at step 0 → at the end. Reached: seeds that "
-        "hold the threshold of their experiment, and the Kaplan-Meier median of when they do."
+        f"Gains are over each experiment's own scratch, {what}; brackets are "
+        f"{formats.brackets(formats.share_sources(rows))}. Returns and scores are at step 0 → at "
+        "the end. Reached: seeds that hold the threshold of their experiment, and the Kaplan-Meier "
+        "median of when they do."
         + f" {formats.UNFINISHED}" * any(row["converged"] is False for row in rows)
         + f" {formats.PAIRED}" * any(row["paired"] is not None for row in rows)
         + f" {caution}" * bool(caution)
@@ -191,9 +192,7 @@ def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
     estimate = _value(found["estimate"], unit, "+") + "*" * (found["converged"] is False)
-    if not (said := ends(found, "g")).startswith("["):
-        return estimate, said
-    return estimate, f"[{_value(found['low'], unit, '+')}, {_value(found['high'], unit, '+')}]"
+    return estimate, ends(found, lambda end: _value(end, unit, "+"))
 
 
 def _time(time: Mapping[str, Any] | None) -> Cell:

@@ -22,6 +22,7 @@ from ..measuring.comparing import method_curves
 from ..measuring.entries import Curves
 from ..measuring.loading import Run
 from ..measuring.summary import score_curves
+from .formats import BAND
 
 COLOURS = ("#000000", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
 LINES = ("-", "--", "-.", "-", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
@@ -80,7 +81,7 @@ def draw(run: Run, summary: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure:
-    """Draw score (or return) against target steps: mean, 95 % t interval over seeds, each seed."""
+    """Draw score (or return) against target steps: mean, its interval or range, each seed."""
     entry = summary["targets"][target]
     figure, axes = new_figure(4.3)
     axis = axes[0]
@@ -94,7 +95,7 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
         draw_curve(axis, curves, i, f"{method} ({n} seed{'s' * (n != 1)})")
     fit(axis)
     steps_axis(axis, entry["steps"])
-    axis.set_title(f"{target}: mean, each seed, 95 % interval (from 3 seeds on)")
+    axis.set_title(f"{target}: mean, each seed, {BAND}")
     if entry["scored"]:
         _score_axis(axis, entry["anchors"], summary["threshold"])
     else:
@@ -255,7 +256,7 @@ def steps_axis(axis: Axes, budget: float) -> None:
 
 
 def fit(*axes: Axes) -> None:
-    """Fit axes of one height to their curves: the interval of few seeds may reach far beyond."""
+    """Fit axes of one height to their curves: an interval may reach far beyond."""
     lines = [line for axis in axes for line in axis.lines]
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in lines])
     low, high = float(values.min()), float(values.max())

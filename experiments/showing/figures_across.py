@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .figures import look, name_rows, new_figure
+from .formats import BAND
 
 PANELS = (
     ("start", "iqm", "IQM at step 0"),
@@ -39,7 +40,7 @@ def aggregates(summary: Mapping[str, Any]) -> Figure:
     name_rows(axes[0], list(methods))
     targets = summary["across"]["targets"]
     figure.suptitle(f"Over {len(targets)} targets", x=0.01, ha="left", fontsize=10.5)
-    figure.supxlabel("score, or probability (mark: estimate, line: 95 % interval)", fontsize=9.5)
+    figure.supxlabel(f"score, or probability (mark: estimate, line: {BAND})", fontsize=9.5)
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..measuring.sweeping import on_axis
 from .figures import STYLE, encoded, look, name_rows, new_figure
-from .formats import brief
+from .formats import BAND, brief
 
 PANELS = {
     "scores": (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch")),
@@ -85,7 +85,7 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
         for turn in method["turns"].get("area") or ():
             marker = "v" if turn["negative"] else "^"
             axes[1].plot(turn["estimate"], 0, marker=marker, color=look(number)[0], markersize=9)
-    figure.suptitle(f"{target}: mean, 95 % interval, each seed", x=0.01, ha="left", fontsize=10.5)
+    figure.suptitle(f"{target}: mean, each seed, {BAND}", x=0.01, ha="left", fontsize=10.5)
     figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure
 

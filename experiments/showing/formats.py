@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..measuring.statistics import SURE_SEEDS
 from ..measuring.verdict import ends
 
 NONE = "–"
@@ -13,6 +14,8 @@ UNFINISHED = (
 )
 """What a star says, in every caption under which there is one."""
 ONE_POLICY = "All seeds begin with one ready-made source policy: the numbers are of it alone."
+BAND = f"95 % interval (below {SURE_SEEDS} seeds their range)"
+"""What is drawn about the means of levels."""
 PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
@@ -60,10 +63,15 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def over(methods: Iterable[Mapping[str, Any]]) -> str:
-    """Return what intervals are over: seeds, or the source policies that seeds share."""
-    shared = any(method["source_seeds"] for method in methods)
-    return "seeds (over source policies, where seeds share them)" if shared else "seeds"
+def brackets(shared: bool) -> str:
+    """Return what brackets and parentheses say; `shared` is whether seeds share source policies."""
+    over = "seeds (over source policies, where seeds share them)" if shared else "seeds"
+    return f"95 % intervals over {over}; in parentheses, with fewer than {SURE_SEEDS}, their range"
+
+
+def share_sources(methods: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether seeds share source policies in any of the methods of a summary."""
+    return any(method["source_seeds"] for method in methods)
 
 
 def unpaired(method: Mapping[str, Any]) -> bool:

@@ -204,14 +204,28 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         said.append("P values were adjusted after Holm (1979) over a target's methods and gains.")
     said.append(f"Nothing is claimed from fewer than {FEWEST_SEEDS} seeds.")
     if summary["across"]:
-        said.append(
-            "Over targets: interquartile means, optimality gaps and probabilities of improvement "
-            "(Agarwal et al., 2021). Intervals of the former take the outer ends of a bootstrap's "
-            "expanded percentiles over seeds (Hesterberg, 2015), all targets of one together and "
-            "each target apart, and of Student's t times its standard error; those of the "
-            "probabilities are Wilson's (1927), of as many independent trials as vary as much."
-        )
+        said.append(_over_targets(summary["across"]))
     return " ".join(said)
+
+
+def _over_targets(across: Mapping[str, Any]) -> str:
+    kinds = {method["end"]["iqm"]["kind"] for method in across["methods"].values() if method}
+    said = (
+        "Over targets: interquartile means, optimality gaps and probabilities of improvement "
+        "(Agarwal et al., 2021). "
+    )
+    if "bootstrap" in kinds:
+        said += (
+            "Intervals of the former take the outer ends of a bootstrap's expanded percentiles "
+            "over seeds (Hesterberg, 2015), all targets of one together and each target apart, and "
+            "of Student's t times its standard error. "
+        )
+    if "range" in kinds:
+        said += "Ranges of the former are those of what each seed has by itself. "
+    return (
+        f"{said}Intervals of the probabilities are Wilson's (1927), of as many independent trials "
+        "as vary as much."
+    )
 
 
 def _tools(run: Run) -> str:

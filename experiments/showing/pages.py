@@ -36,7 +36,8 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
         "signed": lambda entry: signed_entry(entry) if entry else formats.NONE,
         "interval": formats.interval,
         "ends": ends,
-        "over": formats.over,
+        "number_ends": lambda entry: ends(entry, formats.number),
+        "brackets": lambda shared: formats.brackets(bool(shared)),
         "up": lambda value: f"{math.ceil(value):,}",
         "share": lambda entry: f"{entry['estimate']:.0%}" if entry else formats.NONE,
         "duration": formats.duration,
@@ -45,6 +46,7 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
     }
     environment.filters.update(filters)
     environment.globals["unfinished"] = formats.UNFINISHED
+    environment.globals["band"] = formats.BAND
     environment.globals["unpaired"] = formats.unpaired
     images = {
         name: base64.b64encode(png).decode()

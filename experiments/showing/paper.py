@@ -73,6 +73,7 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     """Return the results of one target: gains over scratch, or returns where it has no scores."""
     entry = summary["targets"][target]
     label = f"tab:{summary['name']}-{target}"
+    brackets = formats.brackets(formats.share_sources(entry["methods"].values()))
     budget = f", {formats.steps(entry['steps'])} environment steps" if entry["steps"] else ""
     caption = f"Target {target} ({entry['world']}{budget})."
     if not entry["scored"]:
@@ -85,8 +86,7 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     caption += (
         f" A score of 0 is a return of {formats.number(low['return'])} ({low['origin']}), 1 is "
         f"{formats.number(high['return'])} ({high['origin']}). Gains are differences of scores "
-        "from scratch; brackets are 95 % intervals over "
-        f"{formats.over(entry['methods'].values())}. Return: at step 0 → at the end. "
+        f"from scratch; brackets are {brackets}. Return: at step 0 → at the end. "
         f"Reached: seeds that hold a score of {summary['threshold']:g}; median time: Kaplan-Meier, "
         "in steps."
     )
@@ -119,7 +119,7 @@ def across_table(summary: Mapping[str, Any]) -> Table:
     caption = (
         f"Over the targets {', '.join(across['targets'])}: interquartile means (IQM) of scores, "
         "optimality gap, and the probability that a trial beats one of scratch, as in rliable; "
-        f"brackets are 95 % intervals over {formats.over(each.values())}."
+        f"brackets are {formats.brackets(formats.share_sources(each.values()))}."
     )
     return Table(f"tab:{summary['name']}-across", caption, ("method", "seeds", *ACROSS), rows)
 

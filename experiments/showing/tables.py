@@ -29,7 +29,7 @@ def render(summary: Mapping[str, Any]) -> Group:
 
 
 def target_table(name: str, target: Mapping[str, Any], threshold: float) -> Table:
-    """Return the table of one target: a row per method, estimates over their 95 % intervals."""
+    """Return the table of one target: a row per method, estimates over intervals or ranges."""
     budget = f" · {target['steps']:,} steps" if target["steps"] else ""
     table = Table(
         title=Text(f"{name} · {target['world']}{budget}", style="bold"),
@@ -48,7 +48,7 @@ def target_table(name: str, target: Mapping[str, Any], threshold: float) -> Tabl
         "jump-start\n[95 %]",
         "asymptotic\ngain [95 %]",
         f"time to {threshold:g}\nmedian",
-        "area\n[95 %]",
+        "area [95 %]\nor range",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10)
@@ -122,7 +122,8 @@ def _interval(
     star = "*" * (entry.get("converged") is False)
     text = Text(f"{entry['estimate']:{sign}.2f}{star}\n", style=style)
     said = ends(entry, f"{sign}.2f")
-    return text.append(said, style="" if said.startswith("[") else QUIET)
+    # Below the estimate, and in a narrow column, a range needs no parentheses.
+    return text.append(said.strip("()"), style="" if said[0] in "[(" else QUIET)
 
 
 def _time(time: Mapping[str, Any] | None) -> Text:

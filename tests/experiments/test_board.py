@@ -145,8 +145,8 @@ def test_a_method_has_mean_and_interval_over_seeds_on_the_target_steps(root):
     put(root)
     seen = Board(root)
     run = f"tensorboard/{TARGET}/scratch"
-    # Scores 0.1, 0.2 and 0.3: standard deviation 0.1, t(0.975, 2 degrees of freedom) = 4.302653.
-    half = 4.302653 * 0.1 / 3**0.5
+    # Scores are 0.1, 0.2 and 0.3: of so few seeds the band is their range.
+    half = 0.1
     assert seen.curve(run, f"summary/{TARGET}/score/mean") == near([0.2] * 6)
     assert seen.curve(run, f"summary/{TARGET}/score/low") == near([0.2 - half] * 6)
     assert seen.curve(run, f"summary/{TARGET}/score/high") == near([0.2 + half] * 6)
@@ -191,17 +191,17 @@ def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run
 
 
 def test_one_chart_for_each_target_shows_all_its_methods_with_their_bands(make_run):
-    root = make_run(targets=("a", "b"), failed=[("b", "naive", 1)])
+    root = make_run(targets=("a", "b"), failed=[("b", "naive", 1), ("b", "naive", 2)])
     put(root)
     charts = Board(root).charts()
     assert [part for part, _ in charts] == ["a: score", "a: return", "b: score", "b: return"]
     for (part, title), shown in charts.items():
         target, kind = part.split(": ")
-        assert title == f"{target}: mean {kind}, 95 % interval over seeds"
+        assert title == f"{target}: mean {kind}, 95 % interval (below 10 seeds their range)"
         methods = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
         whole = {f"tensorboard/{target}/{m}": ["value", "lower", "upper"] for m in methods}
         if target == "b":
-            whole["tensorboard/b/naive"] = ["value"]  # of two seeds there is no band
+            whole["tensorboard/b/naive"] = ["value"]  # of one seed there is no band
         assert shown == whole
 
 

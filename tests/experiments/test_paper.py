@@ -93,7 +93,7 @@ def test_over_targets_there_is_a_table_more(make_run):
     end = summary["across"]["methods"]["fine_tune"]["end"]["iqm"]
     assert rows["fine_tune"][2] == (
         f"{end['estimate']:.2f}",
-        f"[{end['low']:.2f}, {end['high']:.2f}]",
+        f"({end['low']:.2f} to {end['high']:.2f})",
     )
     assert [top for top, _ in rows["scratch"][-2:]] == ["–", "–"]  # it is what others are against
 

@@ -145,11 +145,25 @@ def test_bca_is_given_from_30_seeds_on_and_repeats_itself():
 
 
 def test_bca_leans_with_the_skew():
-    found = statistics.bca_interval([0.0] * 26 + [1, 2, 4, 10], rng())
+    found = statistics.bca_interval([0.0] * 20 + [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], rng())
     assert found is not None
     assert found.low is not None
     assert found.high is not None
     assert found.high - found.estimate > found.estimate - found.low
+    # Three of 30 at 1: a share of 0.1, with a skewness of 0.8 / 0.3 = 2.67.
+    assert statistics.bca_interval([0.0] * 27 + [1.0] * 3, rng()) is None
+
+
+def test_a_level_has_an_interval_from_ten_seeds_on_and_a_range_before():
+    nine = statistics.level_interval(range(1, 10))
+    assert (nine.estimate, nine.low, nine.high, nine.n, nine.kind) == (5, 1, 9, 9, "range")
+    ten = statistics.level_interval(range(1, 11))
+    # Deviation 3.0277, over sqrt(10) 0.9574, times t(9) = 2.2622.
+    assert (ten.low, ten.high) == pytest.approx((5.5 - 2.1659, 5.5 + 2.1659), abs=1e-3)
+    assert ten.kind == "t"
+    assert statistics.level_interval([0.4]).kind == "one seed"
+    assert statistics.level_interval([0.4, 0.4]).kind == "constant"
+    assert statistics.level_interval([]) is None
 
 
 def test_the_expanded_tail_by_hand():

@@ -95,8 +95,7 @@ def test_reward_terms_of_the_last_evaluation_by_hand(tiny, tell_terms):
     assert list(terms["parts"]) == ["distance", "reached"]
     assert terms["parts"]["distance"]["per_seed"] == {"0": -12, "1": -24}
     assert terms["parts"]["distance"]["estimate"] == -18
-    # deviation 0.7071, over sqrt(2) 0.5, times 12.706
-    assert terms["parts"]["reached"]["high"] == pytest.approx(2.5 + 6.353, abs=1e-3)
+    assert (terms["parts"]["reached"]["low"], terms["parts"]["reached"]["high"]) == (2, 3)
     assert terms["whole"]
     tell_terms("fine_tune", 1, distance=-24, reached=4)
     terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
@@ -342,10 +341,10 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
 
 
 def test_an_interval_ends_where_its_values_do():
-    # Mean 0.9, standard deviation 0.1 * sqrt(2), t = 12.7062: a half width of 1.27.
-    share = entry([0, 1], [0.8, 1.0])
-    assert share["low"] == pytest.approx(0.9 - 1.27062, abs=1e-4)
-    assert within(share, 0.0, 1.0) == share | {"low": 0.0, "high": 1.0}
+    # Five of 0.8 and five of 1: mean 0.9, deviation 0.10541, over sqrt(10) 0.03333, t(9) = 2.2622.
+    share = entry(range(10), [0.8, 1.0] * 5)
+    assert share["high"] == pytest.approx(0.9 + 0.07541, abs=1e-4)
+    assert within(share, 0.85, 0.95) == share | {"low": 0.85, "high": 0.95}
     assert within(share, -9.0) == share
     alone = entry([0], [0.8])
     assert within(alone, 0.0, 1.0) == alone
