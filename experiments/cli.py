@@ -1,7 +1,7 @@
 """The command line: `headstart --help` lists what it can do.
 
-Exit status: 0 done, 1 some trials failed or an error that is not the user's, 2 the user's mistake,
-130 interrupted.
+Exit status: 0 done, 1 some trials failed or an error that is not the user's, 2 the user's mistake
+or a file that cannot be read or written, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def _options(
         headstart describe headstart/PandaReach-v0   what a world can be varied in
         headstart run --help                         how to run your own
 
-    Exit status: 0 done, 1 trials failed, 2 a mistake in what was asked, 130 interrupted.
+    Exit status: 0 done, 1 trials failed, 2 a mistake in what was asked or a file that cannot be
+    read or written, 130 interrupted.
     """
 
 

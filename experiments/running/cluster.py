@@ -70,8 +70,6 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
         ClusterError: Ray is not installed, was imported without asking for a token, or nothing
             answers at the address in time.
     """
-    if address != LOCAL:
-        _knock(address)
     # Read by Ray when it is imported.
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", f"{PATIENCE:.0f}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -90,6 +88,8 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
         raise ClusterError(
             "--cluster needs the extra 'cluster': pip install 'headstart[cluster]'"
         ) from None
+    if address != LOCAL:
+        _knock(address)
     settings: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": "error",

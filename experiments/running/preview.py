@@ -211,9 +211,11 @@ def preview(
     left = sum(line.left for line in found)
     # The source policies come first, and what is left over at the end has cores to itself.
     processes = max(1, min(jobs, left))
+    minutes = round(seconds / processes / 60)
     yield (
         f"{left} of {sum(line.units for line in found)} units and {steps:,} training steps to do "
-        f"in {directory}, {1 / pace.step:,.0f} steps/s: about {seconds / processes / 60:.0f} min "
-        f"on {processes} process{'es' * (processes != 1)}. Longer, where episodes get longer with "
-        "training. Nothing was run or written."
+        f"in {directory}, {1 / pace.step:,.0f} steps/s: "
+        f"{f'about {minutes} min' if minutes else 'less than a minute'} on {processes} "
+        f"process{'es' * (processes != 1)}. Longer, where episodes get longer with training. "
+        "Nothing was run or written."
     )

@@ -84,6 +84,7 @@ def quiet():
 
 
 def test_who_does_not_answer_is_named_with_what_to_look_at(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", object())
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -106,6 +107,7 @@ def test_who_does_not_answer_is_named_with_what_to_look_at(monkeypatch):
     [(b"", "says nothing"), (b"HTTP/1.1 400 Bad Request\r\n", "is not Ray"), (None, "is not Ray")],
 )
 def test_what_listens_but_is_not_ray_is_one_line_in_time(monkeypatch, lead, answer, said):
+    monkeypatch.setitem(sys.modules, "ray", object())
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"{lead}127.0.0.1:{other.getsockname()[1]}"
@@ -129,11 +131,12 @@ def test_what_listens_but_is_not_ray_is_one_line_in_time(monkeypatch, lead, answ
         assert time.monotonic() - begun < 2
 
 
-def test_without_ray_the_extra_is_named(monkeypatch):
+@pytest.mark.parametrize("address", ["local", "10.0.0.5:6379"])
+def test_without_ray_the_extra_is_named(monkeypatch, address):
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
         pytest.raises(ClusterError, match=r"pip install 'headstart\[cluster\]'"),
-        connected("local", build(SMALL)),
+        connected(address, build(SMALL)),
     ):
         pass
 
