@@ -96,8 +96,8 @@ def rows(of: Sequence[Member]) -> list[Entry]:
     """Return a row for each target, experiment and method, in the target's unit.
 
     `levels` has the entries `start` and `end`, `gains` those over the experiment's own scratch that
-    make its verdict, each with `estimate`, `low`, `high` and `converged`, or None; a gain in
-    returns is that in scores times the distance of the anchors. `returns` has the raw levels,
+    make its verdict, each with `estimate`, `low`, `high`, `kind` and `converged`, or None; a gain
+    in returns is that in scores times the distance of the anchors. `returns` has the raw levels,
     whatever the unit; `paired` is how many seeds gains are over, where those are not all.
     """
     found = []
@@ -140,7 +140,8 @@ def _scaled(entry: Mapping[str, Any] | None, by: float) -> Entry | None:
         return None
     values = {key: entry[key] for key in ("estimate", "low", "high")}
     scaled = {key: None if value is None else by * value for key, value in values.items()}
-    return {**scaled, "side": entry["side"], "converged": entry.get("converged")}
+    kept = {key: entry[key] for key in ("kind", "side")}
+    return {**scaled, **kept, "converged": entry.get("converged")}
 
 
 def settings(of: Sequence[Member]) -> list[dict[str, Any]]:

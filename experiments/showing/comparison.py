@@ -223,6 +223,7 @@ def _flat(row: Entry) -> dict[str, Any]:
             name: found.get("estimate"),
             f"{name}_low": found.get("low"),
             f"{name}_high": found.get("high"),
+            f"{name}_kind": found.get("kind"),
         }
     return flat | {
         "threshold": row["threshold"],

@@ -18,7 +18,7 @@ from ..measuring.sweeping import SCORES, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw
-from .formats import brief
+from .formats import BAND, brief
 from .pages import page
 
 COLUMNS = {
@@ -30,6 +30,8 @@ COLUMNS = {
     "area gain": ("gains", "area"),
 }
 """The columns of a sweep's table: kind and metric by their heads."""
+MEASURED = ("estimate", "low", "high", "n", "kind")
+"""What sweep.csv has of each entry; `kind` tells a range of seeds from an interval."""
 
 
 def write(
@@ -67,7 +69,7 @@ def write(
 
 
 def rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the sweep as tidy rows: swept values, target, method, metric, interval over seeds."""
+    """Yield the sweep as tidy rows: swept values, target, method, metric, interval or range."""
     for target, entry in summary["targets"].items():
         for method, found in entry["methods"].items():
             for kind, metrics in (
@@ -83,7 +85,7 @@ def rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                                 "target": target,
                                 "method": method,
                                 "metric": f"{kind.removesuffix('s')} {metric}",
-                                **{key: part[key] for key in ("estimate", "low", "high", "n")},
+                                **{key: part[key] for key in MEASURED},
                             }
 
 
@@ -92,32 +94,36 @@ def render(summary: Mapping[str, Any]) -> Group:
     parts: list[RenderableType] = []
     for target, entry in summary["targets"].items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        for head in (*summary["keys"], "method", *COLUMNS):
+        table.caption = Text(f"Below scores and gains: {BAND}.", style="dim")
+        for head in (*summary["keys"], "method"):
             # What tells points apart is never cut.
-            measured = head in COLUMNS
-            table.add_column(
-                head,
-                justify="right" if measured else "left",
-                overflow="ellipsis" if measured else "fold",
-            )
+            table.add_column(head, overflow="fold")
+        measured = {head: where for head, where in COLUMNS.items() if where[0] != "returns"}
+        for head in ("return,\nend", *measured):
+            table.add_column(head.replace(" at ", "\nat "), justify="right", no_wrap=True)
         for number, values in enumerate(summary["points"]):
             for method, found in entry["methods"].items():
-                cells = [_cell(found[k][metric][number], k) for k, metric in COLUMNS.values()]
-                table.add_row(*(str(value) for value in values.values()), method, *cells)
+                cells = [_cell(found[k][metric][number], k) for k, metric in measured.values()]
+                returns = _returns(*(found["returns"][at][number] for at in ("start", "end")))
+                table.add_row(*map(str, values.values()), method, returns, *cells)
             table.add_section()
         parts += [table, *(Text(line) for line in entry["sentences"]), Text()]
     parts += [Text(note, style="yellow") for note in summary["notes"]]
     return Group(*parts)
 
 
+def _returns(start: Mapping[str, Any] | None, end: Mapping[str, Any] | None) -> Text:
+    if start is None or end is None:
+        return Text("–", style="dim")
+    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}")
+
+
 def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
     if part is None:
         return Text("–", style="dim")
-    if kind == "returns":
-        return Text(brief(part["estimate"]))
     sign = "+" if kind == "gains" else ""
     said = f"{part['estimate']:{sign}.2f}"
     if part["low"] is not None and part["high"] is not None:
-        said += f" {ends(part, f'{sign}.2f')}"
+        said += f"\n{ends(part, f'{sign}.2f').strip('()')}"
     style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")
     return Text(said, style=style)

@@ -42,7 +42,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     assert "With fewer than 10 seeds" in page
     assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
     header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
-    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n"])
+    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n,kind"])
     # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
     assert len(lines) == len(values) * (3 * 5 + 2 * 3)
     console = Console(file=io.StringIO(), width=160)
