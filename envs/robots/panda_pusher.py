@@ -36,9 +36,8 @@ class PandaPusher(Arm):
 
     A damped least-squares inverse of the Jacobian, taken at the joint angles as reported in each
     control step, turns the commanded velocity of the ball into joint velocities, which also undo
-    errors of height and uprightness. `puck` is the body
-    that the camera sees, which the task sets; `puck_at` and `ball_at` (m) are where it and the
-    ball's centre truly are.
+    errors of height and uprightness. `puck` is the body that the camera sees, which the task sets;
+    `puck_at` and `ball_at` (m) are where it and the ball's centre truly are.
     """
 
     channels: ClassVar[tuple[Channel, ...]] = (
