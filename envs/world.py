@@ -287,10 +287,10 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def _weigh(self, terms: Mapping[str, float]) -> float:
         """Weigh and add the reward terms, keeping their sums over the episode."""
-        reward = 0.0
+        reward, sums = 0.0, self._sums
         for name, weight in self._weights.items():
             part = weight * terms[name]
-            self._sums[name] += part
+            sums[name] += part
             reward += part
         return reward
 

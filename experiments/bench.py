@@ -14,6 +14,7 @@ import pybullet as bullet
 from rich.table import Table
 
 from ..envs.catalog import WORLDS
+from ..envs.errors import HeadstartError, nearest
 from ..envs.parameters import Parameter
 from ..envs.ranging import Surroundings
 
@@ -141,8 +142,15 @@ def _play(
     return whole, inside
 
 
-def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
-    """Return the table of `headstart bench worlds`."""
+def worlds_table(world_ids: Sequence[str] | None, steps: int, repetitions: int) -> Table:
+    """Return the table of `headstart bench worlds`; all worlds by default.
+
+    Raises:
+        HeadstartError: an unknown world.
+    """
+    for world_id in world_ids or ():
+        if world_id not in WORLDS:
+            raise HeadstartError(f"unknown world '{world_id}'{nearest(world_id, WORLDS)}")
     table = Table(
         title=f"Microseconds per step() and reset(), one core: {steps:,} random steps and {RESETS} "
         f"resets, each the fastest of {repetitions} times"
@@ -165,7 +173,7 @@ def worlds_table(steps: int = 300, repetitions: int = 20) -> Table:
         "reload",
     ):
         table.add_column(column, justify="right")
-    for world_id in WORLDS:
+    for world_id in world_ids or WORLDS:
         cost = step_cost(world_id, steps, repetitions)
         numbers = (cost.total, cost.physics, cost.ranging, cost.calls, cost.own)
         table.add_row(

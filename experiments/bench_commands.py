@@ -19,16 +19,20 @@ def _bench() -> None:
 
 @app.command()
 def worlds(
+    world: Annotated[
+        list[str] | None,
+        typer.Argument(help="Worlds to measure.", show_default="all", autocompletion=world_ids),
+    ] = None,
     steps: Annotated[int, typer.Option(min=10, help="Steps per world.")] = 300,
     repetitions: Annotated[
         int, typer.Option(min=1, help="How often; the fastest of each step counts.")
     ] = 20,
 ) -> None:
-    """Microseconds per step of every world: physics, ranging, PyBullet's other calls, our code."""
+    """Microseconds per step of worlds: physics, ranging, PyBullet's other calls, our own code."""
     from . import cli
     from .bench import worlds_table
 
-    cli.console.print(worlds_table(steps, repetitions))
+    cli.console.print(worlds_table(world, steps, repetitions))
 
 
 @app.command()

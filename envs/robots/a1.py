@@ -178,7 +178,7 @@ class A1(Robot):
         """Turn joint targets (rad) into torques before every step, and push if it is time to."""
         client, body, joints = self.simulation.client, self.body, self.joints
         kp, kd, strength, limit = self._kp, self._kd, self._strength, TORQUE
-        least = -limit
+        least, mode, pushed = -limit, bullet.TORQUE_CONTROL, self._force > 0
         read, drive, step = (
             bullet.getJointStates, bullet.setJointMotorControlArray, bullet.stepSimulation,
         )  # fmt: skip
@@ -197,8 +197,8 @@ class A1(Robot):
             states = None
             if strength != 1.0:
                 torques = [strength * torque for torque in torques]
-            drive(body, joints, bullet.TORQUE_CONTROL, forces=torques, physicsClientId=client)
-            if self._force:
+            drive(body, joints, mode, forces=torques, physicsClientId=client)
+            if pushed:
                 self._push()
             step(physicsClientId=client)
         self.torques = torques

@@ -22,6 +22,7 @@ LOWEST, STEEPEST = 0.15, 0.7  # m and cosine: below either the robot has fallen
 LIFT = 0.06  # m, how high a swinging foot is wanted
 PERIOD = 0.03125  # s, the control step
 STRIDE = 16  # control steps, half a second: of a trot whose diagonals take turns
+HIPS = STANCE[::3]  # rad: of the hips where nothing is commanded
 # Which feet are wanted on the ground in each half of a stride: right front, left rear, and others.
 BEATS = (True, False, False, True), (False, True, True, False)
 
@@ -105,13 +106,16 @@ class Walk(Task):
             "rhythm": 0.5 * sum(map(eq, robot.touch, wanted)) - 1.0,
             "drag": drag,
             "slip": slip,
-            "splay": math.dist(sent[::3], STANCE[::3]) ** 2,
+            "splay": math.dist(sent[::3], HIPS) ** 2,
             "fall": float(fallen),
         }
         self._last = sent
+        success = not fallen and self._steps >= self.episode_steps and self._kept_pace()
+        return Judgement(terms, fallen, success)
+
+    def _kept_pace(self) -> bool:
         mean = self.covered / (self._steps * PERIOD)
-        success = self._steps >= self.episode_steps and abs(mean / self.command - 1.0) <= BAND
-        return Judgement(terms, fallen, success and not fallen)
+        return abs(mean / self.command - 1.0) <= BAND
 
     @property
     def covered(self) -> float:

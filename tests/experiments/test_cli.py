@@ -277,6 +277,8 @@ def test_pretrain_and_evaluate(call, pretrained):
 
 
 def test_bench_worlds(call):
+    code, out, err = call("bench", "worlds", "headstart/Hoper-v0")
+    assert (code, "did you mean 'headstart/Hopper-v0'?" in err) == (2, True)
     code, out, _ = call("bench", "worlds", "--steps", "20", "--repetitions", "1")
     assert code == 0
     assert "headstart/RacecarTrack-v0" in out
