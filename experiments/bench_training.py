@@ -24,7 +24,8 @@ from ..agents.learner import create
 from ..agents.training import evaluation_steps, train
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
-from .measuring.statistics import mean_interval
+from .measuring.statistics import level_interval, mean_interval
+from .measuring.verdict import ends
 from .running.facts import hardware, versions
 from .running.store import StoreError, read_json, write_json
 
@@ -74,6 +75,11 @@ class Curve:
     seconds: list[float]
     steps: list[int]
     returns: list[float]
+
+    @property
+    def last_return(self) -> float:
+        """The mean of the last three evaluations."""
+        return float(np.mean(self.returns[-3:]))
 
     def seconds_to(self, threshold: float) -> float | None:
         """Return the core seconds to the first evaluation at or above `threshold`, if any."""
@@ -143,7 +149,9 @@ def compare(
     if world_id not in ZOO:
         raise HeadstartError(f"RL Zoo has no settings for '{world_id}'{nearest(world_id, ZOO)}")
     zoo, threshold = ZOO[world_id]
+    algorithms = {"headstart": resolve("ppo", world_id), "RL Zoo": resolve({"ppo": zoo}, world_id)}
     what: dict[str, Any] = {"threshold": threshold, "steps": steps, "factor": factor}
+    what["settings"] = {name: dict(one.settings) for name, one in algorithms.items()}
     # Core seconds of two processors cannot stand beside each other.
     what |= {"versions": versions(), "hardware": hardware()}
     written = (read_json(out) or {}) if out is not None else {}
@@ -154,11 +162,11 @@ def compare(
             "move it, or write another file"
         )
 
-    def once(name: str, algorithm: Algorithm, seed: int, steps: int, limit: float) -> Curve:
+    def once(name: str, seed: int, steps: int, limit: float) -> Curve:
         for row in measured["curves"]:
             if (row["settings"], row["seed"]) == (name, seed):
                 return Curve(**row)
-        curve = learn(name, algorithm, world_id, seed, steps, limit)
+        curve = learn(name, algorithms[name], world_id, seed, steps, limit)
         measured["curves"].append(asdict(curve))
         if out is not None:
             write_json(out, written)
@@ -168,14 +176,11 @@ def compare(
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(world_id, total=2 * len(seeds))
         for seed in seeds:
-            ours = once("headstart", resolve("ppo", world_id), seed, steps, np.inf)
+            ours = once("headstart", seed, steps, np.inf)
             progress.advance(bar)
             # Published settings need more steps; time is what ends theirs.
             limit = factor * ours.seconds[-1]
-            curves += [
-                ours,
-                once("RL Zoo", resolve({"ppo": zoo}, world_id), seed, 20 * steps, limit),
-            ]
+            curves += [ours, once("RL Zoo", seed, 20 * steps, limit)]
             progress.advance(bar)
     return {**what, "world": world_id, "curves": [asdict(curve) for curve in curves]}
 
@@ -194,16 +199,17 @@ def training_table(measured: Mapping[str, Any]) -> Table:
         rate = statistics.median(curve.steps[-1] / curve.seconds[-1] for curve in mine)
         times = [curve.seconds_to(threshold) for curve in mine]
         reached = [seconds for seconds in times if seconds is not None]
-        last = np.array([np.mean(curve.returns[-3:]) for curve in mine])
+        last = level_interval([curve.last_return for curve in mine])
+        assert last is not None  # there are seeds
         shown = f"{statistics.median(reached):.0f}" if 2 * len(reached) > len(mine) else ""
         table.add_row(
             name,
             f"{rate:,.0f}",
             f"{len(reached)}/{len(mine)}",
             shown or f"> {min(curve.seconds[-1] for curve in mine):.0f}",
-            _interval(last),
+            f"{last.estimate:,.0f} {ends(asdict(last), ',.0f')}",
         )
-    table.caption = _ratio(curves, threshold)
+    table.caption = f"{_ratio(curves, threshold)}. {_last_returns(curves)}"
     return table
 
 
@@ -218,15 +224,18 @@ def _ratio(curves: Sequence[Curve], threshold: float) -> str:
         ratios.append((theirs.seconds[-1] if other is None else other) / mine)
     least = f" (lower bounds for {bounds} of {len(ratios)})" if bounds else ""
     text = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-    return (
-        f"times sooner, by seed: {text}{least}; interval of the mean {_interval(np.array(ratios))}"
-    )
+    mean = mean_interval(ratios)
+    assert mean is not None  # there are seeds
+    said = f"mean {mean.estimate:.1f} {ends(asdict(mean), '.1f')}"
+    return f"times sooner, by seed: {text}{least}; {said}"
 
 
-def _interval(values: np.ndarray) -> str:
-    interval = mean_interval(values)
-    ends = f" [{interval.low:,.1f}, {interval.high:,.1f}]" if interval else ""
-    return f"{values.mean():,.1f}{ends}"
+def _last_returns(curves: Sequence[Curve]) -> str:
+    """Say by how much our last returns are higher, paired by seed."""
+    ours, theirs = (np.array([c.last_return for c in curves[which::2]]) for which in (0, 1))
+    gain = mean_interval(ours - theirs, kind="paired t")
+    assert gain is not None  # there are seeds
+    return f"Last return higher by {gain.estimate:,.0f} {ends(asdict(gain), ',.0f')}"
 
 
 def compare_all(

@@ -269,10 +269,11 @@ def page(found: list[Coverage], command: str, used: Mapping[str, str]) -> str:
             "",
             "Of 5 such seeds on one target none fails in 17 % of experiments, and no interval made "
             f"from those can know that some do. So below {SURE_SEEDS} seeds levels (scores, times, "
-            "dips, aggregates over targets) have no interval, but the range of seeds: Student's t "
-            "would hold the mean on one target 82 % of the time, a bootstrap over targets on which "
-            "seeds fail all at once 87 %. It is the same with gains over a scratch that never "
-            "fails, of which none are simulated here; reports of so few seeds say so. BCa is not "
+            "dips, and their means over targets) have no interval, but the range of seeds: with 5, "
+            "Student's t would hold the mean on one target 82 % of the time, a bootstrap over "
+            "targets on which seeds fail all at once 87 %. It is the same with gains over a "
+            "scratch that never fails, of which none are simulated here; reports of so few seeds "
+            "say so. BCa is not "
             f"given where gains have a skewness above {MOST_SKEWED}: a few of 30 seeds then make "
             "all its width. Gains over a scratch that fails too are all or nothing, and shares "
             "come in steps: their intervals are a little too careful.",

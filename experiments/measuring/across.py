@@ -151,9 +151,9 @@ def seed_interval(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the statistic of `(seeds, targets)` with the ends of its 95 % interval, each `()`.
 
-    With fewer than 10 seeds the ends are the lowest and the highest that one seed has by itself
-    (see `statistics.level_interval`): where seeds fail on all targets at once an interval covers
-    87 % with 5.
+    With fewer than 10 seeds the ends are the lowest and the highest that one seed has by itself,
+    or all have together (see `statistics.level_interval`): where seeds fail on all targets at once
+    an interval covers 87 % with 5.
 
     Of three intervals the outer ends are taken, as each alone is too narrow for some scores of
     which some seeds fail. Seeds are resampled, all targets of one together, since trials of a seed
@@ -174,7 +174,7 @@ def seed_interval(
         return found, np.full_like(found, np.nan), np.full_like(found, np.nan)
     rows = [[k] for k in range(n)] if clusters is None else clusters
     if n < SURE_SEEDS:
-        each = [statistic(values[list(some)]) for some in rows]
+        each = [found, *(statistic(values[list(some)]) for some in rows)]
         return found, np.min(each, axis=0), np.max(each, axis=0)
     together = _together(statistic, values, rows, rng)
     apart = _apart(statistic, values, rows, rng)

@@ -25,7 +25,7 @@ from ..measuring.loading import Run
 from ..measuring.summary import score_curves
 from ..running.store import StoreError, write_bytes
 from .encoding import as_gif
-from .formats import BAND
+from .formats import counts, extent
 from .outcomes import Steps, Value, sessions
 
 FOLDER = "tensorboard"
@@ -114,12 +114,13 @@ def _layout(summary: Mapping[str, Any]) -> Value:
     for target, entry in summary["targets"].items():
         if not entry["evaluations"]:
             continue
+        shown = f"{extent(counts(entry['methods'].values()))} over seeds"
         for kind in ("score", "return") if entry["scored"] else ("return",):
             mean, low, high = _tags(target, kind)
             # A part of its own for each chart: TensorBoard minds the order of parts, not of charts.
             part = layout.category.add(title=f"{target}: {kind}")
             part.closed = kind == "return" and entry["scored"]
-            chart = part.chart.add(title=f"{target}: mean {kind}, {BAND}")
+            chart = part.chart.add(title=f"{target}: mean {kind}, {shown}")
             chart.margin.series.add(value=mean, lower=low, upper=high)
     described = custom_scalars.create_summary_metadata()
     described.data_class = summary_pb2.DATA_CLASS_TENSOR

@@ -72,7 +72,12 @@ class Comparison:
     def html(self, figures: Mapping[str, bytes]) -> str:
         """Return the page; everything that comes from the runs is escaped."""
         tables = {
-            name: (header(rows[0]), [(cells(row), sides(row)) for row in rows], note(rows))
+            name: (
+                header(rows[0]),
+                [(cells(row), sides(row)) for row in rows],
+                note(rows),
+                formats.extent(formats.counts(rows)),
+            )
             for name, rows in self.targets.items()
         }
         return page(

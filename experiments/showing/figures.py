@@ -22,7 +22,7 @@ from ..measuring.comparing import method_curves
 from ..measuring.entries import Curves
 from ..measuring.loading import Run
 from ..measuring.summary import score_curves
-from .formats import BAND
+from .formats import counts, extent
 
 COLOURS = ("#000000", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
 LINES = ("-", "--", "-.", "-", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
@@ -95,7 +95,7 @@ def learning_curves(run: Run, summary: Mapping[str, Any], target: str) -> Figure
         draw_curve(axis, curves, i, f"{method} ({n} seed{'s' * (n != 1)})")
     fit(axis)
     steps_axis(axis, entry["steps"])
-    axis.set_title(f"{target}: mean, each seed, {BAND}")
+    axis.set_title(f"{target}: mean, each seed, {extent(counts(entry['methods'].values()))}")
     if entry["scored"]:
         _score_axis(axis, entry["anchors"], summary["threshold"])
     else:

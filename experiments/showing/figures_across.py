@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .figures import look, name_rows, new_figure
-from .formats import BAND
+from .formats import extent
 
 PANELS = (
     ("start", "iqm", "IQM at step 0"),
@@ -20,7 +20,7 @@ PANELS = (
 
 
 def aggregates(summary: Mapping[str, Any]) -> Figure:
-    """Draw each method's aggregates over targets as a mark with its 95 % interval."""
+    """Draw each method's aggregates over targets as a mark with its interval or range."""
     methods = {n: m for n, m in summary["across"]["methods"].items() if m}
     figure, axes = new_figure(1.7 + 0.34 * len(methods), columns=len(PANELS), sharex=False)
     for axis, (metric, kind, title) in zip(axes, PANELS, strict=True):
@@ -40,7 +40,10 @@ def aggregates(summary: Mapping[str, Any]) -> Figure:
     name_rows(axes[0], list(methods))
     targets = summary["across"]["targets"]
     figure.suptitle(f"Over {len(targets)} targets", x=0.01, ha="left", fontsize=10.5)
-    figure.supxlabel(f"score, or probability (mark: estimate, line: {BAND})", fontsize=9.5)
+    shown = extent(method["end"]["iqm"]["n"] for method in methods.values())
+    figure.supxlabel(
+        f"score (mark: estimate, line: {shown}), or probability (line: 95 % interval)", fontsize=9.5
+    )
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import matplotlib as mpl
@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..measuring.sweeping import on_axis
 from .figures import STYLE, encoded, look, name_rows, new_figure
-from .formats import BAND, brief
+from .formats import brief, extent
 
 PANELS = {
     "scores": (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch")),
@@ -85,9 +85,18 @@ def curves(summary: Mapping[str, Any], target: str) -> Figure:
         for turn in method["turns"].get("area") or ():
             marker = "v" if turn["negative"] else "^"
             axes[1].plot(turn["estimate"], 0, marker=marker, color=look(number)[0], markersize=9)
-    figure.suptitle(f"{target}: mean, each seed, {BAND}", x=0.01, ha="left", fontsize=10.5)
+    shown = extent(level_counts(summary["targets"][target]))
+    if unit == "scores" and shown != "95 % interval":
+        shown += " (of gains the 95 % interval)"
+    figure.suptitle(f"{target}: mean, each seed, {shown}", x=0.01, ha="left", fontsize=10.5)
     figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure
+
+
+def level_counts(target: Mapping[str, Any]) -> list[int]:
+    """Return over how many seeds, or source policies, each method's levels are at each point."""
+    ends = chain.from_iterable(method["returns"]["end"] for method in target["methods"].values())
+    return [entry["n"] for entry in ends if entry]
 
 
 def heat_maps(summary: Mapping[str, Any], target: str) -> Figure:

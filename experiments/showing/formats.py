@@ -14,8 +14,6 @@ UNFINISHED = (
 )
 """What a star says, in every caption under which there is one."""
 ONE_POLICY = "All seeds begin with one ready-made source policy: the numbers are of it alone."
-BAND = f"95 % interval (below {SURE_SEEDS} seeds their range)"
-"""What is drawn about the means of levels."""
 PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
@@ -63,10 +61,29 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def brackets(shared: bool) -> str:
-    """Return what brackets and parentheses say; `shared` is whether seeds share source policies."""
+def counts(methods: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return over how many seeds, or source policies, the levels of each method are."""
+    return [method["returns"]["end"]["n"] for method in methods if method["returns"]]
+
+
+def extent(over: Iterable[int]) -> str:
+    """Return what is shown about the means of levels, of so many seeds or source policies each."""
+    counted = list(over)
+    if not any(1 < n < SURE_SEEDS for n in counted):
+        return "95 % interval"
+    return "95 % interval, or range of few" if max(counted) >= SURE_SEEDS else "range"
+
+
+def brackets(shared: bool, levels: Iterable[int] = ()) -> str:
+    """Return what brackets say, and parentheses where there are levels, of so many seeds each.
+
+    `shared` is whether seeds share source policies.
+    """
     over = "seeds (over source policies, where seeds share them)" if shared else "seeds"
-    return f"95 % intervals over {over}; in parentheses, with fewer than {SURE_SEEDS}, their range"
+    said = f"95 % intervals over {over}"
+    if extent(levels) == "95 % interval":
+        return said
+    return f"{said}; parentheses hold the lowest and the highest of fewer than {SURE_SEEDS}"
 
 
 def share_sources(methods: Iterable[Mapping[str, Any]]) -> bool:

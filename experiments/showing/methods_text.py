@@ -199,7 +199,10 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         each = "The unit is the source policy: values of seeds that share one were averaged."
     said = [f"{each} Intervals of gains are 95 %: " + "; ".join(used) + "."]
     if any(found["bca"] for found in gains):
-        said.append("Beside them stand bias-corrected and accelerated bootstrap intervals (BCa).")
+        said.append(
+            "Beside them stand, unless gains are skewed, bias-corrected and accelerated bootstrap "
+            "intervals (BCa)."
+        )
     if any(found["p_holm"] is not None for found in gains):
         said.append("P values were adjusted after Holm (1979) over a target's methods and gains.")
     said.append(f"Nothing is claimed from fewer than {FEWEST_SEEDS} seeds.")
@@ -221,7 +224,7 @@ def _over_targets(across: Mapping[str, Any]) -> str:
             "of Student's t times its standard error. "
         )
     if "range" in kinds:
-        said += "Ranges of the former are those of what each seed has by itself. "
+        said += "Ranges of the former are of what each seed, or source policy, has by itself. "
     return (
         f"{said}Intervals of the probabilities are Wilson's (1927), of as many independent trials "
         "as vary as much."

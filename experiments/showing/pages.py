@@ -37,7 +37,10 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
         "interval": formats.interval,
         "ends": ends,
         "number_ends": lambda entry: ends(entry, formats.number),
-        "brackets": lambda shared: formats.brackets(bool(shared)),
+        "brackets": lambda every: formats.brackets(
+            formats.share_sources(every), formats.counts(every)
+        ),
+        "extent": lambda every: formats.extent(formats.counts(every)),
         "up": lambda value: f"{math.ceil(value):,}",
         "share": lambda entry: f"{entry['estimate']:.0%}" if entry else formats.NONE,
         "duration": formats.duration,
@@ -46,7 +49,6 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
     }
     environment.filters.update(filters)
     environment.globals["unfinished"] = formats.UNFINISHED
-    environment.globals["band"] = formats.BAND
     environment.globals["unpaired"] = formats.unpaired
     images = {
         name: base64.b64encode(png).decode()

@@ -116,10 +116,12 @@ def across_table(summary: Mapping[str, Any]) -> Table:
         found = [_plain(method[metric][kind]) for metric, kind in ACROSS.values()]
         rows.append([(name, ""), (str(len(method["seeds"])), ""), *found])
     each = next(iter(summary["targets"].values()))["methods"]
+    counts = [method["end"]["iqm"]["n"] for method in across["methods"].values() if method]
+    brackets = formats.brackets(formats.share_sources(each.values()), counts)
     caption = (
         f"Over the targets {', '.join(across['targets'])}: interquartile means (IQM) of scores, "
         "optimality gap, and the probability that a trial beats one of scratch, as in rliable; "
-        f"brackets are {formats.brackets(formats.share_sources(each.values()))}."
+        f"brackets are {brackets}."
     )
     return Table(f"tab:{summary['name']}-across", caption, ("method", "seeds", *ACROSS), rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from ..measuring.summary import summarize
 from ..measuring.sweeping import SCORES, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
-from .figures_sweep import draw
-from .formats import BAND, brief
+from .figures_sweep import draw, level_counts
+from .formats import brackets, brief, extent
 from .pages import page
 
 COLUMNS = {
@@ -56,6 +57,7 @@ def write(
     write_json(directory / "summary.json", summary)
     for file, drawn in figures.items():
         write_bytes(directory / "figures" / file, drawn)
+    counts = {target: level_counts(found) for target, found in summary["targets"].items()}
     made = page(
         "sweep.html.j2",
         figures,
@@ -63,6 +65,8 @@ def write(
         folders=folders,
         facts=runs[0].facts,
         columns=COLUMNS,
+        extents={name: extent(over) for name, over in counts.items()},
+        brackets=brackets(summary["shared"], chain.from_iterable(counts.values())),
     )
     write_text(directory / "report.html", made)
     return summary
@@ -94,7 +98,8 @@ def render(summary: Mapping[str, Any]) -> Group:
     parts: list[RenderableType] = []
     for target, entry in summary["targets"].items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        table.caption = Text(f"Below scores and gains: {BAND}.", style="dim")
+        shown = extent(level_counts(entry))
+        table.caption = Text(f"Under scores: {shown}. Under gains: 95 % interval.", style="dim")
         for head in (*summary["keys"], "method"):
             # What tells points apart is never cut.
             table.add_column(head, overflow="fold")

@@ -73,6 +73,9 @@ def test_few_seeds_have_the_range_of_what_each_has_by_itself():
     scores = [[0.1, 0.7], [0.4, 0.8], [0.8, 0.2]] * 3
     found = across.seed_interval(across.mean, scores, rng=rng())
     assert found == pytest.approx((0.5, 0.4, 0.6))
+    # Together an interquartile mean leaves out more than of a seed alone: it is in the range too.
+    found = across.seed_interval(across.interquartile_mean, [[0.9, 0.0, 0.0]] * 3, rng=rng())
+    assert found == pytest.approx((0.18, 0.18, 0.3))
     # Where ten seeds share two policies, the range of what all of one policy's have.
     scores = [[0.1, 0.7], [0.4, 0.8]] * 4 + [[0.8, 0.2]] * 2
     halves = [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
@@ -83,7 +86,7 @@ def test_few_seeds_have_the_range_of_what_each_has_by_itself():
 
 def test_source_policies_are_resampled_whole():
     # Ten policies of two seeds each: 10 draws of 0 or 1, of which none is 1 in 0.1 % and one in
-    # 0.98 % of the resamples, while an end leaves out 0.86 %. Twenty seeds would end at 0.3.
+    # 0.98 % of the resamples, while an end leaves out 0.86 %. Twenty seeds would end at 0.25.
     scores = [[0.0], [1.0]] * 10
     pairs = [[k, k + 10] for k in range(10)]
     found = across.seed_interval(across.mean, scores, rng=rng(), clusters=pairs)
@@ -164,7 +167,7 @@ def test_a_summary_over_targets(make_run):
     assert found["targets"] == ["tired-arm", "long-tool"]
     fine = found["methods"]["fine_tune"]
     assert (fine["seeds"], fine["lost"]) == ([0, 1, 2, 4], [3])
-    assert fine["end"]["iqm"]["n"] == 4
+    assert (fine["end"]["iqm"]["n"], fine["end"]["iqm"]["kind"]) == (4, "range")
     each = [
         [
             target["methods"]["fine_tune"]["scores"]["end"]["per_seed"][str(seed)]

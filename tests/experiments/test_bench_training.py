@@ -41,6 +41,16 @@ def test_what_a_file_holds_is_not_trained_again(trained, tmp_path):
     assert json.loads(out.read_text())[WORLD]["curves"] == whole["curves"]
 
 
+def test_trainings_with_other_settings_are_not_taken_for_these(trained, tmp_path, monkeypatch):
+    out = tmp_path / "learned.json"
+    compare(WORLD, range(1), 400, 2.0, SILENT, out)
+    published, threshold = bench_training.ZOO[WORLD]
+    changed = {WORLD: ({**published, "gamma": 0.9}, threshold)}
+    monkeypatch.setattr(bench_training, "ZOO", changed)
+    with pytest.raises(StoreError, match="with other settings;"):
+        compare(WORLD, range(1), 400, 2.0, SILENT, out)
+
+
 def test_other_comparisons_in_the_file_are_kept(trained, tmp_path):
     out = tmp_path / "learned.json"
     compare(WORLD, range(1), 400, 2.0, SILENT, out)
@@ -57,7 +67,11 @@ def test_the_table_says_how_much_sooner(trained):
     console.print(table)
     text = console.export_text()
     # 10 s against 4 s with every seed; 400 steps in 8 s, and in 16 s.
-    assert "times sooner, by seed: 2.5, 2.5, 2.5; interval of the mean 2.5 [2.5, 2.5]" in text
+    said = " ".join(text.split())
+    assert "times sooner, by seed: 2.5, 2.5, 2.5; mean 2.5 all equal. Last return higher" in said
+    # Means of 1000 + seed, 2000 and 2500, for both alike.
+    assert "Last return higher by 0 all equal" in said
+    assert "1,834 (1,833 to 1,834)" in text
     ours, theirs = (line for line in text.splitlines() if "3/3" in line)
     assert [part.strip() for part in ours.split("│")[2:5]] == ["50", "3/3", "4"]
     assert [part.strip() for part in theirs.split("│")[2:5]] == ["25", "3/3", "10"]

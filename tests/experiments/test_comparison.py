@@ -211,6 +211,7 @@ def test_files_of_a_comparison(tiny, twin):
     assert tuned["unit"] == "return"
     assert float(tuned["end"]) == pytest.approx(-15.5)
     assert float(tuned["jump_start"]) == pytest.approx(66)
+    assert (tuned["end_kind"], tuned["asymptotic_kind"]) == ("range", "paired t")
     assert float(tuned["asymptotic_low"]) == pytest.approx((0.35 - 1.9059) * 110, abs=1e-2)
     # On the other's scale fine_tune ends at 0.475: the threshold of 0.8 is never held.
     assert (tuned["reached"], tuned["median_time"]) == ("0", "")
@@ -235,7 +236,7 @@ def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
     assert "| -54 → -15.5 | 0.60 → 0.95 | +0.60 [-0.67, +1.87] |" in text
     assert "| 2/2 after 10 steps | no claim (2 seeds) |" in text
     assert "in scores, where 0 is a return of -120 and 1 one of -10" in text
-    assert "With fewer than 10 seeds" in text
+    assert "there are fewer than 10 seeds" in text
     assert r"| device | – | \<b\>cpu |" in text
     html = compared.html({})
     assert "<b>cpu" not in html

@@ -21,6 +21,7 @@ def fixed(low, high, kind="t"):
         (fixed(0.6, 0.7), 0, 7),
         (fixed(None, None), 0, 0),
         (fixed(0.5, 0.5, "constant"), 0, 0),
+        (fixed(0.4, 0.6, "range"), 0, 0),
     ],
 )
 def test_intervals_are_counted_where_they_are_given(monkeypatch, estimator, held, given):

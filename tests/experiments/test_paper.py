@@ -3,8 +3,9 @@
 import re
 
 import pytest
+import yaml
 from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing import paper
+from headstart.experiments.showing import figures, paper
 from headstart.experiments.showing.methods_text import methods_text
 
 TARGET = "tired-arm"
@@ -96,6 +97,27 @@ def test_over_targets_there_is_a_table_more(make_run):
         f"({end['low']:.2f} to {end['high']:.2f})",
     )
     assert [top for top, _ in rows["scratch"][-2:]] == ["–", "–"]  # it is what others are against
+
+
+def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
+    root = make_run(seeds=range(12))
+    path = root / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    experiment["source"]["policies"] = 3
+    path.write_text(yaml.safe_dump(experiment))
+    run = load(root)
+    summary = summarize(run)
+    kinds = {n: m["end"]["iqm"]["kind"] for n, m in summary["across"]["methods"].items()}
+    assert (kinds["scratch"], kinds["fine_tune"]) == ("bootstrap", "range")
+    text = methods_text(run, summary)
+    assert "Intervals of the former take the outer ends of a bootstrap's" in text
+    assert "Ranges of the former are of what each seed, or source policy, has by itself." in text
+    mark = "parentheses hold the lowest and the highest of fewer than 10"
+    assert mark in paper.across_table(summary).caption
+    # It holds gains alone, which have intervals.
+    assert mark not in paper.target_table(summary, TARGET).caption
+    title = figures.learning_curves(run, summary, TARGET).axes[0].get_title()
+    assert title == "tired-arm: mean, each seed, 95 % interval, or range of few"
 
 
 def test_a_target_without_scores_has_its_returns(make_run):

@@ -130,7 +130,7 @@ def test_a_star_stands_where_a_method_or_its_scratch_has_not_converged(
     assert text.count("*") == stars + len(said)
     assert all(line in " ".join(text.split()) for line in said)
     html = (tiny / "report.html").read_text()
-    assert "With fewer than 10 seeds" in html
+    assert "there are fewer than 10 seeds" in html
     assert f"→ {scratch}</td>" in html
     assert f"→ {tuned}</td>" in html
     assert f">{gain}<small>" in html

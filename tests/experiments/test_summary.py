@@ -155,8 +155,10 @@ def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
     share_policies(root, policies)
     run = load(root)
     summary = summarize(run)
-    few = f"With fewer than 10 {'seeds' if policies == seeds else 'source policies'}"
-    assert summary["caution"].startswith(few) == said
+    few = (
+        f"there are fewer than 10 {'seeds' if policies == seeds else 'source policies'}, a method's"
+    )
+    assert (few in summary["caution"]) == said
     assert (few in methods_text(run, summary)) == said
 
 
@@ -164,7 +166,7 @@ def test_what_few_seeds_cannot_know_is_said_while_others_are_missing(make_run):
     lost = [("tired-arm", "fine_tune", seed) for seed in range(1, 5)]
     assert summarize(load(make_run(seeds=range(5), failed=lost)))["caution"]
     without = load(make_run(seeds=range(5), methods=("zero_shot", "fine_tune")))
-    assert "With fewer than 10 seeds" in methods_text(without, summarize(without))
+    assert "there are fewer than 10 seeds" in methods_text(without, summarize(without))
 
 
 def test_one_seed_has_numbers_without_intervals(make_run):
@@ -172,6 +174,22 @@ def test_one_seed_has_numbers_without_intervals(make_run):
     assert methods["fine_tune"]["verdict"]["word"] == "no claim (1 seed)"
     assert methods["fine_tune"]["gains"]["area"]["low"] is None
     assert methods["fine_tune"]["converged"] is None
+
+
+def test_a_method_has_converged_unless_the_slopes_own_interval_excludes_zero(make_run):
+    # Four of five seeds rise a little and one a lot: all slopes are positive, but their mean, 0.208
+    # with a standard error of 0.198, is not told from 0.
+    root = make_run(seeds=range(5), targets=(TARGET,), methods=("scratch",), anchors=False)
+    for path in root.glob("trials/*/*/*/evaluations.jsonl"):
+        rise = 1.0 if path.parent.name == "seed-4" else 0.01
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        told = [{**line, "return": rise * number} for number, line in enumerate(lines)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in told))
+    scratch = summarize(load(root))["targets"][TARGET]["methods"]["scratch"]
+    assert min(scratch["drift"]["per_seed"].values()) > 0
+    assert scratch["drift"]["low"] < 0
+    assert scratch["converged"]
+    assert (scratch["drift"]["kind"], scratch["returns"]["end"]["kind"]) == ("t", "range")
 
 
 def gain(low: float, high: float, p: float, n: int = 8) -> Comparison:

@@ -39,7 +39,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
     page = (tmp_path / "report.html").read_text()
     assert 'href="points/1/report.html"' in page
-    assert "With fewer than 10 seeds" in page
+    assert "there are fewer than 10 seeds" in page
     assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
     header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
     assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n,kind"])

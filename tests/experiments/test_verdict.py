@@ -1,6 +1,6 @@
 """What is said in words: which method a headline names, and what an interval says."""
 
-from headstart.experiments.measuring.verdict import ends, headline
+from headstart.experiments.measuring.verdict import ends, headline, signed_entry
 
 
 def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing():
@@ -25,3 +25,12 @@ def test_an_interval_of_no_width_is_none():
     assert ends(entry, "+.1f") == "[+0.2, +0.5]"
     assert ends(entry | {"high": 0.25}, ".2f") == "all equal"
     assert ends(entry | {"low": None}, ".2f") == "no interval"
+
+
+def test_a_range_is_told_from_an_interval():
+    entry = {"estimate": 0.3, "low": 0.25, "high": 0.5, "kind": "range"}
+    assert ends(entry, ".2f") == "(0.25 to 0.50)"
+    assert ends(entry, lambda value: f"{100 * value:.0f} %") == "(25 % to 50 %)"
+    assert signed_entry(entry) == "+0.30 (+0.25 to +0.50)"
+    assert signed_entry(entry | {"kind": "t"}) == "+0.30 [+0.25, +0.50]"
+    assert signed_entry(entry | {"low": None}) == "+0.30 [no interval]"
