@@ -187,8 +187,8 @@ class Actuation:
     def configure(self, delay: float) -> None:
         """Set the delay, in physics steps (any number >= 0)."""
         schedule: list[tuple[int, float]] = []
+        whole, fraction = _split(delay)
         for substep in range(self._substeps):
-            whole, fraction = _split(delay)
             # The step covers [substep - delay, substep - delay + 1): its first part of length
             # `fraction` lies in physics step `start`, the rest in the one after.
             start = substep - whole - (1 if fraction else 0)
