@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..measuring.statistics import SURE_SEEDS
 from ..measuring.verdict import HEAD_START, ends
-from .formats import UNFINISHED, brief, unpaired
+from .formats import UNFINISHED, brief, counts, unpaired
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -42,13 +43,14 @@ def target_table(name: str, target: Mapping[str, Any], threshold: float) -> Tabl
         show_lines=False,
         leading=0,
     )
+    ranged = all(n < SURE_SEEDS for n in counts(target["methods"].values()))
     table.add_column("method", no_wrap=True)
     for heading in (
         "return,\nend",
         "jump-start\n[95 %]",
         "asymptotic\ngain [95 %]",
         f"time to {threshold:g}\nmedian",
-        "area [95 %]\nor range",
+        f"area\n{'range' if ranged else '[95 %]'}",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=10)
