@@ -113,10 +113,6 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
                 f"'{experiment.device}'"
             )
         task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0, num_returns="streaming")(_work)
-        if address == LOCAL:
-            # What the first units need is imported while here is checked what is to be done.
-            for _ in range(min(fit, len(experiment.seeds))):
-                ray.remote(num_cpus=1, num_gpus=gpus)(_import).remote()
 
         def start(number: int, run: Path, answers: Answers) -> RayWorker:
             return RayWorker(number, run, answers, task)
@@ -208,13 +204,6 @@ class RayWorker:
 
     def _end(self, unit: Unit, state: str, error: str | None) -> None:
         self._answers.put((self, {"unit": unit.path, "state": state, "error": error}))
-
-
-def _import() -> None:
-    """Import in a worker what units need: this module does, but for what is imported late."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
