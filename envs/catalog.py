@@ -153,15 +153,24 @@ def register() -> None:
             )
 
 
-def build(world_id: str, **kwargs: Any) -> World:
-    """Build a world of the catalog; `kwargs` go to `World`.
+def find(world_id: str) -> Entry:
+    """Return a world's entry.
 
     Raises:
         HeadstartError: an unknown id; names the nearest.
     """
     if world_id not in WORLDS:
         raise HeadstartError(f"unknown world '{world_id}'{nearest(world_id, WORLDS)}")
-    entry = WORLDS[world_id]
+    return WORLDS[world_id]
+
+
+def build(world_id: str, **kwargs: Any) -> World:
+    """Build a world of the catalog; `kwargs` go to `World`.
+
+    Raises:
+        HeadstartError: an unknown id; names the nearest.
+    """
+    entry = find(world_id)
     robot, task = entry.parts()
     return World(robot, task, entry.timing, **kwargs)
 

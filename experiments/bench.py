@@ -13,8 +13,7 @@ import numpy as np
 import pybullet as bullet
 from rich.table import Table
 
-from ..envs.catalog import WORLDS
-from ..envs.errors import HeadstartError, nearest
+from ..envs.catalog import WORLDS, find
 from ..envs.parameters import Parameter
 from ..envs.ranging import Surroundings
 
@@ -149,8 +148,7 @@ def worlds_table(world_ids: Sequence[str] | None, steps: int, repetitions: int) 
         HeadstartError: an unknown world.
     """
     for world_id in world_ids or ():
-        if world_id not in WORLDS:
-            raise HeadstartError(f"unknown world '{world_id}'{nearest(world_id, WORLDS)}")
+        find(world_id)
     table = Table(
         title=f"Microseconds per step() and reset(), one core: {steps:,} random steps and {RESETS} "
         f"resets, each the fastest of {repetitions} times"

@@ -18,8 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ..envs.catalog import WORLDS
-from ..envs.errors import HeadstartError, nearest
+from ..envs.catalog import WORLDS, find
 from ..envs.world import Timing, World
 from .running.facts import versions
 from .running.store import read_json, write_json
@@ -140,8 +139,7 @@ def study_all(
         HeadstartError: an unknown world.
     """
     for world_id in world_ids or WORLDS:
-        if world_id not in WORLDS:
-            raise HeadstartError(f"unknown world '{world_id}'{nearest(world_id, WORLDS)}")
+        find(world_id)
         with Progress(console=console, transient=True) as progress:
             measured = study(world_id, episodes, progress)
         if out is not None:

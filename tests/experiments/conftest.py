@@ -66,8 +66,12 @@ def build_run(
     methods: Sequence[str] = METHODS,
     failed: Sequence[tuple[str, str, int]] = (),
     anchors: bool = True,
+    policies: int | None = None,
 ) -> Path:
-    """Write a run directory whose curves follow `SHAPES`, and return its path."""
+    """Write a run directory whose curves follow `SHAPES`, and return its path.
+
+    With `policies` the seeds share so many source policies in turn.
+    """
     parameters = {
         "action_delay": ("s", 0.0, 0.0, 0.2, "time from command to motion"),
         "motor_strength": ("1", 1.0, 0.1, 2.0, "factor on joint torques"),
@@ -86,6 +90,7 @@ def build_run(
             },
             "algorithm": {"ppo": {"n_steps": 64}},
             "steps": 100_000,
+            **({} if policies is None else {"policies": policies}),
         },
         "targets": {
             name: {

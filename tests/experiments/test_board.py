@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-import yaml
 from headstart.agents.training import log_evaluation, tensorboard_logger
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.measuring import load, summarize
@@ -162,12 +161,12 @@ def test_a_method_has_mean_and_interval_over_seeds_on_the_target_steps(root):
 
 def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run):
     root = make_run(
-        seeds=range(5), targets=(TARGET,), methods=("scratch", "fine_tune"), anchors=False
+        seeds=range(5),
+        targets=(TARGET,),
+        methods=("scratch", "fine_tune"),
+        anchors=False,
+        policies=2,
     )
-    path = root / "experiment.yaml"
-    experiment = yaml.safe_load(path.read_text())
-    experiment["source"]["policies"] = 2
-    path.write_text(yaml.safe_dump(experiment))
     # Policy 0 serves the seeds 0, 2, 4 and policy 1 the seeds 1, 3: means of 0.9 and 0.1.
     ends = {"scratch": [0.0] * 5, "fine_tune": [0.9, 0.1] * 3}
     rewrite(root, lambda method, seed: [ends[method][seed]] * 6)

@@ -19,13 +19,6 @@ from headstart.experiments.showing.methods_text import methods_text
 TARGET = "tired-arm"
 
 
-def share_policies(root, policies):
-    path = root / "experiment.yaml"
-    experiment = yaml.safe_load(path.read_text())
-    experiment["source"]["policies"] = policies
-    path.write_text(yaml.safe_dump(experiment))
-
-
 def test_metrics_of_a_run_by_hand(tiny):
     target = summarize(load(tiny))["targets"][TARGET]
     scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
@@ -151,9 +144,7 @@ def test_few_seeds_make_no_claim_but_keep_the_warning(make_run):
     ("seeds", "policies", "said"), [(9, 9, True), (10, 10, False), (10, 5, True)]
 )
 def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
-    root = make_run(seeds=range(seeds))
-    share_policies(root, policies)
-    run = load(root)
+    run = load(make_run(seeds=range(seeds), policies=policies))
     summary = summarize(run)
     few = (
         f"there are fewer than 10 {'seeds' if policies == seeds else 'source policies'}, a method's"
@@ -419,8 +410,7 @@ def test_another_version_that_reports_is_named(make_run):
 
 
 def test_seeds_that_share_source_policies_count_as_those(make_run):
-    root = make_run(seeds=range(6))
-    share_policies(root, 3)
+    root = make_run(seeds=range(6), policies=3)
     run = load(root)
     assert [trial.seed for trial in run.sources] == [0, 1, 2]
     summary = summarize(run)
