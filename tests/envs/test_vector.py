@@ -340,7 +340,10 @@ def test_as_many_workers_as_cores_have_one_each():
 
 def test_nothing_is_left_behind():
     def used():
-        return len(os.listdir("/proc/self/fd")), os.listdir("/dev/shm")
+        places = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        # The listing's own descriptor is gone by now.
+        files = {os.readlink(place) for place in places if os.path.lexists(place)}
+        return files | set(os.listdir("/dev/shm"))
 
     before = used()
     one = ParallelVecEnv([Walk] * 4)
@@ -348,7 +351,8 @@ def test_nothing_is_left_behind():
     assert one.step(np.zeros((4, 2), np.float32))[0].shape == (4, 3)
     one.close()
     one.close()
-    assert used() == before
+    # What earlier tests have left to the collector may go in the meantime.
+    assert used() <= before
     assert not children()
     # One that is forgotten is closed too.
     one = ParallelVecEnv([Walk])
@@ -356,7 +360,7 @@ def test_nothing_is_left_behind():
     del one
     gc.collect()
     assert gone(workers, within=0.0)
-    assert used() == before
+    assert used() <= before
 
 
 SCRIPT = """
