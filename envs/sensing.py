@@ -49,13 +49,17 @@ class Channel:
 
 @dataclass(frozen=True)
 class Command:
-    """One element of the action; the policy's [-1, 1] maps linearly onto [low, high] `unit`."""
+    """One element of the action; the policy's [-1, 1] maps linearly onto [low, high] `unit`.
+
+    `rest` is held until an episode's first command arrives; None: the middle of the range.
+    """
 
     name: str
     unit: str
     low: float
     high: float
     about: str
+    rest: float | None = None
 
 
 class Sensing:
@@ -178,6 +182,10 @@ class Actuation:
         self.commands = tuple(commands)
         self._centre = [(c.high + c.low) / 2 for c in self.commands]
         self._half = [(c.high - c.low) / 2 for c in self.commands]
+        self._rest = [
+            middle if c.rest is None else c.rest
+            for c, middle in zip(self.commands, self._centre, strict=True)
+        ]
         self._substeps = substeps
         self._schedule: list[tuple[int, float, int]] = []
         self._past: list[list[float]] = []
@@ -196,12 +204,12 @@ class Actuation:
             share = fraction if fraction and following != command else 1.0
             schedule.append((-command, share))
         self._schedule = [(*part, len(list(run))) for part, run in itertools.groupby(schedule)]
-        self._past = [list(self._centre) for _ in range(max(back for back, _ in schedule) + 1)]
+        self._past = [list(self._rest) for _ in range(max(back for back, _ in schedule) + 1)]
 
     def rest(self) -> list[float]:
-        """Return what is held until the first command arrives: the middle of the ranges."""
+        """Return what is held until the first command arrives; the last action is zero then."""
         self.action = [0.0] * len(self._centre)
-        return list(self._centre)
+        return list(self._rest)
 
     def push(self, action: Iterable[float]) -> list[float]:
         """Take the policy's action (clipped to [-1, 1]) and return it in the commands' units.

@@ -60,7 +60,7 @@ class Racecar(Robot):
     )
     commands: ClassVar[tuple[Command, ...]] = (
         Command("steering", "rad", -STEERING, STEERING, "angle of the front wheels, left positive"),
-        Command("speed", "m/s", 0.0, TOP_SPEED, "speed of the wheels' rims"),
+        Command("speed", "m/s", 0.0, TOP_SPEED, "speed of the wheels' rims", rest=0.0),
     )
     morphology: ClassVar[tuple[Parameter, ...]] = (
         Parameter("wheelbase", "m", WHEELBASE, 0.25, 0.75, "from the rear axle to the front"),

@@ -124,6 +124,14 @@ def test_pulls_away_with_the_motors_force_less_the_resistance(world):
         assert (end - start) / 0.2 == pytest.approx(force / mass, rel=0.06)
 
 
+def test_a_late_command_finds_the_car_standing(world):
+    # 0.15 s are three control steps, in which nothing was commanded yet.
+    open_ground(world, action_delay=0.15)
+    speeds, _ = drive(world, 0.0, 8.0, 5)
+    assert np.all(speeds[:3] < 0.01)
+    assert speeds[4] > speeds[3] > 0.1
+
+
 def test_resistance_beyond_the_motors_force_brings_it_to_a_stand(world):
     open_ground(world)
     assert drive(world, STRAIGHT, 2.0, 40)[0][-1] == pytest.approx(2.0, rel=0.02)

@@ -10,9 +10,9 @@ from headstart.envs.sensing import Actuation, Channel, Command, DelayLine, Sensi
 COMMANDS = (Command("speed", "m/s", -2.0, 6.0, "speed"),)
 
 
-def held(delay, actions, substeps=4):
+def held(delay, actions, substeps=4, commands=COMMANDS):
     """What each physics step applies for a row of actions in [-1, 1]."""
-    line = Actuation(COMMANDS, substeps)
+    line = Actuation(commands, substeps)
     line.configure(delay)
     applied = []
     for action in actions:
@@ -36,6 +36,13 @@ def test_a_delay_of_whole_physics_steps_is_exact():
     # Until the first command arrives, the middle of the range (2 m/s) is held.
     assert held(3.0, [1.0, -1.0, -1.0]) == [2.0] * 3 + [6.0] * 4 + [-2.0] * 5
     assert held(9.0, [1.0, -1.0, -1.0]) == [2.0] * 9 + [6.0] * 3
+
+
+def test_a_command_may_rest_elsewhere_than_in_the_middle():
+    resting = (Command("speed", "m/s", -2.0, 6.0, "speed", rest=-1.0),)
+    assert held(3.0, [1.0, 1.0], commands=resting) == [-1.0] * 3 + [6.0] * 5
+    # Half a physics step of -1 and half of 6.
+    assert held(0.5, [1.0], commands=resting) == [2.5] + [6.0] * 3
 
 
 def test_a_fraction_of_a_physics_step_is_blended():
