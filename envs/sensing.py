@@ -27,7 +27,8 @@ class Channel:
 
     `low` and `high` bound the true values, in `unit`. `noise` is the standard deviation of
     additive white Gaussian noise, `bias` a constant offset (both in `unit`), `delay` is in
-    seconds, `dropout` is the chance per element and step of reporting `dropped` instead.
+    seconds, `dropout` is the chance per element and step of reporting `dropped` instead; where
+    that is None, what was reported last is reported again (an episode's first is never dropped).
     """
 
     name: str
@@ -40,7 +41,7 @@ class Channel:
     bias: Parameter | None = None
     delay: Parameter | None = None
     dropout: Parameter | None = None
-    dropped: float = 0.0
+    dropped: float | None = 0.0
 
     def parameters(self) -> list[Parameter]:
         """Return the parameters that this channel declares."""
@@ -85,7 +86,8 @@ class Sensing:
         self._noise: np.ndarray | None = None
         self._bias: np.ndarray | None = None
         self._delays: list[tuple[slice, DelayLine]] = []
-        self._dropouts: list[tuple[slice, float, float]] = []
+        self._dropouts: list[tuple[slice, float, float | None]] = []
+        self._last, self._first = np.zeros(size), True
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the observation's bounds, float32, shape `(size,)` each.
@@ -121,6 +123,7 @@ class Sensing:
         """Fill the delay lines with what is true now: before the episode nothing moved."""
         for where, line in self._delays:
             line.fill(self._raw[where])
+        self._first = True
 
     def read(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Turn the true values of this control step into the reported ones; call once a step."""
@@ -134,7 +137,14 @@ class Sensing:
             report += self._noise * rng.standard_normal(report.size)
         for where, chance, dropped in self._dropouts:
             values = report[where]
-            values[rng.random(values.size) < chance] = dropped
+            lost = rng.random(values.size) < chance
+            if dropped is not None:
+                values[lost] = dropped
+                continue
+            if not self._first:
+                values[lost] = self._last[where][lost]
+            self._last[where] = values
+        self._first = False
         return self.report
 
     def observation(self) -> np.ndarray:

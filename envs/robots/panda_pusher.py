@@ -60,9 +60,9 @@ class PandaPusher(Arm):
                 0.0,
                 0.0,
                 0.95,
-                "chance per coordinate and step that it is not seen and the last one seen stays",
+                "chance per coordinate and step that it is not seen and what was seen last stays",
             ),
-            dropped=math.nan,
+            dropped=None,
         ),
     )
     commands: ClassVar[tuple[Command, ...]] = tuple(

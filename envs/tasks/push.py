@@ -64,7 +64,6 @@ class Push(Task):
         super().__init__(simulation)
         self.robot = robot
         self.goal = (0.0, 0.0)
-        self._seen = [0.0, 0.0]
         self._stayed = self._clock = 0
         self._knock = 0.0
         self._knocks: dict[int, tuple[float, float]] = {}
@@ -115,16 +114,12 @@ class Push(Task):
             time: (math.cos(a), math.sin(a)) for time, a in zip(times, angles, strict=True)
         }
         self.puck.place(x, y)
-        self._seen = [x, y]
         self._stayed = self._clock = 0
 
     def complete(self, report: Mapping[str, np.ndarray]) -> None:
         """Write what the controller believes, of which it also steers the arm."""
         ball = self.robot.believe(report["joint_positions"].tolist())
-        seen = report["puck"].tolist()
-        self._seen = [old if new != new else new for old, new in zip(self._seen, seen, strict=True)]
-        report["puck"][:] = self._seen
-        (x, y), (to_x, to_y) = self._seen, self.goal
+        (x, y), (to_x, to_y) = report["puck"].tolist(), self.goal
         report["puck_minus_ball"][:] = x - ball[0], y - ball[1]
         report["goal"][:] = self.goal
         report["goal_minus_puck"][:] = to_x - x, to_y - y

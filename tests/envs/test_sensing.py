@@ -126,6 +126,24 @@ def test_bias_noise_and_dropout_touch_only_their_channel():
         assert np.all(report["plain"] == 0.5)
 
 
+def test_what_is_held_stays_as_last_reported_but_for_an_episodes_first():
+    held = Channel("held", 200, "m", 0.0, 9.0, "all", bias=BIAS, dropout=DROPOUT, dropped=None)
+    sensing, rng = Sensing((held,), period=0.1), np.random.default_rng(1)
+    sensing.configure({"bias": 0.5, "dropout": 0.3})
+    for _ in range(2):
+        sensing.reset()
+        rows = []
+        for true in (1.0, 2.0, 3.0):
+            sensing.raw["held"][:] = true
+            rows.append(sensing.read(rng)["held"].copy())
+        # Reported means with its error; the chance to see the first still in the third is 0.3^2.
+        assert np.all(rows[0] == 1.5)
+        assert set(np.unique(rows[1])) == {1.5, 2.5}
+        assert set(np.unique(rows[2])) == {1.5, 2.5, 3.5}
+        assert np.all(rows[2][rows[2] == 1.5] == rows[1][rows[2] == 1.5])
+        assert abs(np.mean(rows[2] == 1.5) - 0.09) < 4 * math.sqrt(0.09 * 0.91 / 200)
+
+
 def test_observation_delay_is_in_seconds():
     sensing = Sensing(CHANNELS, period=0.1)
     sensing.configure({"noise": 0.0, "bias": 0.0, "delay": 0.15, "dropout": 0.0})
