@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import gymnasium
 
+from .docstring import docstring
 from .errors import HeadstartError, nearest
 from .world import Robot, Task, Timing, World
 
@@ -172,7 +174,16 @@ def build(world_id: str, **kwargs: Any) -> World:
     """
     entry = find(world_id)
     robot, task = entry.parts()
-    return World(robot, task, entry.timing, **kwargs)
+    return _kind(world_id)(robot, task, entry.timing, **kwargs)
+
+
+@cache
+def _kind(world_id: str) -> type[World]:
+    """Return a class of its own for a world, so that `help` of one tells its tables."""
+    entry = find(world_id)
+    told = docstring(world_id, entry.about, *entry.parts(), entry.timing)
+    name = entry.id.partition("-")[0]
+    return type(name, (World,), {"__doc__": told, "__module__": World.__module__})
 
 
 def _load(path: str) -> Any:

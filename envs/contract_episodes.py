@@ -17,6 +17,7 @@ import numpy as np
 
 from .contract_base import (
     BrokenError,
+    Moment,
     NotApplicable,
     Noted,
     Subject,
@@ -183,21 +184,57 @@ def no_aliasing(subject: Subject) -> None:
     advisory=True,
 )
 def no_constant(subject: Subject) -> None:
-    """No element of the observation is constant."""
+    """No element of the observation is constant over an episode, but for goals."""
     moments = subject.recording.moments
-    for name, first in moments[0].values.items():
-        seen = np.stack([moment.values[name] for moment in moments])
-        if first.ndim == 3 and first.dtype == np.uint8:
-            seen = seen.reshape(len(seen), -1).astype(np.float64).mean(axis=1)  # a picture
-        still = np.ravel(np.all(seen == seen[0], axis=0))
+    starts = [k for k, moment in enumerate(moments) if moment.when.startswith("reset")]
+    episodes = [
+        moments[first:last]
+        for first, last in zip(starts, [*starts[1:], len(moments)], strict=True)
+        if last - first > 2
+    ]
+    in_episodes: list[str] = []
+    for name in moments[0].values:
+        still = _still(moments, name)
         if np.any(still):
-            places = [f"{name}{element(first, int(i))[0]}" for i in np.flatnonzero(still)[:5]]
-            if seen.ndim == 1:
-                places = [name]
-            more = f" and {still.sum() - 5} more" if still.sum() > 5 else ""
             raise BrokenError(
-                f"{', '.join(places)}{more} had one value over {len(moments)} observations"
+                f"{_places(moments, name, still)} had one value over {len(moments)} observations"
             )
+        still = np.all([_still(episode, name) for episode in episodes], axis=0) & ~_goals(
+            subject, still.size
+        )
+        if np.any(still):
+            in_episodes.append(_places(moments, name, still))
+    if in_episodes:
+        said = (
+            f"{'; '.join(in_episodes)} had one value all through each of {len(episodes)} episodes"
+        )
+        if subject.foreign:
+            raise Noted(f"{said}: right for a goal, else a slip")
+        raise BrokenError(f"{said}, and no channel of `goal=True` says so")
+
+
+def _still(moments: list[Moment], name: str) -> np.ndarray:
+    """Return which elements of an observation's part never change; a picture counts as one."""
+    seen = np.stack([moment.values[name] for moment in moments])
+    if seen.ndim == 4 and seen.dtype == np.uint8:
+        seen = seen.reshape(len(seen), -1).astype(np.float64).mean(axis=1)
+    return np.ravel(np.all(seen == seen[0], axis=0))
+
+
+def _places(moments: list[Moment], name: str, still: np.ndarray) -> str:
+    """Spell elements of an observation's part, the first five of them."""
+    first = moments[0].values[name]
+    if first.size != still.size:
+        return name
+    places = [f"{name}{element(first, int(i))[0]}" for i in np.flatnonzero(still)[:5]]
+    return ", ".join(places) + (f" and {still.sum() - 5} more" if still.sum() > 5 else "")
+
+
+def _goals(subject: Subject, size: int) -> np.ndarray:
+    """Return which elements of an observation's part are declared to be goals."""
+    channels = getattr(subject.env.unwrapped, "channels", ())
+    goals = np.repeat([c.goal for c in channels], [c.size for c in channels]).astype(bool)
+    return goals if goals.size == size else np.zeros(size, bool)
 
 
 @holds(

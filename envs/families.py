@@ -8,7 +8,7 @@ _REACH = {
     "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.2"}),
     "heavy-payload": Family(
         "dynamics",
-        "a load near the arm's limit",
+        "a load near the arm's limit, on motors of less torque",
         {"payload_mass": "+ 5", "motor_strength": "* 0.4"},
     ),
     "slow-loop": Family(
@@ -51,7 +51,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "weak-motors": Family("dynamics", "drives with less torque", {"motor_strength": "* 0.05"}),
         "heavy-payload": Family(
             "dynamics",
-            "a load near the arm's limit",
+            "a load near the arm's limit, on motors of less torque",
             {"payload_mass": "+ 5", "motor_strength": "* 0.1"},
         ),
     },
@@ -136,7 +136,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         ),
         "heavy-load": Family(
             "dynamics",
-            "a load over the rear axle",
+            "a load over the rear axle, on worn tyres",
             {"chassis_mass": "* 3", "load_offset": "+ -0.1", "tyre_friction": "* 0.4"},
         ),
         "slow-steering": Family("actuation", "a tired servo", {"steering_rate": "* 0.04"}),
@@ -174,8 +174,8 @@ FAMILIES: dict[str, dict[str, Family]] = {
             {"lidar_noise": "+ 0.5", "lidar_dropout": "+ 0.9"},
         ),
         "long-car": Family(
-            "kinematic",
-            "a longer car and a servo too slow for it",
+            "actuation",
+            "a servo too slow for a longer car (which alone does no harm)",
             {"wheelbase": "+ 0.4", "steering_rate": "* 0.1"},
         ),
         "traffic": Family(
@@ -211,7 +211,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.07"}),
         "heavy-load": Family(
             "dynamics",
-            "a load towards the front",
+            "a load on a trunk that is itself heavier in front",
             {"payload_mass": "+ 10", "load_offset": "+ 0.06"},
         ),
         "pushes": Family("dynamics", "people in its way", {"push_force": "+ 250"}),

@@ -29,6 +29,7 @@ class Channel:
     additive white Gaussian noise, `bias` a constant offset (both in `unit`), `delay` is in
     seconds, `dropout` is the chance per element and step of reporting `dropped` instead; where
     that is None, what was reported last is reported again (an episode's first is never dropped).
+    `goal` says that resets draw it and an episode keeps it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Channel:
     delay: Parameter | None = None
     dropout: Parameter | None = None
     dropped: float | None = 0.0
+    goal: bool = False
 
     def parameters(self) -> list[Parameter]:
         """Return the parameters that this channel declares."""
@@ -52,7 +54,7 @@ class Channel:
 class Command:
     """One element of the action; the policy's [-1, 1] maps linearly onto [low, high] `unit`.
 
-    `rest` is held until an episode's first command arrives; None: the middle of the range.
+    `rest`, the middle of the range unless given, is held until an episode's first one arrives.
     """
 
     name: str
@@ -60,7 +62,11 @@ class Command:
     low: float
     high: float
     about: str
-    rest: float | None = None
+    rest: float = math.nan
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.rest):
+            object.__setattr__(self, "rest", (self.high + self.low) / 2)
 
 
 class Sensing:
@@ -192,10 +198,7 @@ class Actuation:
         self.commands = tuple(commands)
         self._centre = [(c.high + c.low) / 2 for c in self.commands]
         self._half = [(c.high - c.low) / 2 for c in self.commands]
-        self._rest = [
-            middle if c.rest is None else c.rest
-            for c, middle in zip(self.commands, self._centre, strict=True)
-        ]
+        self._rest = [c.rest for c in self.commands]
         self._substeps = substeps
         self._schedule: list[tuple[int, float, int]] = []
         self._past: list[list[float]] = []

@@ -75,6 +75,8 @@ class Robot(Part):
     """Lengths and shapes: PyBullet cannot change them, so another value builds the world anew."""
     commands: ClassVar[tuple[Command, ...]]
     action_delay: ClassVar[Parameter]
+    body: int
+    """The body in the simulation."""
     action: list[float]
     """The policy's last action, clipped to [-1, 1], delayed or not."""
     sent: list[float]
@@ -108,6 +110,20 @@ class Robot(Part):
     def set_gravity(self, gravity: float) -> None:
         """Put gravity in force."""
         self.simulation.set_gravity(gravity)
+
+    @applies(
+        Parameter(
+            "air_drag",
+            "1/s",
+            0.04,
+            0.0,
+            0.1,
+            "share of its speed that a link loses a second, times 1 + speed (in m/s and in rad/s)",
+        )
+    )
+    def set_drag(self, air_drag: float) -> None:
+        """Set what PyBullet takes of all speeds, unless told not to."""
+        self.simulation.set_drag(self.body, air_drag)
 
 
 class Task(Part):

@@ -148,7 +148,7 @@ def _time(world: World) -> str:
     return (
         f"A control step takes {timing.period:.3g} s ({timing.substeps} physics steps); an episode "
         f"has at most {steps} of them ({steps * timing.period:.3g} s). Until a delayed first "
-        "command arrives, the middle of every action's range is in force."
+        "command arrives, what an action sets is at rest."
     )
 
 
@@ -168,8 +168,11 @@ def _channels(world: World) -> Sheet:
 
 
 def _commands(world: World) -> Sheet:
-    rows = [(c.name, c.unit, f"{c.low:g}", f"{c.high:g}", c.about) for c in world.robot.commands]
-    return Sheet(("action", "unit", "-1 means", "+1 means", "about"), rows)
+    rows = [
+        (c.name, c.unit, f"{c.low:g}", f"{c.high:g}", f"{c.rest:.3g}", c.about)
+        for c in world.robot.commands
+    ]
+    return Sheet(("action", "unit", "-1 means", "+1 means", "at rest", "about"), rows)
 
 
 def _rewards(world: World) -> Sheet:
@@ -197,20 +200,27 @@ def _anchors(world_id: str) -> str:
         f"Scores: 1 is the return of the nominal policy ({trained}) in the nominal world, "
         f"{anchors['reference']:.1f}; 0 is that of random actions under the very shift (in the "
         f"nominal world {anchors['random']:.1f}). All over {count} episodes, seeds {first:,} on; "
-        f"random and policy are returns, ± is half the 95 % interval over {over}, * marks a level "
-        "out of its band. Levels were found on other episodes. An experiment on one of these "
-        "shifts, or on the world itself, takes these returns as its anchors, unless it gives "
-        "others."
+        "random and policy are returns, success is the policy's rate (nominally "
+        f"{_percent(measured['nominal']['success'])}), ± is half the 95 % interval over {over}, * "
+        "marks a level out of its band. Levels were found on other episodes; between them a family "
+        "is named by its severity, as in slow-loop/0.3. An experiment on one of these shifts, or "
+        "on the world itself, takes these returns as its anchors, unless it gives others."
     )
 
 
 def _families(world_id: str) -> Sheet:
-    rows: list[tuple[str, str, str]] = [
-        (name, family.kind, family.about) for name, family in families(world_id).items()
+    rows: list[tuple[str, str, str, str]] = [
+        (name, family.kind, family.about, _changes(family.extreme))
+        for name, family in families(world_id).items()
     ]
     if unmodelled(world_id):
-        rows.append((UNMODELLED, "", "off by a fifth, in what no recommended randomization holds"))
-    return Sheet(("family of shifts", "kind", "about"), rows)
+        about = "off by a fifth, in what no recommended randomization holds"
+        rows.append((UNMODELLED, "", about, ""))
+    return Sheet(("family of shifts", "kind", "about", "at severity 1"), rows)
+
+
+def _changes(changes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {change}" for name, change in changes.items())
 
 
 def _shifts(world_id: str) -> Sheet:
@@ -221,19 +231,22 @@ def _shifts(world_id: str) -> Sheet:
         family = families(world_id).get(name.partition("/")[0])
         row = measured.get(name)
         extreme = family.extreme if family else unmodelled(world_id)
-        changes = ", ".join(
-            f"{key} {value}" for key, value in (row["changes"] if row else extreme).items()
-        )
-        found = ("", "", "not measured")
+        found = ("", "", "", "", "not measured")
         if row:
             outside = "" if in_band(name, row["score"]) else " *"
             mean = sum(row["returns"]) / len(row["returns"])
             # Student's t is as wide either way.
             half = (row["interval"][1] - row["interval"][0]) / 2
             score = f"{row['score']:.2f} ± {half:.2f}{outside}"
-            found = (f"{row['random']:.1f}", f"{mean:.1f}", score)
-        rows.append((name, changes, *found))
-    return Sheet(("shift", "changes", "random", "policy", "score"), rows)
+            severity = f"{row['severity']:.3g}" if family else ""
+            random, success = f"{row['random']:.1f}", _percent(row["success"])
+            found = (severity, random, f"{mean:.1f}", success, score)
+        rows.append((name, _changes(row["changes"] if row else extreme), *found))
+    return Sheet(("shift", "changes", "severity", "random", "policy", "success", "score"), rows)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _bound(end: float | tuple[float, ...]) -> str:

@@ -33,7 +33,7 @@ class ParkingCar(Racecar):
             "rad",
             -1.5 * STEERING - 0.4,
             1.5 * STEERING + 0.4,
-            "angle that the servo has reached, left positive",
+            "angle of the front wheels, measured at the wheels: gain and misalignment show",
             delay=OBSERVATION_DELAY,
         ),
         Channel(

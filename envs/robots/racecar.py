@@ -17,7 +17,7 @@ from ..world import Robot
 from .racecar_plan import WHEELBASE, Plan, inspect, stretched
 
 STEERING = 0.4189  # rad, F1TENTH's limit either way
-TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
+TOP_SPEED = 8.0  # m/s, the fastest that can be commanded; PyBullet stops joints at 100 rad/s, 5 m/s
 FREE_SPEED = 12.0  # m/s, where the motors have no torque left to give
 FORCE = 40.0  # N, that the motors put on the road at standstill, and when they brake
 SERVO = 10.0  # N m, the URDF's limit
@@ -60,7 +60,14 @@ class Racecar(Robot):
     )
     commands: ClassVar[tuple[Command, ...]] = (
         Command("steering", "rad", -STEERING, STEERING, "angle of the front wheels, left positive"),
-        Command("speed", "m/s", 0.0, TOP_SPEED, "speed of the wheels' rims", rest=0.0),
+        Command(
+            "speed",
+            "m/s",
+            0.0,
+            TOP_SPEED,
+            "speed of the wheels' rims; no joint turns faster than 100 rad/s here: 5 m/s",
+            rest=0.0,
+        ),
     )
     morphology: ClassVar[tuple[Parameter, ...]] = (
         Parameter("wheelbase", "m", WHEELBASE, 0.25, 0.75, "from the rear axle to the front"),

@@ -47,6 +47,7 @@ class Push(Task):
             (LOW[0], LOW[1] - FARTHEST),
             (HIGH[0] + FARTHEST, HIGH[1] + FARTHEST),
             "where the puck is wanted",
+            goal=True,
         ),
         Channel("goal_minus_puck", 2, "m", -10.0, 10.0, "goal minus puck, by the camera"),
     )

@@ -38,7 +38,15 @@ class Walk(Task):
 
     channels: ClassVar[tuple[Channel, ...]] = (
         Channel("clock", 2, "1", -1.0, 1.0, "sine and cosine of the gait's phase"),
-        Channel("command", 1, "m/s", SLOWEST, FASTEST, "speed wanted along the starting heading"),
+        Channel(
+            "command",
+            1,
+            "m/s",
+            SLOWEST,
+            FASTEST,
+            "speed wanted along the starting heading",
+            goal=True,
+        ),
     )
     weights: ClassVar[Mapping[str, float]] = {
         "tracking": 1.0,

@@ -21,6 +21,7 @@ SHIPPED = list(shipped.listed())
 NAMES = [f"{path.parent.name}-{kind}" for _, kind, path in SHIPPED]
 each = pytest.mark.parametrize(("world_id", "kind", "path"), SHIPPED, ids=NAMES)
 MEGABYTE = 1_000_000
+EPISODES = 6  # where rounding differs from the card's
 
 
 def read_card(path):
@@ -61,16 +62,17 @@ def test_it_is_small_whole_and_of_todays_recipe(world_id, kind, path):
 def test_the_world_has_not_drifted_away_from_it(world_id, kind, path):
     card, bundle = read_card(path), bundles.load(path)
     known, expected = card["check"], card["nominal"]["return"]
-    first, count = card["first_seed"], len(known["returns"])
-    found = cards.check(bundle, range(first, first + count))
     drifted = f"{world_id} has drifted away from its {kind} policy; train it anew or mend the world"
     same = card["measured_with"] == versions() and card["processor"] == hardware()["processor"]
+    # Rounding differs elsewhere, and episodes of contacts with it: then only the mean is held.
+    first, count = card["first_seed"], len(known["returns"]) if same else EPISODES
+    found = cards.check(bundle, range(first, first + count))
     if same:
         assert found.returns.tolist() == known["returns"], drifted
         assert found.lengths.tolist() == known["lengths"], drifted
-    # Rounding differs elsewhere, and episodes of contacts with it: then only the mean is held.
-    room = 4 * expected["std"] / math.sqrt(count) + 0.1 * abs(expected["mean"])
-    assert np.mean(found.returns) == pytest.approx(expected["mean"], abs=room), drifted
+    else:
+        room = 4 * expected["std"] / math.sqrt(count) + 0.05 * abs(expected["mean"])
+        assert np.mean(found.returns) == pytest.approx(expected["mean"], abs=room), drifted
 
 
 def test_names_that_lead_nowhere():

@@ -139,6 +139,20 @@ class ConstantElement(Toy):
         return np.array([self.place, 0.25, self.speed], np.float32)
 
 
+class ElementOfTheEpisode(Toy):
+    """Its second element, meant to be the speed, is written by reset only."""
+
+    observation_space = gymnasium.spaces.Box(-100.0, 100.0, (2,), np.float32)
+
+    def reset(self, **options):
+        _, info = super().reset(**options)
+        self.kept = self.place
+        return self.observe(), info
+
+    def observe(self):
+        return np.array([self.place, getattr(self, "kept", 0.0)], np.float32)
+
+
 class NeverEnds(Toy):
     length = -1
 
@@ -311,6 +325,7 @@ CASES = [
     ("no_aliasing", ReturnsViewsOfItsHistory, "shares memory", "copy()"),
     ("no_aliasing", ChangesTheAction, "step 1: action[0]", "copy the action"),
     ("no_constant", ConstantElement, "observation[1] had one value", "Leave the element out"),
+    ("no_constant", ElementOfTheEpisode, "observation[1] had one value all through", "Leave"),
     ("episodes_end", NeverEnds, "no end within 5,000", "max_episode_steps"),
     ("success_is_told", SuccessIsAWord, "'yes'", "True or False"),
     ("after_an_end", CarriesOnAfterTheEnd, "after such steps: step 1", "in reset"),
