@@ -137,8 +137,9 @@ def worlds() -> str:
         "## How finely time is divided",
         _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
         + " `error` is in standard deviations of the observations, over "
-        f"{bench_timing.HORIZON} control steps of random actions; bodies sink into each other by "
-        "the depth given, at most, on average over the steps.",
+        f"{bench_timing.HORIZON} control steps of random actions, from the first touch on; bodies "
+        "sink into each other by the depth given, at most, on average over "
+        f"{bench_timing.PLAYED} steps.",
     )
 
 

@@ -36,7 +36,7 @@ class Entry:
 
 GYM = Timing(timestep=0.0165 / 4, substeps=4, solver_iterations=5)
 WHY_GYM = (
-    "That of PyBullet's own Gym worlds, so that returns compare; more iterations change nothing."
+    "That of PyBullet's own Gym worlds, so that returns compare; more iterations change little."
 )
 CAR = Timing(timestep=1 / 100, substeps=5, solver_iterations=30)
 WHY_CAR = (

@@ -322,7 +322,13 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self.task.show()
 
     def render(self) -> np.ndarray | None:
-        """Return a picture, uint8 `(height, width, 3)`, in mode "rgb_array"; else None."""
+        """Return a picture, uint8 `(height, width, 3)`, in mode "rgb_array"; else None.
+
+        Raises:
+            HeadstartError: the world is closed.
+        """
+        if self._idle == CLOSED:
+            raise HeadstartError(CLOSED)
         if self.render_mode != "rgb_array":
             return None
         self._show()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pybullet as bullet
@@ -24,8 +24,11 @@ from .running.facts import versions
 from .running.store import read_json, write_json
 
 FINER, ITERATIONS = 8, 300
+PLAYED = 50
+"""Control steps of an episode: long enough for what starts in the air to land."""
 HORIZON = 10
-"""Control steps that are compared: beyond, contacts make all small differences large."""
+"""Control steps that are compared, from the first touch on where things touch at all: beyond,
+contacts make all small differences large."""
 HELD = 5
 """Control steps for which a random action is held, so that things move."""
 REPETITIONS = 5
@@ -41,23 +44,39 @@ def choices(timing: Timing) -> list[Timing]:
     return [Timing(period / c, c, n) for c, n in dict.fromkeys(pairs)]
 
 
-def play(world_id: str, timing: Timing, episodes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Play the first `HORIZON` control steps of some episodes with random actions.
+class Played(NamedTuple):
+    """The first `PLAYED` control steps of some episodes, NaN after an early end.
 
-    What happens follows from the timing alone. Returns observations `(episodes, HORIZON, size)`,
-    how deep bodies sink into each other at most (m) and the seconds of each control step, both
-    `(episodes, HORIZON)`; all NaN after an early end.
+    `seen` are the observations `(episodes, PLAYED, size)`; `depths` how deep bodies sink into each
+    other at most (m) and `seconds` what each control step took, `(episodes, PLAYED)`; `touching`
+    says whether anything touched, likewise.
     """
+
+    seen: np.ndarray
+    depths: np.ndarray
+    seconds: np.ndarray
+    touching: np.ndarray
+
+    def compared(self) -> np.ndarray:
+        """Return which steps are compared, bool `(episodes, PLAYED)`: `HORIZON` from a touch on."""
+        first = np.argmax(self.touching, axis=1)[:, None]  # 0 where nothing touches
+        steps = np.arange(self.touching.shape[1])
+        return (steps >= first) & (steps < first + HORIZON)
+
+
+def play(world_id: str, timing: Timing, episodes: int) -> Played:
+    """Play some episodes with random actions; what happens follows from the timing alone."""
     entry = WORLDS[world_id]
     world = World(*entry.parts(), timing)
     size, joints = sum(channel.size for channel in world.channels), len(world.robot.commands)
-    seen = np.full((episodes, HORIZON, size), np.nan)
-    depths, seconds = np.full((2, episodes, HORIZON), np.nan)
+    seen = np.full((episodes, PLAYED, size), np.nan)
+    depths, seconds = np.full((2, episodes, PLAYED), np.nan)
+    touching = np.zeros((episodes, PLAYED), bool)
     for seed in range(episodes):
         rng = np.random.default_rng(seed)
         world.reset(seed=seed)
         action = np.zeros(joints, np.float32)
-        for step in range(HORIZON):
+        for step in range(PLAYED):
             if step % HELD == 0:
                 action = rng.uniform(-1, 1, joints).astype(np.float32)
             begun = time.perf_counter()
@@ -65,57 +84,67 @@ def play(world_id: str, timing: Timing, episodes: int) -> tuple[np.ndarray, np.n
             seconds[seed, step] = time.perf_counter() - begun
             contacts = bullet.getContactPoints(physicsClientId=world.simulation.client)
             depths[seed, step] = max((-contact[8] for contact in contacts), default=0.0)
+            touching[seed, step] = bool(contacts)
             seen[seed, step] = observation
             if terminated:
                 break
     world.close()
-    return seen, np.maximum(depths, 0.0), seconds
+    return Played(seen, np.maximum(depths, 0.0), seconds, touching)
 
 
 def study(world_id: str, episodes: int, progress: Progress) -> dict[str, Any]:
     """Return a world's entry of `envs/timing.json`.
 
-    `error` is the root mean square, over steps (to the first end) and observation elements, of the
+    `error` is the root mean square, over the steps compared and observation elements, of the
     difference from the reference, each in units of its standard deviation over the reference; the
-    median over the episodes. Every choice is played `REPETITIONS` times, in turn, and of every
-    step the fastest counts: whatever else a machine does only adds to what is always the same.
+    median over the episodes that get so far. `penetration` is over all steps. Every choice is
+    played `REPETITIONS` times, in turn, and of every step the fastest counts: whatever else a
+    machine does only adds to what is always the same.
     """
     timing = WORLDS[world_id].timing
     fine = Timing(timing.timestep / FINER, FINER * timing.substeps, ITERATIONS)
     options = choices(timing)
     bar = progress.add_task(world_id, total=REPETITIONS * len(options) + 1)
-    reference, _, _ = play(world_id, fine, episodes)
+    reference = play(world_id, fine, episodes)
     progress.advance(bar)
-    scale = np.nanstd(reference, axis=(0, 1))
+    scale = np.nanstd(reference.seen, axis=(0, 1))
     scale[scale == 0.0] = np.inf
-    fastest = dict.fromkeys(options, np.inf * np.ones((episodes, HORIZON)))
+    elsewhere = ~reference.compared()[..., None]
+    fastest = dict.fromkeys(options, np.inf * np.ones((episodes, PLAYED)))
     played = {}
     for _ in range(REPETITIONS):
         for option in options:
-            seen, depths, seconds = play(world_id, option, episodes)
-            played[option] = seen, depths
-            fastest[option] = np.minimum(fastest[option], seconds)
+            played[option] = play(world_id, option, episodes)
+            fastest[option] = np.minimum(fastest[option], played[option].seconds)
             progress.advance(bar)
     rows = []
-    for option, (seen, depths) in played.items():
-        errors = np.sqrt(np.nanmean(((seen - reference) / scale) ** 2, axis=(1, 2)))
+    for option, (seen, depths, _, _) in played.items():
+        off = np.where(elsewhere, np.nan, (seen - reference.seen) / scale)
+        counted = np.isfinite(off).sum(axis=(1, 2))
+        errors = np.sqrt(np.nansum(off**2, axis=(1, 2))[counted > 0] / counted[counted > 0])
         rows.append(
             {
                 "substeps": option.substeps,
                 "solver_iterations": option.solver_iterations,
-                "error": float(np.nanmedian(errors)),
+                "error": float(np.median(errors)),
                 "penetration": float(np.nanmean(depths)),
                 "microseconds": 1e6 * float(np.nanmean(fastest[option])),
                 "chosen": (option.substeps, option.solver_iterations)
                 == (timing.substeps, timing.solver_iterations),
             }
         )
-    return {"episodes": episodes, "horizon": HORIZON, "versions": versions(), "rows": rows}
+    return {
+        "episodes": episodes,
+        "played": PLAYED,
+        "horizon": HORIZON,
+        "versions": versions(),
+        "rows": rows,
+    }
 
 
 def timing_table(world_id: str, measured: Mapping[str, Any]) -> Table:
     """Return the table of one world's study."""
-    title = f"{world_id}: {measured['episodes']} episodes, {measured['horizon']} control steps"
+    title = f"{world_id}: {measured['episodes']} episodes of {measured['played']} control steps"
     columns = ("physics steps", "iterations", "error", "sinks in (mm)", "us a control step", "")
     table = Table(*columns, title=title)
     for row in measured["rows"]:

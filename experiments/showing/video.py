@@ -27,6 +27,8 @@ from ...envs.catalog import WORLDS
 from ...envs.errors import HeadstartError
 from ...envs.making import WorldSpec
 from ...envs.parameters import Parameterized
+from ...envs.shifts import stored_anchors
+from ..measuring import metrics
 from . import encoding, overlay
 from .encoding import VideoError
 
@@ -151,6 +153,9 @@ class _Scene:
         self.rate = float(self.world.metadata.get("render_fps") or FASTEST)
         self.outcome = Outcome(panel.title, panel.spec.world)
         self.ended = False
+        spec = panel.spec
+        changed = spec.kwargs or spec.wrappers
+        self._anchors = None if changed else stored_anchors(spec.world, spec.shift)
         self._observation: Any = None
         self._steps, self._return = 0, 0.0
         self._success: bool | None = None
@@ -193,6 +198,9 @@ class _Scene:
                 words = {True: "success", False: "no success", None: "over"}
                 colors = {True: overlay.GREEN, False: overlay.RED, None: overlay.INK}
                 left.insert(0, (words[self._success], colors[self._success]))
+                if self._anchors is not None:
+                    score = float(metrics.normalize(self._return, **self._anchors))
+                    left.append((f"score {score:.2f}", overlay.INK))
             time = f"{self._steps / self.rate:.2f} s"
             right = [(text, overlay.INK) for text in (self._episode, time) if text]
             self._drawn = overlay.annotate(picture, self._top, left, right)

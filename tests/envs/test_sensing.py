@@ -26,6 +26,8 @@ def test_actions_are_scaled_and_clipped():
     assert line.push([-1.0]) == [-2.0]
     assert line.push([0.5]) == [4.0]
     assert line.push([3.0]) == [6.0]
+    two = Actuation(COMMANDS * 2, 1)
+    assert two.push(np.array([1.7e308, 1.7e308])) == [6.0, 6.0]
 
 
 def test_no_delay_applies_the_command_at_once():

@@ -15,6 +15,7 @@ from headstart.agents.algorithms import resolve
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
 from headstart.envs.making import WorldSpec
+from headstart.envs.shifts import stored_anchors
 from headstart.experiments import cli
 from headstart.experiments.config import ConfigError
 from headstart.experiments.harness import run
@@ -221,6 +222,31 @@ def test_pictures_that_do_not_fit_get_bars():
     assert (seen[:, :19] == overlay.BACKGROUND).all()
     tile = overlay.tiled([picture[:39, :39]] * 4, 3)
     assert tile.shape == (2 * 39 + overlay.GAP, 3 * 39 + 2 * overlay.GAP + 1, 3)
+
+
+def resting(observations):
+    return np.zeros((len(observations), 7), np.float32)
+
+
+def test_an_episodes_end_tells_its_score(monkeypatch):
+    seen = []
+    monkeypatch.setattr(overlay, "annotate", lambda picture, *lines: seen.append(lines[1]))
+    scenes = [
+        video._Scene(Panel("", WorldSpec(REACH, shift=shift), resting), (96, 72))
+        for shift in ("weak-motors/mild", {"payload_mass": "= 1"})
+    ]
+    for scene in scenes:
+        scene.begin(0, "")
+        scene.picture()
+        scene.advance(2.0)  # an episode's 50 steps at 25 Hz
+        scene.picture()
+        scene.world.close()
+    told = [[text for text, _ in lines] for lines in seen]
+    got, anchors = scenes[0].outcome.returns[0], stored_anchors(REACH, "weak-motors/mild")
+    score = (got - anchors["random"]) / (anchors["reference"] - anchors["random"])
+    assert told[0] == ["return 0.00"]
+    assert told[1] == ["no success", f"return {got:.2f}", f"score {score:.2f}"]
+    assert len(told[3]) == 2  # what is not measured has no score
 
 
 def test_the_command(call):
