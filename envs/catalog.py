@@ -40,7 +40,8 @@ WHY_GYM = (
 )
 CAR = Timing(timestep=1 / 100, substeps=5, solver_iterations=30)
 WHY_CAR = (
-    "From 30 iterations on the servo turns scrubbing tyres at its own rate; with 10 one side lags."
+    "From 30 iterations on the servo turns scrubbing tyres at its own rate (with 10 one side "
+    "lags), and tyres hardly sink in; the error is that of tyres that slide, whatever is chosen."
 )
 # Fine enough for the motors and contacts of each world, no finer.
 WORLDS = {

@@ -36,6 +36,8 @@ from .verdict import Verdict, headline
 
 THRESHOLD = 0.8
 """The threshold of an experiment that names none."""
+CLEAR = 3
+"""Standard errors that a reference found by the experiment itself should lie above random."""
 
 
 def summarize(run: Run) -> dict[str, Any]:
@@ -150,6 +152,7 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
         "scored": unscored is None,
         "headline": unscored or headline(target, methods),
         "notes": _notes(steps, methods, scored=unscored is None)
+        + ([] if unscored else _doubts(target, anchors))
         + [
             f"No trial of {name} has finished: nothing is compared at equal total steps."
             for name in longer
@@ -166,6 +169,18 @@ def _target(run: Run, target: str, threshold: float) -> dict[str, Any]:
     }
 
 
+def _doubts(target: str, anchors: Mapping[str, Any]) -> list[str]:
+    """Say where scores stand on a difference that may be chance."""
+    low, high = anchors["random"]["return"], anchors["reference"]["return"]
+    error = anchors["reference"].get("error")
+    if error is None or high - low > CLEAR * error:
+        return []
+    return [
+        f"The reference of {target}, {high:.4g} with a standard error of {error:.2g}, is not "
+        f"clearly above the random policy's {low:.4g}: differences between scores may be chance."
+    ]
+
+
 def _anchors(
     run: Run, target: str, curves: Mapping[str, Curves]
 ) -> tuple[dict[str, Any], str | None]:
@@ -178,7 +193,9 @@ def _anchors(
         }
         best = max(finals, key=lambda name: finals[name])
         origin = f"best asymptotic mean among this experiment's own methods ({best})"
-        reference = {"return": finals[best], "origin": origin}
+        ends = metrics.asymptote(curves[best].returns)
+        error = float(ends.std(ddof=1) / np.sqrt(ends.size)) if ends.size > 1 else None
+        reference = {"return": finals[best], "origin": origin, "error": error}
     anchors = {"random": random, "reference": reference}
     if not curves:
         return anchors, f"On {target} no trial has finished."

@@ -165,6 +165,7 @@ def _target(
     target: str, points: Points, at: list[float] | None, *, left_out: bool, whole: bool
 ) -> dict[str, Any]:
     methods, sentences = {}, []
+    scales = [_scale(summary["targets"][target]) for _, summary in points]
     for name in points[0][1]["methods"]:
         each = [summary["targets"][target]["methods"].get(name) for _, summary in points]
         source_seeds = (each[0] or {}).get("source_seeds")
@@ -177,7 +178,7 @@ def _target(
         }
         if at is not None:
             found["turns"] = {
-                gain: _turns(at, found["gains"][gain], source_seeds) for gain in GAINS
+                gain: _turns(at, found["gains"][gain], scales, source_seeds) for gain in GAINS
             }
             if any(found["gains"]["area"]):
                 unit = "seed" if source_seeds is None else "source policy"
@@ -201,16 +202,32 @@ def _part(method: Mapping[str, Any] | None, part: str, metric: str) -> Entry | N
     return inner.get(metric)
 
 
+def _scale(target: Mapping[str, Any]) -> float:
+    """Return how much return a gain of 1 is at a point."""
+    if not target["scored"]:
+        return 1.0
+    anchors = target["anchors"]
+    return float(anchors["reference"]["return"] - anchors["random"]["return"])
+
+
 def _turns(
-    at: list[float], gains: Sequence[Entry | None], source_seeds: SourceSeeds
+    at: list[float],
+    gains: Sequence[Entry | None],
+    scales: Sequence[float],
+    source_seeds: SourceSeeds,
 ) -> list[Entry] | None:
-    """Return where a gain changes its sign, over the seeds that every point has; None without."""
+    """Return where a gain changes its sign, over the seeds that every point has; None without.
+
+    Points have their own scores each, of which 1 is another return at each: what lies between two
+    points is found in returns, `scales` of them to a score of 1.
+    """
     rows = [gain["per_seed"] for gain in gains if gain is not None]
     seeds = sorted(set.intersection(*(set(row) for row in rows))) if rows else []
     if len(rows) < len(at) or not seeds:
         return None
     of_seeds = [{seed: row[seed] for seed in seeds} for row in rows]
-    found = turns(at, [list(by_source(row, source_seeds).values()) for row in of_seeds])
+    averaged = [list(by_source(row, source_seeds).values()) for row in of_seeds]
+    found = turns(at, np.array(averaged) * np.array(scales)[:, None])
     return [{**asdict(turn.place), "negative": turn.negative} for turn in found]
 
 
@@ -244,13 +261,18 @@ def _turning(
     ]
     known = [gain for gain in gains if gain is not None]
     estimates = [gain["estimate"] for gain in known]
-    few = few_seeds(min(gain["n"] for gain in known), unit)
-    if whole and len(estimates) == len(at) and min(estimates) >= 0:
-        return f"{lead} does not turn negative: {each[0]} and {each[-1]}{few}."
-    if whole and len(estimates) == len(at) and max(estimates) < 0:
-        return f"{lead} is negative at every point: {each[0]} and {each[-1]}{few}."
-    # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
-    return f"{lead} is {', '.join(each)}{few}."
+    said = ", ".join(each) + few_seeds(min(gain["n"] for gain in known), unit)
+    sign = "positive" if min(estimates) >= 0 else "negative" if max(estimates) < 0 else None
+    if sign is None or not whole or len(estimates) < len(at):
+        # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
+        return f"{lead} is {said}."
+    side = "above" if sign == "positive" else "below"
+    sure = sum(gain["side"] == side for gain in known)
+    if sure == len(at):
+        return f"{lead} is {sign} at every point: {said}."
+    if sure:
+        return f"{lead} is {sign} at every point, surely at {sure} of {len(at)}: {said}."
+    return f"{lead} is nowhere surely above or below 0: {said}."
 
 
 def _bounds(turn: Entry, at: Sequence[float]) -> str:

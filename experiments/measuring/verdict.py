@@ -99,15 +99,18 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
         f"{signed_entry(gains['area'])} over the whole budget; it reaches {time['threshold']:g} "
         f"{_speed(time)}, scratch {_speed(scratch)} (medians)."
     )
-    if verdict["claim"] and verdict["word"] in (HEAD_START, MIXED):
+    if _claimed(verdict):
         said = f"On {target}, {best} gives a head start: {numbers}"
     elif gains["area"]["estimate"] > 0:
         said = f"On {target}, {best} is the furthest ahead: {numbers}"
     else:
-        said = f"On {target} no method is ahead of scratch; {best} comes closest: {numbers}"
+        said = (
+            f"On {target} no method is ahead of scratch over the whole budget; {best} comes "
+            f"closest: {numbers}"
+        )
     if not verdict["claim"]:
         said += f" From {verdict['basis']} no claim is made."
-    elif verdict["word"] not in (HEAD_START, MIXED):
+    elif not _claimed(verdict):
         said += f" The verdict: {verdict['word']}."
     harmed = [
         f"{name} ({', '.join(GAINS[g] for g in GAINS if method['gains'][g]['side'] == 'below')})"
@@ -121,9 +124,12 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _rank(method: Mapping[str, Any]) -> tuple[bool, float]:
     """Return what the method of a headline is chosen by: a claimed head start, then the area."""
-    verdict = method["verdict"]
-    claimed = verdict["claim"] and verdict["word"] in (HEAD_START, MIXED)
-    return claimed, float(method["gains"]["area"]["estimate"])
+    return _claimed(method["verdict"]), float(method["gains"]["area"]["estimate"])
+
+
+def _claimed(verdict: Mapping[str, Any]) -> bool:
+    """Say whether a method's verdict is a head start, and nothing less."""
+    return bool(verdict["claim"]) and verdict["word"] == HEAD_START
 
 
 def signed(interval: Interval) -> str:

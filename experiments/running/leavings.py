@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ...agents import bundle as bundles
+from ...agents.training import evaluation_steps
 from ...envs.errors import HeadstartError
 from ..config import Experiment
 from ..curves import CURVE, RunError, check_curve, read_evaluations
@@ -74,12 +75,16 @@ def _check(experiment: Experiment, run: Path, unit: Unit) -> None:
     evaluations = read_evaluations(folder / CURVE)
     if kind == "source":
         bundles.load(folder / "bundle")
-        steps = experiment.source.steps
+        steps, every = experiment.source.steps, experiment.source_every
         if experiment.source.bundle is not None and evaluations:
             return
     else:
         target, label, _ = rest
         steps = plan.budget(experiment, target, plan.methods(experiment)[label])
+        every = experiment.evaluation.every
     check_curve(evaluations, folder / CURVE)
     if (last := evaluations[-1]["step"]) < steps:
         raise RunError(f"{folder / CURVE}: ends at step {last:,} of {steps:,}")
+    grid = evaluation_steps(steps, every, plan.algorithm(experiment).rollout)
+    if lost := sorted(set(grid) - {line["step"] for line in evaluations}):
+        raise RunError(f"{folder / CURVE}: has no evaluation at step {lost[0]:,}")

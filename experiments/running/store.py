@@ -108,6 +108,20 @@ class Records:
             raise StoreError(f"cannot write '{self.path}': {error.strerror}") from error
         self.rows.append(dict(row))
 
+    def clear(self) -> None:
+        """Drop all lines.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            os.truncate(self.path, 0)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreError(f"cannot write '{self.path}': {error.strerror}") from error
+        self.rows.clear()
+
 
 def lock(directory: Path, patience: float = 0.0) -> FileLock:
     """Return the directory's lock, taken; the system frees it when the process ends, however.

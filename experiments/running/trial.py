@@ -236,6 +236,8 @@ class _Work:
         for step in grid:
             log_evaluation(log, step, record)
         log.close()
+        if [row["step"] for row in records.rows] != grid[: len(records.rows)]:
+            records.clear()
         for step in grid[len(records.rows) :]:
             records.append({**record, "step": step})
         self._save(learner, spec, "bundle", {})
@@ -252,9 +254,18 @@ class _Work:
     ) -> None:
         """Train from the last checkpoint, or the beginning, to the end, and save the bundle."""
         checkpoint = self.folder / "checkpoint"
-        if bundles.exists(checkpoint):
-            bundles.load(checkpoint).restore(learner)
         records = Records(self.folder / CURVE)
+        grid = evaluation_steps(steps, every, self.algorithm.rollout)
+        begun = bundles.load(checkpoint) if bundles.exists(checkpoint) else None
+        # What was evaluated before a checkpoint cannot be evaluated again: where that is not there,
+        # all begins anew.
+        due = sum(step < begun.steps for step in grid) if begun else 0
+        held = [row["step"] for row in records.rows]
+        if held != grid[: len(held)] or len(held) < due:
+            records.clear()
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        elif begun:
+            begun.restore(learner)
         evaluator = self._evaluator(spec)
 
         def announce(step: int, evaluation: Evaluation) -> None:
@@ -272,7 +283,7 @@ class _Work:
                 learner,
                 steps=steps,
                 seed=seed,
-                grid=evaluation_steps(steps, every, self.algorithm.rollout),
+                grid=grid,
                 evaluate=lambda learner: evaluator.evaluate(learner.act),
                 on_evaluation=announce,
                 checkpoint_every=self.experiment.checkpoint,

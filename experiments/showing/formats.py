@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..measuring.statistics import SURE_SEEDS
 from ..measuring.verdict import ends
 
@@ -32,6 +34,15 @@ def brief(value: float, sign: str = "") -> str:
 def steps(value: float | None) -> str:
     """Return a count of steps."""
     return NONE if value is None else f"{value:,.0f}"
+
+
+def recovered(dip: Mapping[str, Any]) -> str:
+    """Return how many of the seeds that dip come back, and at which step (median): `2/3, 4,000`."""
+    found = [dip["recovery"][seed] for seed, depth in dip["per_seed"].items() if depth > 0]
+    back = [step for step in found if step is not None]
+    if not found:
+        return NONE
+    return f"{len(back)}/{len(found)}" + (f", {steps(float(np.median(back)))}" if back else "")
 
 
 def interval(entry: Mapping[str, Any] | None) -> str:

@@ -33,6 +33,7 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
     filters: dict[str, Callable[..., str]] = {
         "number": formats.number,
         "steps": formats.steps,
+        "recovered": formats.recovered,
         "signed": lambda entry: signed_entry(entry) if entry else formats.NONE,
         "interval": formats.interval,
         "ends": ends,

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview, run
@@ -13,6 +14,8 @@ from headstart.experiments.running.claims import claim
 from headstart.experiments.running.leavings import finished, settle
 from headstart.experiments.running.plan import Unit, units
 from headstart.experiments.running.preview import lines
+from headstart.experiments.running.store import Records, write_text
+from headstart.experiments.running.trial import run_unit
 from rich.console import Console
 
 from .conftest import write_trial
@@ -77,6 +80,7 @@ def test_what_is_damaged_is_run_again_and_the_rest_stays(tmp_path):
     [
         ((0, 32, 64), None),
         ((0, 32), "ends at step 32 of 64"),
+        ((0, 64), "has no evaluation at step 32"),
         ((32, 64), "begins at step 32; the first evaluation must be at step 0"),
         ((0, 64, 32), "step 32 follows step 64"),
     ],
@@ -89,6 +93,33 @@ def test_a_curve_must_be_whole(tmp_path, grid, said):
         return
     with pytest.raises(HeadstartError, match=said):
         finished(build(SMALL), tmp_path, unit)
+
+
+@pytest.mark.parametrize("lost", [slice(None), slice(1, 2), slice(2, None)])
+def test_a_curve_that_lost_what_cannot_be_evaluated_again_begins_anew(tmp_path, monkeypatch, lost):
+    longer = {"heavy": {"kwargs": {"g": 14.0}, "steps": 160}}
+    experiment = build({**SMALL, "targets": longer, "checkpoint": 32})
+    unit, append = f"{TRIALS}/scratch/seed-0", Records.append
+    for name in ("whole", "cut"):
+        write_text(tmp_path / name / "experiment.yaml", yaml.safe_dump(experiment.resolved()))
+    assert run_unit(tmp_path / "whole", unit, lambda *_: None) == ("done", None)
+
+    def until(records, row):
+        if row["step"] == 128:
+            raise RuntimeError("the power went")
+        append(records, row)
+
+    monkeypatch.setattr(Records, "append", until)
+    assert run_unit(tmp_path / "cut", unit, lambda *_: None)[0] == "failed"
+    monkeypatch.undo()
+    assert (tmp_path / "cut" / unit / "checkpoint").exists()
+    curve = tmp_path / "cut" / unit / "evaluations.jsonl"
+    lines = curve.read_text().splitlines(keepends=True)
+    assert len(lines) == 4
+    del lines[lost]
+    curve.write_text("".join(lines))
+    assert run_unit(tmp_path / "cut", unit, lambda *_: None) == ("done", None)
+    assert curve.read_bytes() == (tmp_path / "whole" / unit / "evaluations.jsonl").read_bytes()
 
 
 def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
