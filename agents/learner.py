@@ -161,7 +161,7 @@ def create(
     or by this process if there are none; what is learned is the same bit for bit. Raises
     HeadstartError when the settings and the world's spaces do not go together.
     """
-    _check_device(device)
+    check_device(device)
     makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
     vector: VecEnv = ParallelVecEnv(makes, workers) if workers else DummyVecEnv(makes)
     try:
@@ -187,8 +187,8 @@ def create(
     return Learner(algorithm, model)
 
 
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there; SB3 would silently take the CPU."""
+def check_device(device: str) -> None:
+    """Raise HeadstartError for a device that is not there; SB3 would silently take the CPU."""
     try:
         kind = "auto" if device == "auto" else torch.device(device).type
     except RuntimeError:

@@ -25,9 +25,16 @@ from headstart.envs import shifts, vector
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
 from headstart.envs.ranges import RANGES
-from headstart.envs.shifts import LEVELS, families, in_band, measurements
+from headstart.envs.shifts import LEVELS, families
 from headstart.experiments import bench_timing, config
-from headstart.experiments.describing import Sheet, defaults, describe_world, in_yaml
+from headstart.experiments.describing import (
+    Sheet,
+    band,
+    defaults,
+    describe_world,
+    exceptions,
+    in_yaml,
+)
 from headstart.experiments.tuned import Tuned
 from headstart.transfer.methods import METHODS, normalizer
 from pydantic import BaseModel, TypeAdapter
@@ -116,7 +123,7 @@ def worlds() -> str:
         _joined(inspect.getdoc(shifts) or ""),
         "A level's name promises a score, of a policy trained in the nominal world and evaluated "
         "as it is: "
-        + "; ".join(f"`{level}` {_band(level)}" for level in LEVELS)
+        + "; ".join(f"`{level}` {band(level)}" for level in LEVELS)
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
         "the level is that extreme, marked with a star, out of its band: beyond it the parameter "
@@ -125,7 +132,8 @@ def worlds() -> str:
         "band, and is marked then, too. `unmodelled` changes what the world's "
         "recommended randomization (`randomization: recommended`) leaves out, by 20 % of the "
         "nominal values, or of the upper bounds where those are 0.",
-        _exceptions(),
+        "These levels are out of their bands:",
+        _sheet(exceptions()),
         "## Many at once",
         _joined(inspect.getdoc(vector) or ""),
         f"```python\n{MANY}\n```",
@@ -139,33 +147,6 @@ def worlds() -> str:
         "sink into each other by the depth given, at most, on average over "
         f"{bench_timing.PLAYED} steps.",
     )
-
-
-def _band(level: str) -> str:
-    low, high = LEVELS[level]
-    return f"{low:g} to {high:g}" if low > 0 else f"below {high:g}"
-
-
-def _exceptions() -> str:
-    """Return the levels that are out of their bands, each with what is to be said of it."""
-    levels = [
-        (world_id, name, row)
-        for world_id in WORLDS
-        for name, row in ((measurements(world_id) or {}).get("shifts") or {}).items()
-        if "/" in name
-    ]
-    rows = []
-    for world_id, name, row in levels:
-        if in_band(name, row["score"]):
-            continue
-        level = name.partition("/")[2]
-        (low, high), (least, most) = LEVELS[level], row["interval"]
-        why = "reaches into the band" if least < high and most >= low else "does not reach it"
-        extreme = "; at the family's extreme" if row["severity"] == 1.0 else ""
-        score = f"{row['score']:.3f} [{least:.2f}, {most:.2f}]"
-        rows.append((f"`{world_id}`", f"`{name}`", _band(level), score, why + extreme))
-    told = _table(("world", "shift", "band", "score [95 %]", "the interval"), rows)
-    return f"{len(rows)} of the {len(levels)} levels are out of their bands:\n\n{told}"
 
 
 def world(world_id: str) -> str:

@@ -61,7 +61,8 @@ class Played(NamedTuple):
         """Return which steps are compared, bool `(episodes, PLAYED)`: `HORIZON` from a touch on."""
         first = np.argmax(self.touching, axis=1)[:, None]  # 0 where nothing touches
         steps = np.arange(self.touching.shape[1])
-        return (steps >= first) & (steps < first + HORIZON)
+        chosen: np.ndarray = (steps >= first) & (steps < first + HORIZON)
+        return chosen
 
 
 def play(world_id: str, timing: Timing, episodes: int) -> Played:

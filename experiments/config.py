@@ -89,9 +89,9 @@ class Source(Section):
 class Anchors(Section):
     """Returns that mean a score of 0 (`random`) and of 1 (`reference`)."""
 
-    random: float
+    random: float = Field(allow_inf_nan=False)
     """Mean return of random actions on this target."""
-    reference: float
+    reference: float = Field(allow_inf_nan=False)
     """Mean return that counts as solved, such as that of a policy trained long on this target."""
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from ..envs.catalog import WORLDS
 from ..envs.making import WorldSpec
 from ..envs.parameters import Parameterized
 from ..envs.shifts import (
+    LEVELS,
     UNMODELLED,
     families,
     in_band,
@@ -111,6 +112,28 @@ def worlds() -> Sheet:
         (world_id, entry.about, ", ".join(families(world_id))) for world_id, entry in WORLDS.items()
     ]
     return Sheet(("world", "about", "families of shifts"), rows)
+
+
+def band(level: str) -> str:
+    """Return the scores that a level promises, in words."""
+    low, high = LEVELS[level]
+    return f"{low:g} to {high:g}" if low > 0 else f"below {high:g}"
+
+
+def exceptions() -> Sheet:
+    """Return the levels that are out of their bands, and whether their intervals are too."""
+    rows = []
+    for world_id in WORLDS:
+        for name, row in ((measurements(world_id) or {}).get("shifts") or {}).items():
+            if in_band(name, row["score"]):
+                continue
+            level = name.partition("/")[2]
+            (low, high), (least, most) = LEVELS[level], row["interval"]
+            why = "reaches into the band" if least < high and most >= low else "does not reach it"
+            extreme = "; at the family's extreme" if row["severity"] == 1.0 else ""
+            score = f"{row['score']:.3f} [{least:.2f}, {most:.2f}]"
+            rows.append((world_id, name, band(level), score, why + extreme))
+    return Sheet(("world", "shift", "band", "score [95 %]", "the interval"), rows)
 
 
 def methods() -> Sheet:

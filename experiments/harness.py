@@ -94,7 +94,9 @@ def run(
     if experiment.video and not trials:
         with lock(directory, PATIENCE):
             filming.record_all(experiment, directory, console)
-    return Result(directory, write(directory), failed)
+    # Who writes last has read last, so that what others have finished is not lost.
+    with lock(directory, PATIENCE):
+        return Result(directory, write(directory), failed)
 
 
 def preview(

@@ -292,6 +292,11 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
         notes.append(
             "'Early' is the evaluation at step 0 alone: the next is past 5 % of the budget."
         )
+    if scored and steps.size < metrics.HOLD:
+        notes.append(
+            f"No threshold can be reached: it is to be held for {metrics.HOLD} evaluations in a "
+            f"row, and there are {steps.size}."
+        )
     if drifting := [name for name, method in methods.items() if method["converged"] is False]:
         notes.append(
             f"Not converged: {', '.join(drifting)} (the slope over that window has an interval "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...agents import bundle as bundles
-from ...agents import shipped
+from ...agents import learner, shipped
 from ...agents.algorithms import Algorithm, resolve
 from ...agents.spaces import difference
 from ...envs.changes import ChangeError
@@ -146,6 +146,12 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
             )
     _check_rollouts(experiment, where)
     return parameters
+
+
+def check_device(experiment: Experiment, where: str) -> None:
+    """Raise ConfigError unless learners can be on the device that is asked for, here."""
+    with _at(where, "device"):
+        learner.check_device(experiment.device)
 
 
 def _check_rollouts(experiment: Experiment, where: str) -> None:

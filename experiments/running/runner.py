@@ -50,6 +50,8 @@ def run_units(
     """
     console = console or Console()
     parameters = plan.check(experiment, where)
+    if start is LocalWorker:
+        plan.check_device(experiment, where)
     units = wanted(experiment, trials)
     with lock(directory, PATIENCE):
         _prepare(experiment, directory, parameters)
@@ -63,7 +65,8 @@ def run_units(
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):
         _collect_anchors(experiment, directory)
-        if not claims.at_work(directory):
+        # Only when nothing is left that another process could be about to claim.
+        if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)
     return failed
 
@@ -113,7 +116,12 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     resolved = experiment.resolved()
     resolved["source"]["algorithm"] = _plain_algorithm(experiment)
     if path.exists():
-        there = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            there = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            there = None
+        if not isinstance(there, dict):
+            raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")
         # Videos are made of what a run leaves, so they may be wished for later.
         differing = first_difference({**there, "video": None}, {**resolved, "video": None})
         if differing:
@@ -122,7 +130,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
                 "with --out, or delete this one"
             )
         known = read_json(directory / "facts.json")
-        if known is None:
+        if known is None or not known.keys() >= {"versions", "commands"}:
             raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")
         if known["versions"] != facts.versions():
             changed = first_difference(known["versions"], facts.versions())

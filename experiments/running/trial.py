@@ -26,6 +26,7 @@ from ..config import Experiment, load
 from ..curves import CURVE
 from . import cache, plan
 from .claims import CLAIMED, ClaimLost
+from .counting import CountedWorlds
 from .facts import computed_on
 from .store import Records, read_json, write_json
 
@@ -188,16 +189,23 @@ class _Work:
         source = self.run / plan.source_path(self.experiment, trial_seed)
         seed = stream(trial_seed, f"target {target_name}")
         steps = plan.budget(self.experiment, target_name, method)
+        worlds = CountedWorlds(spec.make)
         learner = method.start(
             Problem(
                 bundle=bundles.load(source / "bundle") if method.needs_source else None,
                 algorithm=self.algorithm,
-                make_world=spec.make,
+                make_world=worlds.make,
                 seed=seed,
                 steps=steps,
                 device=self.experiment.device,
             )
         )
+        if taken := worlds.stop() or learner.steps:
+            learner.close()
+            raise HeadstartError(
+                f"method {label} took {taken:,} steps in the target in its `start`, where they do "
+                "not count against the budget; let it interact in its learner's training"
+            )
         if method.trains:
             self._train(learner, spec, steps, self.experiment.evaluation.every, seed)
         else:

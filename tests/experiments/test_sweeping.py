@@ -3,15 +3,13 @@
 import io
 import re
 
-import numpy as np
 import pytest
 import yaml
 from headstart.experiments import harness, sweeping
 from headstart.experiments.config import ConfigError, build
-from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep, turns
+from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
-from scipy import stats
 
 from .conftest import build_run
 
@@ -117,48 +115,9 @@ def test_values_that_stand_for_numbers():
     assert numbers([True, False]) is None
 
 
-@pytest.mark.parametrize("rising", [False, True])
-def test_where_a_gain_changes_its_sign(rising):
-    # Means 0.3, 0.1, -0.3: a quarter of the way from the second point to the third.
-    gains = np.array([[0.3] * 4, [0.1] * 4, [-0.3] * 4]) + np.array([-0.02, 0.02, -0.02, 0.02])
-    (found,) = turns([0.0, 1.0, 2.0], -gains if rising else gains)
-    assert found.negative is not rising
-    assert found.place.estimate == pytest.approx(1.25)
-    # The spread is the same everywhere: the gain's interval is the mean plus or minus t s / 2.
-    half = stats.t.ppf(0.975, 3) * np.std([-0.02, 0.02] * 2, ddof=1) / 2
-    # 0.1 - 0.4 (x - 1) = half at the low end; the places looked at are 0.005 apart.
-    assert found.place.low == pytest.approx(1.25 - half / 0.4, abs=0.005)
-    assert found.place.high == pytest.approx(1.25 + half / 0.4, abs=0.005)
-    assert found.place.kind == "inverted t"
-
-
-def test_a_turn_has_an_end_only_where_the_points_show_one():
-    wide = np.array([[0.1, 0.3, -0.1], [-0.1, 0.2, -0.4]])
-    (found,) = turns([0.0, 1.0], wide)
-    assert found.place.estimate == pytest.approx(0.5)  # means 0.1 and -0.1
-    assert found.place.low is None
-    assert found.place.high is None
-    assert turns([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) == []
-    assert turns([0.0, 1.0], [[-0.3, -0.2], [-0.1, -0.2]]) == []
-    assert turns([0.0, 1.0], [[0.1], [-0.3]])[0].place.kind == "one seed"
-    with pytest.raises(ValueError, match="increasing points"):
-        turns([1.0, 0.0], [[0.1], [-0.3]])
-
-
-def test_every_change_of_sign_is_found_in_order():
-    # Straight between -0.1, 0.3, 0.1, -0.1: a quarter of the way to 1, and halfway from 2 to 3.
-    found = turns([0.0, 1.0, 2.0, 3.0], [[-0.1, -0.1], [0.3, 0.3], [0.1, 0.1], [-0.1, -0.1]])
-    assert [turn.place.estimate for turn in found] == pytest.approx([0.25, 2.5])
-    assert [turn.negative for turn in found] == [False, True]
-    # Seeds that agree: the interval is as wide as the places looked at are apart.
-    assert found[0].place.low == pytest.approx(0.25, abs=0.0051)
-    assert found[0].place.high == pytest.approx(0.25, abs=0.0051)
-
-
-def entry(*values):
+def entry(*values, side="unclear"):
     seeds = dict(enumerate(values))
     mean = sum(values) / len(values)
-    side = "unclear"
     return {
         "per_seed": seeds,
         "estimate": mean,
@@ -169,12 +128,14 @@ def entry(*values):
     }
 
 
-def summary(gain, end=0.5):
+def summary(gain, end=0.5, side="unclear", reference=1.0):
     scores = {"start": entry(end), "end": entry(end), "area": entry(end)}
-    gains = {"jump_start": entry(*gain), "asymptotic": entry(*gain), "area": entry(*gain)}
+    gains = {"jump_start": entry(*gain), "asymptotic": entry(*gain)}
+    gains["area"] = entry(*gain, side=side)
     returns = {"start": entry(end, end), "end": entry(end, end + 2)}
     method = {"scores": scores, "gains": gains, "returns": returns}
-    target = {"anchors": {"reference": {"origin": "given"}}, "methods": {"fine_tune": method}}
+    anchors = {"random": {"return": 0.0}, "reference": {"return": reference, "origin": "given"}}
+    target = {"anchors": anchors, "methods": {"fine_tune": method}, "scored": True}
     target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
     return {
         "baseline": "scratch",
@@ -229,13 +190,13 @@ FEW = "; from 2 seeds no claim is made"
         ),
         (
             ([-0.3, -0.2], [-0.1, 0.0], [-0.3, -0.1]),
-            "is negative at every point: -0.25 [no interval] at 25,000 and -0.20 [no interval] at "
-            "200,000" + FEW,
+            "is nowhere surely above or below 0: -0.25 [no interval] at 25,000, -0.05 [no "
+            "interval] at 100,000, -0.20 [no interval] at 200,000" + FEW,
         ),
         (
             ([0.3, 0.2], [0.1, 0.0], [0.3, 0.1]),
-            "does not turn negative: +0.25 [no interval] at 25,000 and +0.20 [no interval] at "
-            "200,000" + FEW,
+            "is nowhere surely above or below 0: +0.25 [no interval] at 25,000, +0.05 [no "
+            "interval] at 100,000, +0.20 [no interval] at 200,000" + FEW,
         ),
         (
             ([0.3, 0.2], None, [-0.3, -0.1]),
@@ -254,6 +215,37 @@ def test_a_swept_budget_says_where_the_gain_is_negative(gains, said):
         points.append(({"source.steps": steps}, found))
     headlines = summarize_sweep("ice", points)["headlines"]
     assert headlines == [f"On icy, the area gain of fine_tune {said}."]
+
+
+def test_where_a_gain_turns_is_found_in_returns():
+    # Gains of 0.4 and -0.4, in scores of which 1 is 30 returns at the first point and 10 at the
+    # second: 12 and -4 returns, so that three quarters of the way are above 0.
+    points = [
+        ({"b": 0}, summary([0.4, 0.4], reference=30.0)),
+        ({"b": 1}, summary([-0.4, -0.4], reference=10.0)),
+    ]
+    found = summarize_sweep("ice", points)["targets"]["icy"]["methods"]["fine_tune"]["turns"]
+    assert [turn["estimate"] for turn in found["area"]] == pytest.approx([0.75])
+    # Without scores gains are returns already.
+    for _, point in points:
+        point["targets"]["icy"]["scored"] = False
+    found = summarize_sweep("ice", points)["targets"]["icy"]["methods"]["fine_tune"]["turns"]
+    assert [turn["estimate"] for turn in found["area"]] == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize(
+    ("sides", "gain", "said"),
+    [
+        (("above", "above"), [0.3, 0.2], "is positive at every point: +0.25"),
+        (("above", "unclear"), [0.3, 0.2], "is positive at every point, surely at 1 of 2: +0.25"),
+        (("below", "below"), [-0.3, -0.2], "is negative at every point: -0.25"),
+        (("unclear", "unclear"), [-0.3, -0.2], "is nowhere surely above or below 0: -0.25"),
+    ],
+)
+def test_of_all_points_no_more_is_said_than_their_intervals_say(sides, gain, said):
+    points = [({"b": n}, summary(gain, side=side)) for n, side in enumerate(sides)]
+    (line,) = summarize_sweep("ice", points)["headlines"]
+    assert line.startswith(f"On icy, the area gain of fine_tune {said}")
 
 
 def test_what_a_left_out_parameter_bought_is_paired_by_seed():
@@ -294,7 +286,7 @@ def test_nothing_is_bought_where_the_whole_randomization_was_not_run():
 
 def test_nothing_is_said_of_all_points_while_some_are_missing():
     points = [({"b": n}, summary([0.3, 0.2])) for n in (0, 1)]
-    for missing, said in (([], "does not turn negative: "), (["b: 2"], "is +0.25 [no interval]")):
+    for missing, said in (([], "is nowhere surely"), (["b: 2"], "is +0.25 [no interval]")):
         (line,) = summarize_sweep("ice", points, missing)["headlines"]
         assert line.startswith(f"On icy, the area gain of fine_tune {said}")
 

@@ -15,6 +15,15 @@ def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing()
     noisy, tight = method(0.9, "no clear difference"), method(0.4, "head start")
     said = headline("icy", {"scratch": scratch, "zero_shot": noisy, "fine_tune": tight})
     assert said.startswith("On icy, fine_tune gives a head start: ")
+    # What is ahead in part and wholly below in part gives none.
+    mixed = method(-0.3, "mixed")
+    said = headline("icy", {"scratch": scratch, "fine_tune": mixed})
+    assert said.startswith(
+        "On icy no method is ahead of scratch over the whole budget; fine_tune comes closest: "
+    )
+    assert said.endswith("The verdict: mixed.")
+    said = headline("icy", {"scratch": scratch, "mixed": method(0.5, "mixed"), "tight": tight})
+    assert said.startswith("On icy, tight gives a head start: ")
     said = headline("icy", {"scratch": scratch, "zero_shot": noisy})
     assert said.startswith("On icy, zero_shot is the furthest ahead: ")
 
