@@ -9,8 +9,8 @@ from typing import Any
 
 import gymnasium
 
-from .docstring import docstring
 from .errors import HeadstartError, nearest
+from .telling import docstring
 from .world import Robot, Task, Timing, World
 
 PREFIX = "headstart/"

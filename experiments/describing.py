@@ -223,7 +223,7 @@ def _anchors(world_id: str) -> str:
         f"Scores: 1 is the return of the nominal policy ({trained}) in the nominal world, "
         f"{anchors['reference']:.1f}; 0 is that of random actions under the very shift (in the "
         f"nominal world {anchors['random']:.1f}). All over {count} episodes, seeds {first:,} on; "
-        "random and policy are returns, success is the policy's rate (nominally "
+        "return and success rate are the policy's (its rate is nominally "
         f"{_percent(measured['nominal']['success'])}), ± is half the 95 % interval over {over}, * "
         "marks a level out of its band. Levels were found on other episodes; between them a family "
         "is named by its severity, as in slow-loop/0.3. An experiment on one of these shifts, or "
@@ -232,14 +232,16 @@ def _anchors(world_id: str) -> str:
 
 
 def _families(world_id: str) -> Sheet:
-    rows: list[tuple[str, str, str, str]] = [
-        (name, family.kind, family.about, _changes(family.extreme))
-        for name, family in families(world_id).items()
-    ]
+    measured = (measurements(world_id) or {}).get("shifts", {})
+    rows: list[tuple[str, str, str, str, str]] = []
+    for name, family in families(world_id).items():
+        found = [measured.get(f"{name}/{level}") for level in LEVELS]
+        levels = ", ".join(f"{row['severity']:.3g}" for row in found if row)
+        rows.append((name, family.kind, family.about, _changes(family.extreme), levels))
     if unmodelled(world_id):
         about = "off by a fifth, in what no recommended randomization holds"
-        rows.append((UNMODELLED, "", about, ""))
-    return Sheet(("family of shifts", "kind", "about", "at severity 1"), rows)
+        rows.append((UNMODELLED, "", about, "", ""))
+    return Sheet(("family of shifts", "kind", "about", "at severity 1", "levels at"), rows)
 
 
 def _changes(changes: Mapping[str, Any]) -> str:
@@ -254,18 +256,16 @@ def _shifts(world_id: str) -> Sheet:
         family = families(world_id).get(name.partition("/")[0])
         row = measured.get(name)
         extreme = family.extreme if family else unmodelled(world_id)
-        found = ("", "", "", "", "not measured")
+        found = ("", "", "not measured")
         if row:
             outside = "" if in_band(name, row["score"]) else " *"
             mean = sum(row["returns"]) / len(row["returns"])
             # Student's t is as wide either way.
             half = (row["interval"][1] - row["interval"][0]) / 2
             score = f"{row['score']:.2f} ± {half:.2f}{outside}"
-            severity = f"{row['severity']:.3g}" if family else ""
-            random, success = f"{row['random']:.1f}", _percent(row["success"])
-            found = (severity, random, f"{mean:.1f}", success, score)
+            found = (f"{mean:.1f}", _percent(row["success"]), score)
         rows.append((name, _changes(row["changes"] if row else extreme), *found))
-    return Sheet(("shift", "changes", "severity", "random", "policy", "success", "score"), rows)
+    return Sheet(("shift", "changes", "return", "success", "score"), rows)
 
 
 def _percent(share: float) -> str:
