@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from .figures import look, name_rows, new_figure, spread, steps_axis
 
-APART = 0.02
-"""By how much lines that would lie on each other are moved apart, at most, as a share of seeds."""
+WIDER = 3.0
+"""How many points wider the first line is than the last."""
 
 
 def times(summary: Mapping[str, Any], target: str) -> Figure:
@@ -55,15 +55,16 @@ def survival(summary: Mapping[str, Any], target: str) -> Figure:
     axis.axhline(0.5, color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
     for place, (name, time) in enumerate(shown.items()):
         colour, line, marker = look(list(times).index(name))
-        apart = min(APART, 0.1 / len(shown)) * ((len(shown) - 1) / 2 - place)
-        there = [1 - waiting + apart for waiting in time["survival"]["share"]]
+        there = [1 - waiting for waiting in time["survival"]["share"]]
+        # Lines may lie on each other: each later one is thinner, so that all of them are seen.
+        width = 1.6 + WIDER * (len(shown) - 1 - place) / max(1, len(shown) - 1)
         axis.plot(
             time["survival"]["steps"],
             there,
             drawstyle="steps-post",
             color=colour,
             linestyle=line,
-            linewidth=1.9,
+            linewidth=width,
             marker=marker,
             markersize=5,
             markevery=slice(1, -1),  # where seeds arrive

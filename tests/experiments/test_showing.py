@@ -214,12 +214,13 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
 def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
     axis = figures_times.survival(summarize(load(tiny)), TARGET).axes[0]
     _, scratch, waiting, tuned = axis.lines  # the first is one half
-    # One of two from step 30 on, the other still waits at the end; lines are 0.02 apart.
+    # One of two from step 30 on, the other still waits at the end.
     assert scratch.get_xdata().tolist() == [0, 30, 100]
-    assert scratch.get_ydata() == pytest.approx([0.01, 0.51, 0.51])
-    assert (waiting.get_xdata(), waiting.get_ydata()) == ([100], [pytest.approx(0.51)])
+    assert scratch.get_ydata() == pytest.approx([0.0, 0.5, 0.5])
+    assert (waiting.get_xdata(), waiting.get_ydata()) == ([100], [pytest.approx(0.5)])
+    assert scratch.get_linewidth() > 2 * tuned.get_linewidth()  # where both are, both are seen
     assert tuned.get_xdata().tolist() == [0, 10, 30, 100]
-    assert tuned.get_ydata() == pytest.approx([-0.01, 0.49, 0.99, 0.99])
+    assert tuned.get_ydata() == pytest.approx([0.0, 0.5, 1.0, 1.0])
     assert tuned.get_drawstyle() == "steps-post"
     assert tuned.get_markevery() == slice(1, -1)  # at 10 and 30 seeds arrive
     assert axis.get_legend_handles_labels()[1] == ["scratch (1/2)", "fine_tune (2/2)"]
