@@ -9,7 +9,7 @@ import yaml
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview, run
-from headstart.experiments.running import facts
+from headstart.experiments.running import facts, plan
 from headstart.experiments.running.claims import claim
 from headstart.experiments.running.leavings import finished, settle
 from headstart.experiments.running.plan import Unit, units
@@ -133,6 +133,32 @@ def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
     assert status.read_text() == "{"
     assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
     assert json.loads(status.read_text())["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("experiment.yaml", "{a: [", "experiment.yaml' is no experiment"),
+        ("experiment.yaml", "- a", "experiment.yaml' is no experiment"),
+        ("facts.json", "{}", "lacks its facts.json"),
+    ],
+)
+def test_a_run_of_which_the_beginning_is_damaged_is_not_gone_on_with(tmp_path, file, text, said):
+    experiment = build(SMALL)
+    resolved = experiment.resolved()
+    its = plan.algorithm(experiment)
+    resolved["source"]["algorithm"] = {its.name: dict(its.settings)}
+    write_text(tmp_path / "experiment.yaml", yaml.safe_dump(resolved))
+    write_text(tmp_path / file, text)
+    with pytest.raises(HeadstartError, match=said):
+        run(SMALL, out=tmp_path, jobs=1, console=Console(file=io.StringIO()))
+    assert (tmp_path / file).read_text() == text
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(HeadstartError, match="device: unknown device 'gpu': expected cpu, cuda"):
+        run({**SMALL, "device": "gpu"}, out=tmp_path / "run", console=Console(file=io.StringIO()))
+    assert not (tmp_path / "run").exists()
 
 
 def test_going_on_with_another_commit_is_recorded_and_said(tmp_path, monkeypatch):
