@@ -116,6 +116,10 @@ def report(
         else:
             console.print(tables.render(write(directories[0])))
     else:
+        for directory in filter(sweeping.is_sweep, directories):
+            raise HeadstartError(
+                f"'{directory}' is a sweep: report one alone, or compare runs such as its points"
+            )
         out = out or Path("runs/comparison")
         console.print(compare(directories, out).table())
     console.print()

@@ -100,9 +100,10 @@ def render(summary: Mapping[str, Any]) -> Group:
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
         shown = extent(level_counts(entry))
         table.caption = Text(f"Under scores: {shown}. Under gains: 95 % interval.", style="dim")
-        for head in (*summary["keys"], "method"):
+        for key in summary["keys"]:
             # What tells points apart is never cut.
-            table.add_column(head, overflow="fold")
+            table.add_column(key.replace(".", ".\n"), overflow="fold")
+        table.add_column("method", no_wrap=True)
         measured = {head: where for head, where in COLUMNS.items() if where[0] != "returns"}
         for head in ("return,\nend", *measured):
             table.add_column(head.replace(" at ", "\nat "), justify="right", no_wrap=True)

@@ -241,6 +241,9 @@ def test_report_of_several_runs_compares_them(call, make_run):
     assert Path("twin/report.html").is_file()
     fails(call("report", "run", "./run", "--out", "both"), 2, "'run' is given twice")
     fails(call("report", "run", "both"), 2, "not a run directory")
+    Path("swept").mkdir()
+    Path("swept/sweep.yaml").write_text("name: swept\n")
+    fails(call("report", "run", "swept"), 2, "'swept' is a sweep: report one alone, or compare")
     fails(call("report", "run", "--out", "both"), 2, "--out is for a comparison of several runs")
     assert not Path("both").exists()
 
