@@ -13,11 +13,13 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .statistics import CONFIDENCE, FEWEST_SEEDS, Comparison, Interval
+from .statistics import CONFIDENCE, FEWEST_SEEDS, SURE_SEEDS, Comparison, Interval
 
 GAINS = {"jump_start": "jump-start", "asymptotic": "asymptotic gain", "area": "area gain"}
 """The gains that make the verdict, with their names in sentences."""
 LEVEL = 1 - CONFIDENCE
+OFTEN = 0.3
+"""A share of seeds that fail of which a claim from few seeds reminds."""
 
 HEAD_START = "head start"
 MIXED = "mixed"
@@ -112,6 +114,11 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
         said += f" From {verdict['basis']} no claim is made."
     elif not _claimed(verdict):
         said += f" The verdict: {verdict['word']}."
+    elif (n := gains["area"]["n"]) < SURE_SEEDS:
+        said += (
+            f" If it failed on {OFTEN:.0%} of seeds, {verdict['basis']} would show none of that in "
+            f"{(1 - OFTEN) ** n:.0%} of experiments."
+        )
     harmed = [
         f"{name} ({', '.join(GAINS[g] for g in GAINS if method['gains'][g]['side'] == 'below')})"
         for name, method in rivals.items()

@@ -4,8 +4,8 @@ from headstart.experiments.measuring.verdict import ends, headline, signed_entry
 
 
 def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing():
-    def method(area, word):
-        gain = {"estimate": area, "low": area - 0.1, "high": area + 0.1, "side": "above"}
+    def method(area, word, n=5):
+        gain = {"estimate": area, "low": area - 0.1, "high": area + 0.1, "side": "above", "n": n}
         time = {"threshold": 0.8, "median": 2_000.0, "reached": 5, "n": 5}
         verdict = {"claim": True, "word": word, "basis": "5 seeds", "warning": ""}
         gains = {"jump_start": gain, "asymptotic": gain, "area": gain}
@@ -15,6 +15,12 @@ def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing()
     noisy, tight = method(0.9, "no clear difference"), method(0.4, "head start")
     said = headline("icy", {"scratch": scratch, "zero_shot": noisy, "fine_tune": tight})
     assert said.startswith("On icy, fine_tune gives a head start: ")
+    # 0.7^5 is 0.168; of ten seeds or more nothing is added.
+    assert said.endswith(
+        " If it failed on 30% of seeds, 5 seeds would show none of that in 17% of experiments."
+    )
+    many = headline("icy", {"scratch": scratch, "fine_tune": method(0.4, "head start", 10)})
+    assert many.endswith("(medians).")
     # What is ahead in part and wholly below in part gives none.
     mixed = method(-0.3, "mixed")
     said = headline("icy", {"scratch": scratch, "fine_tune": mixed})
