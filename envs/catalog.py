@@ -175,14 +175,13 @@ def build(world_id: str, **kwargs: Any) -> World:
     """
     entry = find(world_id)
     robot, task = entry.parts()
-    return _kind(world_id)(robot, task, entry.timing, **kwargs)
+    return _kind(entry)(robot, task, entry.timing, **kwargs)
 
 
 @cache
-def _kind(world_id: str) -> type[World]:
+def _kind(entry: Entry) -> type[World]:
     """Return a class of its own for a world, so that `help` of one tells its tables."""
-    entry = find(world_id)
-    told = docstring(world_id, entry.about, *entry.parts(), entry.timing)
+    told = docstring(PREFIX + entry.id, entry.about, *entry.parts(), entry.timing)
     name = entry.id.partition("-")[0]
     return type(name, (World,), {"__doc__": told, "__module__": World.__module__})
 

@@ -29,6 +29,7 @@ from ..envs.shifts import (
     stored_anchors,
     unmodelled,
 )
+from ..envs.telling import ends
 from ..envs.world import World
 
 SHORT = 14
@@ -124,7 +125,7 @@ def exceptions() -> Sheet:
     """Return the levels that are out of their bands, and whether their intervals are too."""
     rows = []
     for world_id in WORLDS:
-        for name, row in ((measurements(world_id) or {}).get("shifts") or {}).items():
+        for name, row in _levels(world_id).items():
             if in_band(name, row["score"]):
                 continue
             level = name.partition("/")[2]
@@ -181,7 +182,7 @@ def _channels(world: World) -> Sheet:
             channel.name,
             str(channel.size),
             channel.unit,
-            f"{_bound(channel.low)} .. {_bound(channel.high)}",
+            f"{ends(channel.low)} .. {ends(channel.high)}",
             channel.about,
             ", ".join(parameter.name for parameter in channel.parameters()),
         )
@@ -232,7 +233,7 @@ def _anchors(world_id: str) -> str:
 
 
 def _families(world_id: str) -> Sheet:
-    measured = (measurements(world_id) or {}).get("shifts", {})
+    measured = _levels(world_id)
     rows: list[tuple[str, str, str, str, str]] = []
     for name, family in families(world_id).items():
         found = [measured.get(f"{name}/{level}") for level in LEVELS]
@@ -244,13 +245,19 @@ def _families(world_id: str) -> Sheet:
     return Sheet(("family of shifts", "kind", "about", "at severity 1", "levels at"), rows)
 
 
+def _levels(world_id: str) -> Mapping[str, Any]:
+    """Return what was measured of a world's shifts, by name; nothing where it was not."""
+    found: Mapping[str, Any] = (measurements(world_id) or {}).get("shifts", {})
+    return found
+
+
 def _changes(changes: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {change}" for name, change in changes.items())
 
 
 def _shifts(world_id: str) -> Sheet:
     """Return each family at its levels, and what a nominal policy keeps there, zero-shot."""
-    measured = (measurements(world_id) or {}).get("shifts", {})
+    measured = _levels(world_id)
     rows = []
     for name in shift_names(world_id):
         family = families(world_id).get(name.partition("/")[0])
@@ -270,8 +277,3 @@ def _shifts(world_id: str) -> Sheet:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _bound(end: float | tuple[float, ...]) -> str:
-    ends = (end,) if isinstance(end, (int, float)) else end
-    return "/".join(f"{value:.3g}" for value in dict.fromkeys(ends))
