@@ -308,6 +308,10 @@ class Simulation:
             body, -1, linearDamping=drag, angularDamping=drag, physicsClientId=self.client
         )
 
+    def set_fastest(self, body: int, velocity: float) -> None:
+        """Set how fast any joint of a body may turn (rad/s); PyBullet stops them at 100."""
+        bullet.changeDynamics(body, -1, maxJointVelocity=velocity, physicsClientId=self.client)
+
     def set_gravity(self, gravity: float) -> None:
         """Set the acceleration of free fall (m/s^2, downwards)."""
         bullet.setGravity(0.0, 0.0, -gravity, physicsClientId=self.client)

@@ -17,6 +17,15 @@ from .simulation import Simulation
 NOT_RESET = "a world steps only after a reset: call reset() first"
 CLOSED = "the world is closed: make another"
 
+AIR_DRAG = Parameter(
+    "air_drag",
+    "1/s",
+    0.04,
+    0.0,
+    0.1,
+    "share of its speed that a link loses a second, times 1 + speed (in m/s and in rad/s)",
+)
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -111,16 +120,7 @@ class Robot(Part):
         """Put gravity in force."""
         self.simulation.set_gravity(gravity)
 
-    @applies(
-        Parameter(
-            "air_drag",
-            "1/s",
-            0.04,
-            0.0,
-            0.1,
-            "share of its speed that a link loses a second, times 1 + speed (in m/s and in rad/s)",
-        )
-    )
+    @applies(AIR_DRAG)
     def set_drag(self, air_drag: float) -> None:
         """Set what PyBullet takes of all speeds, unless told not to."""
         self.simulation.set_drag(self.body, air_drag)

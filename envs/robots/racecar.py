@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,11 +14,11 @@ from ..parameters import Parameter, applies
 from ..ranging import Rays, Surroundings
 from ..sensing import Channel, Command
 from ..simulation import Simulation
-from ..world import Robot
+from ..world import AIR_DRAG, Robot
 from .racecar_plan import WHEELBASE, Plan, inspect, stretched
 
 STEERING = 0.4189  # rad, F1TENTH's limit either way
-TOP_SPEED = 8.0  # m/s, the fastest that can be commanded; PyBullet stops joints at 100 rad/s, 5 m/s
+TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
 FREE_SPEED = 12.0  # m/s, where the motors have no torque left to give
 FORCE = 40.0  # N, that the motors put on the road at standstill, and when they brake
 SERVO = 10.0  # N m, the URDF's limit
@@ -65,7 +66,7 @@ class Racecar(Robot):
             "m/s",
             0.0,
             TOP_SPEED,
-            "speed of the wheels' rims; no joint turns faster than 100 rad/s here: 5 m/s",
+            "speed of the wheels' rims",
             rest=0.0,
         ),
     )
@@ -88,6 +89,7 @@ class Racecar(Robot):
         simulation.ignore_contact(self.body, [-1, *(set(links.values()) - set(wheels))], ground)
         self._rays = _rays(self._plan)
         self._edges = self._rays.reach[BEAMS:]
+        simulation.set_fastest(self.body, 2.0 * FREE_SPEED / self._plan.radius)
         masses = {link: simulation.nominal(self.body, link).mass for link in (-1, *links.values())}
         self._bare_mass = sum(masses.values()) - masses[links["chassis_inertia"]]
         self._mass = self._gravity = self._resistance = 0.0
@@ -152,6 +154,11 @@ class Racecar(Robot):
     ) -> None:
         """Set how the servo follows its command."""
         self._gain, self._offset, self._rate = steering_gain, steering_offset, steering_rate
+
+    @applies(replace(AIR_DRAG, nominal=0.0))
+    def set_drag(self, air_drag: float) -> None:
+        """Set the drag of the air, of which a car so small and slow feels next to nothing."""
+        super().set_drag(air_drag)
 
     def set_gravity(self, gravity: float) -> None:
         """Put gravity in force; rolling resistance grows with weight."""
