@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..parameters import Parameter
+from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
+from ..world import AIR_DRAG
 from .racecar import OBSERVATION_DELAY, STEERING, Racecar
 
 TOP_SPEED = 1.5  # m/s, either way
@@ -63,6 +64,11 @@ class ParkingCar(Racecar):
         Racecar.commands[0],
         Command("speed", "m/s", -TOP_SPEED, TOP_SPEED, "speed of the wheels' rims"),
     )
+
+    @applies(AIR_DRAG)
+    def set_drag(self, air_drag: float) -> None:
+        """Set the drag of the air, nominally PyBullet's own as most robots feel: 2 N at 1.5 m/s."""
+        super().set_drag(air_drag)
 
     def _pull(self, command: float, speed: float) -> tuple[float, float]:
         """Return the wheels' speed (m/s) and the greatest force (N): mirrored when it reverses.
