@@ -18,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from .config import LEAVE_ONE_OUT, ConfigError, Experiment, build, put
+from .measuring.sweeping import is_budget
 from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
@@ -51,6 +52,8 @@ class SweepResult:
 
 def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
     """Return the points of a sweep, in the order of its values, the last key's running fastest.
+
+    A target's budget of 0 is no point of its own: it is where the curves of the others begin.
 
     Raises:
         ConfigError: an experiment that is not valid at some point, or a key that leads nowhere.
@@ -128,7 +131,25 @@ def write(directory: Path) -> dict[str, Any]:
             missing.append(_named(point.values))
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
-    return sweeps.write(experiment.name, ran, directory, missing)
+    return sweeps.write(experiment.name, _with_beginnings(experiment, ran), directory, missing)
+
+
+def _with_beginnings(
+    experiment: Experiment, ran: Sequence[tuple[Mapping[str, Any], Path]]
+) -> list[tuple[Mapping[str, Any], Path]]:
+    """Return also the points whose budget in a target is 0, each with a run whose curves show it.
+
+    That is the run of the largest budget among those whose other swept value is the same.
+    """
+    every = list(ran)
+    for key, listed in experiment.sweep.items():
+        begun: dict[str, tuple[Mapping[str, Any], Path]] = {}
+        if is_budget(key) and 0 in listed:
+            for values, place in sorted(every, key=lambda point: -point[0][key]):
+                start = {**values, key: 0}
+                begun.setdefault(_named(start), (start, place))
+        every = [*begun.values(), *every]
+    return every
 
 
 def _stored(directory: Path) -> tuple[Experiment, list[Point]]:
@@ -160,7 +181,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
 def _values(experiment: Experiment, key: str, values: Any, where: str) -> list[tuple[Any, Any]]:
     """Return what is shown and what is set for each value of a key."""
     if values != LEAVE_ONE_OUT:
-        return [(value, value) for value in values]
+        return [(value, value) for value in values if not (is_budget(key) and value == 0)]
     drawn = experiment.source.randomization
     if len(drawn) < 2:
         raise ConfigError(f"{where}: sweep.{key}: {LEAVE_ONE_OUT} needs a randomization of several")

@@ -72,6 +72,39 @@ def on_axis(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else str(value)
 
 
+def is_budget(key: str) -> bool:
+    """Return whether a swept key is the budget of a target, or of all (`targets.*.steps`)."""
+    return re.fullmatch(r"targets\.[^.]+\.steps", key) is not None
+
+
+def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a point's summary; where its budget in a target is 0, of what stood at step 0.
+
+    `summary` is then that of a longer run, whose curves begin there.
+    """
+    untrained = [
+        key.split(".")[1] for key, value in values.items() if is_budget(key) and value == 0
+    ]
+    targets = dict(summary["targets"])
+    for name in targets if "*" in untrained else untrained:
+        methods = {m: _first(found) for m, found in targets[name]["methods"].items()}
+        targets[name] = {**targets[name], "averaged": "step 0", "methods": methods}
+    return {**summary, "targets": targets}
+
+
+def _first(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's entries with those at step 0 in place of those over the whole budget."""
+    begun = {
+        part: method[part] and dict.fromkeys(metrics, method[part][first])
+        for part, metrics, first in (
+            ("scores", SCORES, "start"),
+            ("returns", ("start", "end"), "start"),
+            ("gains", GAINS, "jump_start"),
+        )
+    }
+    return {**method, **begun}
+
+
 @dataclass(frozen=True)
 class Turn:
     """A place where a gain changes its sign, with a 95 % interval, and the sign after it."""

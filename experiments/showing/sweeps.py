@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..measuring.loading import load
 from ..measuring.summary import summarize
-from ..measuring.sweeping import SCORES, summarize_sweep
+from ..measuring.sweeping import SCORES, at_the_start, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw, level_counts
@@ -47,7 +47,10 @@ def write(
     in words the points that have not.
     """
     runs = [load(path) for _, path in ran]
-    points = [(values, summarize(run)) for (values, _), run in zip(ran, runs, strict=True)]
+    points = [
+        (values, at_the_start(values, summarize(run)))
+        for (values, _), run in zip(ran, runs, strict=True)
+    ]
     summary = summarize_sweep(name, points, missing)
     places = {str(dict(values)): path.relative_to(directory).as_posix() for values, path in ran}
     folders = [places[str(values)] for values in summary["points"]]

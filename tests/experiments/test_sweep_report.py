@@ -4,6 +4,9 @@ import io
 import json
 
 import pytest
+import yaml
+from headstart.experiments import sweeping
+from headstart.experiments.config import build
 from headstart.experiments.showing import figures_sweep, formats, sweeps
 from rich.console import Console
 
@@ -80,3 +83,36 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
     end = found["targets"]["tired-arm"]["methods"]["scratch"]["returns"]["end"][0]["estimate"]
     page = (tmp_path / "report.html").read_text()
     assert f"<td>{formats.number(end)}<small>" in page
+
+
+@pytest.mark.parametrize("key", ["targets.tired-arm.steps", "targets.*.steps"])
+def test_a_budget_of_0_is_where_the_curves_begin(tmp_path, key):
+    experiment = {
+        "name": "budgets",
+        "source": {"world": "headstart/PandaReach-v0", "steps": 1_000},
+        "targets": {name: {"steps": 10_000} for name in ("tired-arm", "long-tool")},
+        "methods": ["scratch", "fine_tune"],
+        "evaluation": {"every": 2_000},
+        "sweep": {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]},
+    }
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+    places = sweeping.places(tmp_path)
+    assert list(places) == [
+        f"{key}: {steps}, source.steps: {source}"
+        for steps in (30_000, 60_000)
+        for source in (1_000, 2_000)
+    ]
+    for place in places.values():
+        build_run(place, methods=("scratch", "fine_tune"))
+    found = sweeping.write(tmp_path)
+    assert found["axes"] == {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]}
+    assert found["points"][:2] == [{key: 0, "source.steps": n} for n in (1_000, 2_000)]
+    tired = found["targets"]["tired-arm"]["methods"]["fine_tune"]
+    assert tired["returns"]["end"][0] == tired["returns"]["start"][2]
+    assert tired["gains"]["area"][0] == tired["gains"]["jump_start"][2]
+    assert tired["returns"]["end"][2] != tired["returns"]["start"][2]
+    other = found["targets"]["long-tool"]["methods"]["fine_tune"]["returns"]
+    assert (other["end"][0] == other["start"][0]) == (key == "targets.*.steps")
+    # It leads to the report of the largest budget that there is.
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("02-60000-1000/report.html") < page.index("00-30000-1000/report.html")
