@@ -95,7 +95,8 @@ def run(
         cli.console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
         failed += len(result.failed)
     if failed:
-        cli.errors.print(f"[red]{failed} units failed[/]; the same command tries again")
+        units = f"{failed} unit{'s' * (failed != 1)}"
+        cli.errors.print(f"[red]{units} failed[/]; the same command tries again")
         raise typer.Exit(1)
 
 

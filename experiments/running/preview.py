@@ -39,11 +39,45 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What is left to do: units of all units, their training steps, and seconds of one core."""
+
+    left: int = 0
+    units: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        """Return both together."""
+        return Work(
+            self.left + other.left,
+            self.units + other.units,
+            self.steps + other.steps,
+            self.seconds + other.seconds,
+        )
+
+    def told(self, processes: int) -> str:
+        """Say how much it is, and how long it takes so many processes."""
+        # The source policies come first, and what is left over at the end has cores to itself.
+        processes = max(1, min(processes, self.left))
+        minutes = round(self.seconds / processes / 60)
+        return (
+            f"{self.left} of {self.units} units and {self.steps:,} training steps to do: "
+            f"{f'about {minutes} min' if minutes else 'less than a minute'} on {processes} "
+            f"process{'es' * (processes != 1)}"
+        )
+
+
+@dataclass
 class Known:
-    """What points of a sweep share: paces by what they follow from, and keys of source policies."""
+    """What points of a sweep share: paces by what they follow from, and keys of source policies.
+
+    `work` is what is left to do at the points seen so far.
+    """
 
     paces: dict[str, Pace] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
+    work: Work = Work()
 
 
 @dataclass(frozen=True)
@@ -206,16 +240,14 @@ def preview(
     yield table
     if kept:
         yield f"{len(kept)} of the source policies will be in the cache and need not be trained."
-    seconds = sum(line.seconds(pace) for line in found)
-    steps = sum(line.left * line.steps for line in found)
-    left = sum(line.left for line in found)
-    # The source policies come first, and what is left over at the end has cores to itself.
-    processes = max(1, min(jobs, left))
-    minutes = round(seconds / processes / 60)
+    work = Work(
+        sum(line.left for line in found),
+        sum(line.units for line in found),
+        sum(line.left * line.steps for line in found),
+        sum(line.seconds(pace) for line in found),
+    )
+    known.work += work
     yield (
-        f"{left} of {sum(line.units for line in found)} units and {steps:,} training steps to do "
-        f"in {directory}, {1 / pace.step:,.0f} steps/s: "
-        f"{f'about {minutes} min' if minutes else 'less than a minute'} on {processes} "
-        f"process{'es' * (processes != 1)}. Longer, where episodes get longer with training. "
-        "Nothing was run or written."
+        f"In {directory}: {work.told(jobs)}, {1 / pace.step:,.0f} steps/s. Longer, where episodes "
+        "get longer with training. Nothing was run or written."
     )

@@ -102,16 +102,16 @@ def test_what_would_run_leaves_out_what_is_in_the_cache(here):
     execute("one")
     told = [part for part in preview(SMALL, out="two") if isinstance(part, str)]
     assert told[0] == "1 of the source policies will be in the cache and need not be trained."
-    assert told[1].startswith("3 of 4 units and 0 training steps to do")
+    assert told[1].startswith("In two: 3 of 4 units and 0 training steps to do")
     shutil.rmtree(here / ".kept")
-    assert list(preview(SMALL, out="two"))[1].startswith("4 of 4 units and 64 ")
+    assert list(preview(SMALL, out="two"))[1].startswith("In two: 4 of 4 units and 64 ")
 
 
 def test_points_of_a_sweep_train_what_they_share_once(here):
     swept = {**SMALL, "sweep": {f"targets.{next(iter(SMALL['targets']))}.steps": [64, 128]}}
     told = [part for part in preview(swept, out="two") if isinstance(part, str)]
-    first, second = told[1], told[-1]
-    assert [first.split(" units")[0], second.split(" units")[0]] == ["4 of 4", "3 of 4"]
+    counts = [told[at].split(" units")[0].split(": ")[-1] for at in (1, -2, -1)]
+    assert counts == ["4 of 4", "3 of 4", "7 of 8"]
     assert told[3] == "1 of the source policies will be in the cache and need not be trained."
 
 

@@ -125,8 +125,12 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(call, here):
 def test_a_dry_run_of_a_sweep_measures_the_pace_once(call, here, monkeypatch):
     measured = []
     monkeypatch.setattr(previewing, "measure", lambda found: measured.append(found) or Pace(1, 1))
-    assert call("run", "tiny.yaml", "--dry-run", "--set", "sweep={source.steps: [64, 128]}")[0] == 0
+    swept = "sweep={source.steps: [64, 128]}"
+    code, out, _ = call("run", "tiny.yaml", "--dry-run", "--set", swept)
+    assert code == 0
     assert len(measured) == 1
+    # As above, and once more with sources of 128 steps.
+    assert "All points: 16 of 16 units and 640 training steps to do" in " ".join(out.split())
     swept = "sweep={source.algorithm: [{ppo: {worlds: 2, n_steps: 32, batch_size: 32}}, sac]}"
     assert call("run", "tiny.yaml", "--dry-run", "--set", swept)[0] == 0
     assert len(measured) == 3

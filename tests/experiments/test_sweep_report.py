@@ -6,7 +6,6 @@ import json
 import pytest
 import yaml
 from headstart.experiments import sweeping
-from headstart.experiments.config import build
 from headstart.experiments.showing import figures_sweep, formats, sweeps
 from rich.console import Console
 
