@@ -43,7 +43,7 @@ EXPERIMENT = {
         "fine_tune",
         {"feature_reuse": {"freeze": ["features"]}},
     ],
-    "seeds": [0, 1, 2],
+    "seeds": [0, 1, 2, 3, 4],
     "evaluation": {"every": 2_000, "episodes": 20, "threshold": 0.8},
 }
 
