@@ -111,7 +111,7 @@ STEPS: dict[str, Budget] = {
     "headstart/KukaReach-v0": Budget(150_000, 150_000),
     "headstart/PandaPush-v0": Budget(400_000, 800_000, goes_on=True),
     "headstart/RacecarTrack-v0": Budget(150_000, 600_000, goes_on=True),
-    "headstart/RacecarAvoid-v0": Budget(250_000, 700_000, goes_on=True),
+    "headstart/RacecarAvoid-v0": Budget(400_000, 700_000, goes_on=True),
     "headstart/RacecarPark-v0": Budget(400_000, 1_000_000, goes_on=True),
     "headstart/Hopper-v0": Budget(600_000, 600_000),
     "headstart/HalfCheetah-v0": Budget(600_000, 1_000_000, goes_on=True),
