@@ -112,6 +112,9 @@ def report(
         if out is not None:
             raise HeadstartError("--out is for a comparison of several runs; this is only one")
         if sweeping.is_sweep(directories[0]):
+            for place in sweeping.places(directories[0]).values():
+                if (place / "experiment.yaml").exists():
+                    write(place)
             console.print(sweeps.render(sweeping.write(directories[0])))
         else:
             console.print(tables.render(write(directories[0])))

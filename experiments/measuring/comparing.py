@@ -74,10 +74,7 @@ def add_total_time(run: Run, methods: dict[str, Entry]) -> None:
     seed of scratch does not reach the threshold, its time is at least the budget, and K* at most
     what the budget gives.
     """
-    cost, targets = (
-        float(run.experiment["source"].get("steps") or 0),
-        len(run.experiment["targets"]),
-    )
+    cost, targets = float(run.source_steps), len(run.experiment["targets"])
     base = methods.get(BASELINE, {}).get("time_to_threshold")
     for name, method in methods.items():
         time = method["time_to_threshold"]

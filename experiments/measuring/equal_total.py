@@ -48,12 +48,18 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
         assert comparison is not None  # both sides have finished trials
         compared[name] = comparison
     adjusted = holm([comparison.p for comparison in compared.values()])
+    if not compared:
+        return found
+    had = run.source_steps + max(t.steps[-1] for m in run.methods for t in run.done(target, m))
+    as_many = "as many as source and target had"
+    if had != longer.steps[-1]:
+        as_many = f"where source and target had {had:,}"
     for (name, comparison), p in zip(compared.items(), adjusted, strict=True):
         found["against"][name] = gain_entry(comparison, p)
         unit = "source policy" if source_seeds(run, name) else "seed"
         found["sentences"].append(
             f"{name} ends at {signed(comparison.difference)} against scratch with "
-            f"{longer.steps[-1]:,.0f} steps in the target, as many as source and target had"
+            f"{longer.steps[-1]:,.0f} steps in the target, {as_many}"
             f"{few_seeds(comparison.difference.n, unit)}."
         )
     return found

@@ -36,13 +36,17 @@ def fairness(run: Run) -> list[dict[str, Any]]:
 
 
 def _budgets(run: Run) -> dict[str, Any]:
-    spent = {}
+    spent, lacking = [], []
     for target in run.experiment["targets"]:
         ends = {t.steps[-1] for m in run.methods for t in run.done(target, m)}
         if ends:
-            spent[target] = f"{max(ends):,} steps on {target}"
-    said = f"All methods had the same target budget: {', '.join(spent.values())}."
-    return _fact(bool(spent), said if spent else "No trial has finished.")
+            spent.append(f"{max(ends):,} steps on {target}")
+        lacking += [f"{m} on {target}" for m in run.methods if not run.done(target, m)]
+    if not spent:
+        return _fact(False, "No trial has finished.")
+    said = f"All methods had the same target budget: {', '.join(spent)}"
+    none = f"; no trial has finished of {', '.join(lacking)}" if lacking else ""
+    return _fact(not lacking, f"{said}{none}.")
 
 
 def _evaluations(run: Run) -> dict[str, Any]:
@@ -87,12 +91,11 @@ def _source_steps(run: Run) -> dict[str, Any]:
     users = [name for name in run.methods if uses_source(run, name)]
     if not users:
         return _fact(True, "No method used a source.")
-    steps = run.experiment["source"].get("steps") or 0
     targets = run.experiment["targets"]
     beside = [name for name in run.longer if all(run.done(target, name) for target in targets)]
     return _fact(
         bool(beside),
-        f"{', '.join(users)} had {steps:,} source steps that {BASELINE} had not; curves and times "
+        f"{', '.join(users)} had {run.source_steps:,} source steps that {BASELINE} had not; curves and times "
         "count target steps only, total time and break-even add the source's"
         + (f", and {', '.join(beside)} had as many in the target." if beside else "."),
     )
@@ -149,11 +152,16 @@ def _tuning(run: Run) -> dict[str, Any]:
 
 
 def _baselines(run: Run) -> dict[str, Any]:
-    lacking = [name for name in ALWAYS_BESIDE if name not in run.methods]
+    targets = run.experiment["targets"]
+    lacking = [
+        name
+        for name in ALWAYS_BESIDE
+        if name not in run.methods or not all(run.done(target, name) for target in targets)
+    ]
     there = ", ".join(ALWAYS_BESIDE)
     return _fact(
         not lacking,
-        f"Baselines absent: {', '.join(lacking)}."
+        f"Baselines absent, or without a finished trial on a target: {', '.join(lacking)}."
         if lacking
         else f"The baselines {there} stand beside the others.",
     )

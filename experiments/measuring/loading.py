@@ -121,6 +121,12 @@ class Run:
         return {int(seed): int(source_seed(seeds, policies, seed)) for seed in seeds}
 
     @property
+    def source_steps(self) -> int:
+        """The steps that the source policies took: whole rollouts, so often more than asked for."""
+        taken = [trial.steps[-1] for trial in self.sources if trial.state == "done"]
+        return max(taken, default=int(self.experiment["source"].get("steps") or 0))
+
+    @property
     def failures(self) -> list[Trial]:
         """Sources and trials that have no usable curve."""
         return [trial for trial in (*self.sources, *self.trials) if trial.state != "done"]

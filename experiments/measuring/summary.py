@@ -57,7 +57,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "fairness": fairness(run),
         "source": {
             "world": run.experiment["source"].get("world"),
-            "steps": run.experiment["source"].get("steps"),
+            "steps": run.source_steps,
             "bundle": run.experiment["source"].get("bundle"),
             "anchors": dict(zip(("random", "reference", "origin"), scale, strict=True))
             if scale

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,7 +102,7 @@ def _first(method: Mapping[str, Any]) -> dict[str, Any]:
             ("gains", GAINS, "jump_start"),
         )
     }
-    return {**method, **begun}
+    return {**method, **begun, "converged": None}
 
 
 @dataclass(frozen=True)
@@ -231,8 +231,10 @@ def _target(
 
 
 def _part(method: Mapping[str, Any] | None, part: str, metric: str) -> Entry | None:
-    inner = (method or {}).get(part) or {}
-    return inner.get(metric)
+    if method is None or not method.get(part):
+        return None
+    found: Entry | None = method[part].get(metric)
+    return {**found, "converged": method["converged"]} if found and metric == "end" else found
 
 
 def _scale(target: Mapping[str, Any]) -> float:
@@ -387,12 +389,35 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
             f"A score of 1 is, {where}, the best that any method reached there: scores say "
             "who is ahead at a point, not that one point is as hard as another."
         )
+    if any(turns for target in swept["targets"].values() for turns in _all_turns(target)):
+        found.append(
+            "Where a gain turns is read from straight lines between points: its interval holds the "
+            "variation of seeds, not how the gain may bend there, which only closer points show."
+        )
     failures = sum(len(summary["failures"]) for _, summary in points)
     if failures:
         found.append(
             f"{failures} sources and trials have no usable curve; see the points' reports."
         )
-    return found
+    return found + _unfair(points)
+
+
+def _all_turns(target: Mapping[str, Any]) -> Iterator[Entry]:
+    """Yield the places where a gain of any method on a target turns."""
+    for method in target["methods"].values():
+        for turned in method["turns"].values():
+            yield from turned or []
+
+
+def _unfair(points: Points) -> list[str]:
+    """Return what was not fair in comparing methods, and at how many points."""
+    counts = Counter(
+        fact["text"] for _, summary in points for fact in summary["fairness"] if not fact["holds"]
+    )
+    return [
+        text if count == len(points) else f"At {count} of {len(points)} points: {text}"
+        for text, count in counts.items()
+    ]
 
 
 def _averaged(targets: Sequence[str], points: Points) -> list[str]:

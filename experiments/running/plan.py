@@ -10,6 +10,7 @@ from ...agents import bundle as bundles
 from ...agents import learner, shipped
 from ...agents.algorithms import Algorithm, resolve
 from ...agents.spaces import difference
+from ...agents.training import boundaries
 from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
@@ -63,9 +64,17 @@ def units(experiment: Experiment) -> list[Unit]:
 
 
 def budget(experiment: Experiment, target: str, method: Method) -> int:
-    """Return the target steps of a method: the target's, and the source's where it adds them."""
+    """Return the target steps of a method: the target's, and the source's where it adds them.
+
+    Of the source's those that it takes, in whole rollouts.
+    """
     steps = experiment.targets[target].steps
-    return steps + experiment.source.steps * adds_source_steps(method)
+    return steps + taken(experiment, experiment.source.steps) * adds_source_steps(method)
+
+
+def taken(experiment: Experiment, steps: int) -> int:
+    """Return how many steps a budget takes, in whole rollouts."""
+    return max(boundaries([steps], algorithm(experiment).rollout))
 
 
 def adds_source_steps(method: Method) -> bool:

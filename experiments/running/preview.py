@@ -16,7 +16,7 @@ from rich.table import Table
 from ...agents import bundle as bundles
 from ...agents.evaluation import Evaluator
 from ...agents.learner import create
-from ...agents.training import boundaries, evaluation_steps, train
+from ...agents.training import evaluation_steps, train
 from ...envs.errors import HeadstartError
 from ...transfer.randomization import randomized
 from ..config import Experiment
@@ -107,16 +107,11 @@ def lines(experiment: Experiment, done: Collection[str]) -> list[Line]:
             name.removeprefix("trials/"),
             len(units),
             sum(unit.path not in done for unit in units),
-            _taken(experiment, units[0].steps),
+            plan.taken(experiment, units[0].steps),
             _episodes(experiment, name, units[0]),
         )
         for name, units in groups.items()
     ]
-
-
-def _taken(experiment: Experiment, steps: int) -> int:
-    """Return how many steps a budget takes, in whole rollouts."""
-    return max(boundaries([steps], plan.algorithm(experiment).rollout))
 
 
 def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:

@@ -44,8 +44,7 @@ def _source(run: Run) -> str:
     users = [name for name in run.methods if uses_source(run, name)]
     if not users:
         return f"No source policy was used. {_algorithm(run)}"
-    done = [trial for trial in run.sources if trial.state == "done"]
-    steps = formats.steps(done[0].steps[-1] if done else source.get("steps"))
+    steps = formats.steps(run.source_steps)
     world = _code(source["world"]) + _options(source)
     bundle = source.get("bundle")
     if bundle:

@@ -82,7 +82,7 @@ def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:
     yield "method", trial.method
     # Seeds are names, not quantities: as text they get a box each to choose by.
     yield "seed", str(trial.seed)
-    yield "source_steps", (source.get("steps") or 0) if learned else 0
+    yield "source_steps", run.source_steps if learned else 0
     yield "randomized", bool(learned and source.get("randomization"))
     yield "target_steps", (run.experiment["targets"][trial.target] or {}).get("steps") or 0
     for entry in run.experiment["methods"]:

@@ -19,7 +19,7 @@ from ..measuring.sweeping import SCORES, at_the_start, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw, level_counts
-from .formats import brackets, brief, extent
+from .formats import UNFINISHED, brackets, brief, extent
 from .pages import page
 
 COLUMNS = {
@@ -31,7 +31,7 @@ COLUMNS = {
     "area gain": ("gains", "area"),
 }
 """The columns of a sweep's table: kind and metric by their heads."""
-MEASURED = ("estimate", "low", "high", "n", "kind")
+MEASURED = ("estimate", "low", "high", "n", "kind", "converged")
 """What sweep.csv has of each entry; `kind` tells a range of seeds from an interval."""
 
 
@@ -69,6 +69,7 @@ def write(
         facts=runs[0].facts,
         columns=COLUMNS,
         extents={name: extent(over) for name, over in counts.items()},
+        unconverged={name: unfinished(found) for name, found in summary["targets"].items()},
         brackets=brackets(summary["shared"], chain.from_iterable(counts.values())),
     )
     write_text(directory / "report.html", made)
@@ -92,7 +93,7 @@ def rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                                 "target": target,
                                 "method": method,
                                 "metric": f"{kind.removesuffix('s')} {metric}",
-                                **{key: part[key] for key in MEASURED},
+                                **{key: part.get(key) for key in MEASURED},
                             }
 
 
@@ -102,7 +103,8 @@ def render(summary: Mapping[str, Any]) -> Group:
     for target, entry in summary["targets"].items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
         shown = extent(level_counts(entry))
-        table.caption = Text(f"Under scores: {shown}. Under gains: 95 % interval.", style="dim")
+        under = f"Under scores: {shown}. Under gains: 95 % interval."
+        table.caption = Text(f"{under} {UNFINISHED}" if unfinished(entry) else under, style="dim")
         for key in summary["keys"]:
             # What tells points apart is never cut.
             table.add_column(key.replace(".", ".\n"), overflow="fold")
@@ -124,14 +126,27 @@ def render(summary: Mapping[str, Any]) -> Group:
 def _returns(start: Mapping[str, Any] | None, end: Mapping[str, Any] | None) -> Text:
     if start is None or end is None:
         return Text("–", style="dim")
-    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}")
+    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}{_star(end)}")
+
+
+def _star(part: Mapping[str, Any]) -> str:
+    return "*" * (part.get("converged") is False)
+
+
+def unfinished(target: Mapping[str, Any]) -> bool:
+    """Return whether any method's end on a target is one that has not converged."""
+    return any(
+        part is not None and part["converged"] is False
+        for found in target["methods"].values()
+        for part in found["returns"]["end"]
+    )
 
 
 def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
     if part is None:
         return Text("–", style="dim")
     sign = "+" if kind == "gains" else ""
-    said = f"{part['estimate']:{sign}.2f}"
+    said = f"{part['estimate']:{sign}.2f}{_star(part)}"
     if part["low"] is not None and part["high"] is not None:
         said += f"\n{ends(part, f'{sign}.2f').strip('()')}"
     style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")

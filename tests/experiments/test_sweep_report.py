@@ -44,7 +44,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     assert "there are fewer than 10 seeds" in page
     assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
     header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
-    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n,kind"])
+    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n,kind,converged"])
     # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
     assert len(lines) == len(values) * (3 * 5 + 2 * 3)
     console = Console(file=io.StringIO(), width=160)
@@ -107,11 +107,13 @@ def test_a_budget_of_0_is_where_the_curves_begin(tmp_path, key):
     assert found["axes"] == {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]}
     assert found["points"][:2] == [{key: 0, "source.steps": n} for n in (1_000, 2_000)]
     tired = found["targets"]["tired-arm"]["methods"]["fine_tune"]
-    assert tired["returns"]["end"][0] == tired["returns"]["start"][2]
+    begun = {**tired["returns"]["start"][2], "converged": None}
+    assert tired["returns"]["end"][0] == begun
     assert tired["gains"]["area"][0] == tired["gains"]["jump_start"][2]
-    assert tired["returns"]["end"][2] != tired["returns"]["start"][2]
+    assert tired["returns"]["end"][2]["per_seed"] != begun["per_seed"]
     other = found["targets"]["long-tool"]["methods"]["fine_tune"]["returns"]
-    assert (other["end"][0] == other["start"][0]) == (key == "targets.*.steps")
+    same = other["end"][0]["per_seed"] == other["start"][0]["per_seed"]
+    assert same == (key == "targets.*.steps")
     # It leads to the report of the largest budget that there is.
     page = (tmp_path / "report.html").read_text()
     assert page.index("02-60000-1000/report.html") < page.index("00-30000-1000/report.html")

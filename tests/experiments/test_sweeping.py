@@ -133,7 +133,7 @@ def summary(gain, end=0.5, side="unclear", reference=1.0):
     gains = {"jump_start": entry(*gain), "asymptotic": entry(*gain)}
     gains["area"] = entry(*gain, side=side)
     returns = {"start": entry(end, end), "end": entry(end, end + 2)}
-    method = {"scores": scores, "gains": gains, "returns": returns}
+    method = {"scores": scores, "gains": gains, "returns": returns, "converged": True}
     anchors = {"random": {"return": 0.0}, "reference": {"return": reference, "origin": "given"}}
     target = {"anchors": anchors, "methods": {"fine_tune": method}, "scored": True}
     target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
@@ -143,6 +143,7 @@ def summary(gain, end=0.5, side="unclear", reference=1.0):
         "methods": ["fine_tune"],
         "targets": {"icy": target},
         "failures": [],
+        "fairness": [{"holds": True, "text": "All had the same budget."}],
     }
 
 
@@ -289,6 +290,28 @@ def test_nothing_is_said_of_all_points_while_some_are_missing():
     for missing, said in (([], "is nowhere surely"), (["b: 2"], "is +0.25 [no interval]")):
         (line,) = summarize_sweep("ice", points, missing)["headlines"]
         assert line.startswith(f"On icy, the area gain of fine_tune {said}")
+
+
+def test_a_sweep_says_what_was_unfair_at_its_points_and_what_its_turns_rest_on():
+    points = [({"b": n}, summary([1 - 2 * n, 1 - 2 * n])) for n in (0, 1)]
+    few, lost = "Every evaluation is 10 episodes.", "1 of 9 runs has no usable curve."
+    for number, (_, point) in enumerate(points):
+        point["fairness"].append({"holds": False, "text": few})
+        point["fairness"].append({"holds": bool(number), "text": lost})
+    notes = summarize_sweep("ice", points)["notes"]
+    assert notes[-2:] == [few, f"At 1 of 2 points: {lost}"]
+    assert notes[-3].startswith("Where a gain turns is read from straight lines")
+    steady = [({"b": n}, summary([0.3, 0.3])) for n in (0, 1)]
+    assert len(summarize_sweep("ice", steady)["notes"]) == 1
+
+
+def test_the_end_of_a_point_tells_whether_it_has_converged():
+    points = [({"b": n}, summary([0.3, 0.2])) for n in (0, 1)]
+    points[1][1]["targets"]["icy"]["methods"]["fine_tune"]["converged"] = False
+    found = summarize_sweep("ice", points)["targets"]["icy"]["methods"]["fine_tune"]
+    for kind in ("scores", "returns"):
+        assert [end["converged"] for end in found[kind]["end"]] == [True, False]
+        assert all("converged" not in start for start in found[kind]["start"])
 
 
 @pytest.mark.parametrize(
