@@ -95,8 +95,8 @@ def _source_steps(run: Run) -> dict[str, Any]:
     beside = [name for name in run.longer if all(run.done(target, name) for target in targets)]
     return _fact(
         bool(beside),
-        f"{', '.join(users)} had {run.source_steps:,} source steps that {BASELINE} had not; curves and times "
-        "count target steps only, total time and break-even add the source's"
+        f"{', '.join(users)} had {run.source_steps:,} source steps that {BASELINE} had not; curves "
+        "and times count target steps only, total time and break-even add the source's"
         + (f", and {', '.join(beside)} had as many in the target." if beside else "."),
     )
 

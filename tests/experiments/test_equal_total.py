@@ -115,3 +115,23 @@ def test_what_is_lost_of_it_is_said_and_without_it_nothing_is_fair(root):
     assert not fact["holds"]
     assert "scratch_total" not in fact["text"]
     assert any("No trial of scratch_total" in note for note in summary["targets"][TARGET]["notes"])
+
+
+def test_what_the_source_policies_took_counts_and_not_what_was_asked_for(root):
+    for seed in range(3):
+        place = root / "source" / "randomized" / f"seed-{seed}"
+        write_trial(place, [0, 50_000, 104_000], returns(0.0, 0.5, 1.0))
+        place = root / "trials" / TARGET / "fine_tune" / f"seed-{seed}"
+        write_trial(place, [0, 30_000, 60_000], returns(0.9, 0.9, 0.9))
+    run = load(root)
+    assert run.experiment["source"]["steps"] == 100_000
+    summary = summarize(run)
+    assert summary["source"]["steps"] == 104_000
+    assert any("had 104,000 source steps" in fact["text"] for fact in summary["fairness"])
+    target = summary["targets"][TARGET]
+    total = target["methods"]["fine_tune"]["total_time"]
+    assert total["in_full"]["median"] == 104_000
+    # Scratch never gets there: 60,000 steps at least, which fine_tune saves.
+    assert total["break_even"] == {"targets": pytest.approx(104 / 60), "at_most": True}
+    [said] = target["equal_total"]["scratch_total"]["sentences"]
+    assert "160,000 steps in the target, where source and target had 164,000" in said

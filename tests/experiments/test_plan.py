@@ -3,7 +3,7 @@
 import pytest
 from headstart.envs.shifts import measurements
 from headstart.experiments.config import build
-from headstart.experiments.running.plan import SOURCE, known_anchors, units
+from headstart.experiments.running.plan import SOURCE, budget, known_anchors, methods, units
 from headstart.experiments.running.runner import _collect_anchors
 from headstart.experiments.running.store import read_json, write_json
 
@@ -89,3 +89,20 @@ def test_a_source_that_was_changed_is_measured():
     )
     measured = [unit.path for unit in units(changed) if unit.path.startswith("anchors/")]
     assert measured == ["anchors/source"]
+
+
+def test_the_source_s_steps_are_added_in_whole_rollouts():
+    rollouts = {"ppo": {"worlds": 4, "n_steps": 256}}
+    experiment = build(
+        {
+            "name": "total",
+            "source": {"world": REACH, "steps": 82_000, "algorithm": rollouts},
+            "targets": {"itself": {"steps": 24_000}},
+            "methods": ["scratch", "scratch_total"],
+            "evaluation": {"every": 2_000},
+        }
+    )
+    # 81 rollouts of 1,024 steps are taken for 82,000.
+    wanted = {"scratch": 24_000, "scratch_total": 24_000 + 82_944}
+    found = methods(experiment)
+    assert {name: budget(experiment, "itself", found[name]) for name in found} == wanted

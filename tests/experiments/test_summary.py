@@ -366,6 +366,16 @@ def test_unfairness_is_told(make_run):
     assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])
 
 
+def test_what_has_no_finished_trial_stands_beside_nothing(make_run):
+    root = make_run(targets=(TARGET,))
+    status = {"state": "running", "step": 30_000, "steps": 60_000}
+    for place in (root / "trials" / TARGET / "zero_shot").iterdir():
+        (place / "status.json").write_text(json.dumps(status))
+    told = [f["text"] for f in summarize(load(root))["fairness"] if not f["holds"]]
+    assert any("; no trial has finished of zero_shot on tired-arm." in text for text in told)
+    assert any("without a finished trial on a target: zero_shot." in text for text in told)
+
+
 @pytest.mark.parametrize(("episodes", "enough"), [(2, False), (19, False), (20, True)])
 def test_evaluations_of_few_episodes_are_not_fair(make_run, episodes, enough):
     root = make_run(targets=(TARGET,), methods=("scratch", "fine_tune"))

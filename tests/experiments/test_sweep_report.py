@@ -44,7 +44,9 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     assert "there are fewer than 10 seeds" in page
     assert found == json.loads((tmp_path / "summary.json").read_text()) or found["at"]
     header, *lines = (tmp_path / "sweep.csv").read_text().splitlines()
-    assert header == ",".join([*values[0], "target,method,metric,estimate,low,high,n,kind,converged"])
+    assert header == ",".join(
+        [*values[0], "target,method,metric,estimate,low,high,n,kind,converged"]
+    )
     # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
     assert len(lines) == len(values) * (3 * 5 + 2 * 3)
     console = Console(file=io.StringIO(), width=160)
@@ -62,12 +64,14 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
         facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
         (place / "facts.json").write_text(json.dumps(facts))
     found = sweeps.write("ice", list(zip(values, places, strict=True)), tmp_path)
-    assert found["notes"] == [
+    assert found["notes"][:2] == [
         # 31 evaluations to step 60,000: from step 52,000 on.
         "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
         "Not every point has scores on tired-arm: returns are what is shown, and each point's "
         "report says why.",
     ]
+    # What was unfair, the same at all points: source steps, a baseline that is absent, few seeds.
+    assert [note.split()[0] for note in found["notes"][2:]] == ["fine_tune", "Baselines", "2"]
     if grid:
         axes = figures_sweep.heat_maps(found, "tired-arm").axes
         assert axes[-1].get_ylabel() == "return"
