@@ -280,9 +280,9 @@ def _turning(
         said = f"{'turns negative at' if first['negative'] else 'is negative up to'} "
         said += ", then ".join(
             [
-                _bounds(first, at),
+                _bounds(first),
                 *(
-                    f"turns {'negative' if turn['negative'] else 'positive'} at {_bounds(turn, at)}"
+                    f"turns {'negative' if turn['negative'] else 'positive'} at {_bounds(turn)}"
                     for turn in rest
                 ),
             ]
@@ -310,10 +310,9 @@ def _turning(
     return f"{lead} is nowhere surely above or below 0: {said}."
 
 
-def _bounds(turn: Entry, at: Sequence[float]) -> str:
-    """Return `0.41 [0.36, 0.44]`; an end that the points do not show lies beyond them."""
-    low = f"below {_place(at[0])}" if turn["low"] is None else _place(turn["low"])
-    high = f"beyond {_place(at[-1])}" if turn["high"] is None else _place(turn["high"])
+def _bounds(turn: Entry) -> str:
+    """Return `0.41 [0.36, 0.44]`; an end that the points do not show is open."""
+    low, high = ("open" if turn[end] is None else _place(turn[end]) for end in ("low", "high"))
     return f"{_place(turn['estimate'])} [{low}, {high}]"
 
 
@@ -391,8 +390,9 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
         )
     if any(turns for target in swept["targets"].values() for turns in _all_turns(target)):
         found.append(
-            "Where a gain turns is read from straight lines between points: its interval holds the "
-            "variation of seeds, not how the gain may bend there, which only closer points show."
+            "Where a gain turns is read from straight lines between points: its interval (open: "
+            "the points show no end) holds the variation of seeds, not how the gain may bend "
+            "there, which only closer points show."
         )
     failures = sum(len(summary["failures"]) for _, summary in points)
     if failures:
