@@ -99,7 +99,7 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     numbers = (
         f"its score is {signed_entry(gains['jump_start'])} over scratch at step 0 and "
         f"{signed_entry(gains['area'])} over the whole budget; it reaches {time['threshold']:g} "
-        f"{_speed(time)}, scratch {_speed(scratch)} (medians)."
+        f"{_speed(time)}, scratch {_speed(scratch)} (medians of target steps)."
     )
     if _claimed(verdict):
         said = f"On {target}, {best} gives a head start: {numbers}"

@@ -20,7 +20,7 @@ def test_a_claimed_head_start_is_not_hidden_by_a_larger_area_that_says_nothing()
         " If it failed on 30% of seeds, 5 seeds would show none of that in 17% of experiments."
     )
     many = headline("icy", {"scratch": scratch, "fine_tune": method(0.4, "head start", 10)})
-    assert many.endswith("(medians).")
+    assert many.endswith("(medians of target steps).")
     # What is ahead in part and wholly below in part gives none.
     mixed = method(-0.3, "mixed")
     said = headline("icy", {"scratch": scratch, "fine_tune": mixed})
