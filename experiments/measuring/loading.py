@@ -175,10 +175,13 @@ def load(directory: str | Path) -> Run:
         for seed in seeds
     )
     ready_made = bool(experiment["source"].get("bundle"))
-    names = sorted(path.name for path in (root / "source").glob("*") if path.is_dir())
+    names = {path.name for path in (root / "source").glob("*") if path.is_dir()}
+    if any(about.get("needs_source") for about in facts.get("methods", {}).values()):
+        # Before the first of them begins there is no folder to tell of them.
+        names.add("randomized" if experiment["source"].get("randomization") else "nominal")
     sources = tuple(
         _trial(root / "source" / name / f"seed-{seed}", name, "source", seed, ready_made)
-        for name in names
+        for name in sorted(names)
         for seed in seeds[: experiment["source"].get("policies")]
     )
     run = Run(root, experiment, facts, trials, sources)
