@@ -96,9 +96,9 @@ def report(
 ) -> None:
     """Write a run's tables, figures and report anew, and print the tables.
 
-    A run that is not finished is reported as far as it got. Of several runs a comparison is written
-    as well: all results beside each other, the settings that differ, and what makes comparing them
-    unfair.
+    A run that is not finished is reported as far as it got, a sweep with all its points. Of several
+    runs a comparison is written as well: all results beside each other, the settings that differ,
+    and what makes comparing them unfair.
 
     Examples:
 
@@ -112,9 +112,8 @@ def report(
         if out is not None:
             raise HeadstartError("--out is for a comparison of several runs; this is only one")
         if sweeping.is_sweep(directories[0]):
-            for place in sweeping.places(directories[0]).values():
-                if (place / "experiment.yaml").exists():
-                    write(place)
+            for place in sweeping.run_places(directories[0]):
+                write(place)
             console.print(sweeps.render(sweeping.write(directories[0])))
         else:
             console.print(tables.render(write(directories[0])))

@@ -14,11 +14,11 @@ from ..envs.changes import Change
 from ..envs.errors import nearest
 from ..envs.making import WorldSpec
 from . import sources
+from .swept import check_sweep
 from .tuned import check_tuned
 from .yaml_text import ConfigError as ConfigError
 from .yaml_text import parse, parse_all
 
-LEAVE_ONE_OUT = "leave_one_out"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -187,7 +187,8 @@ class Experiment(Section):
     """What is varied, to see what a result depends on: one key's path, or two for a grid, each with
     a list of its values, as `targets.icy.shift: [worn-tyres/0.2, worn-tyres/0.6]`;
     `source.randomization: leave_one_out` leaves out one randomized parameter at a time. `*` stands
-    for every target. Each point is a run of its own; see docs/running.md."""
+    for every target. Each point is a run of its own, but for a target's budget of 0, which is where
+    the other points' curves begin; see docs/running.md."""
     video: bool = False
     """Whether the report shows, per target, a short video of the source policy in the source and
     of each method's final policy in the target. Needs the extra `video`; may be changed between
@@ -236,17 +237,7 @@ class Experiment(Section):
     @field_validator("sweep")
     @classmethod
     def _sweepable(cls, sweep: dict[str, Any]) -> dict[str, Any]:
-        if len(sweep) > 2:
-            raise ValueError(f"one key is varied, or two for a grid, not {len(sweep)}")
-        for key, values in sweep.items():
-            if key in ("methods", "targets"):
-                raise ValueError(f"{key}: cannot be swept; list all of them in the experiment")
-            if values == LEAVE_ONE_OUT and (key != "source.randomization" or len(sweep) > 1):
-                raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")
-            if values != LEAVE_ONE_OUT and len(values) < 2:
-                raise ValueError(f"{key}: two values or more are needed to compare")
-            if values != LEAVE_ONE_OUT and (twice := [v for v in values if values.count(v) > 1]):
-                raise ValueError(f"{key}: {twice[0]} is listed twice")
+        check_sweep(sweep)
         return sweep
 
     @model_validator(mode="after")

@@ -119,7 +119,7 @@ def preview(
             yield f"point {point.folder}"
             place = directory / POINTS / point.folder
             yield from preview_run(point.experiment, place, jobs or cores(), where, known)
-        yield f"All points: {known.work.told(jobs or cores())}."
+        yield f"All points: {known.work}."
         return
     yield from preview_run(experiment, directory, jobs or cores(), where)
 

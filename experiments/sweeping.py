@@ -17,12 +17,13 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from .config import LEAVE_ONE_OUT, ConfigError, Experiment, build, put
-from .measuring.sweeping import is_budget
+from .config import ConfigError, Experiment, build, put
+from .measuring.loading import load
 from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
+from .swept import LEAVE_ONE_OUT, is_budget
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -60,12 +61,11 @@ def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
     """
     found = []
     plain = experiment.resolved()
-    sweep = plain.pop("sweep", {})
-    columns = [_values(experiment, key, values, where) for key, values in sweep.items()]
-    for number, row in enumerate(itertools.product(*columns)):
-        data, values = copy.deepcopy(plain), {}
-        for key, (shown, value) in zip(sweep, row, strict=True):
-            values[key] = shown
+    plain.pop("sweep", None)
+    rows = [row for row in _rows(experiment, where) if not _zeros(_shown(row))]
+    for number, row in enumerate(rows):
+        data, values = copy.deepcopy(plain), _shown(row)
+        for key, (_, value) in row.items():
             for path in _paths(experiment, key, where):
                 put(data, path, copy.deepcopy(value), f"{where}: sweep.{key}")
         slug = "-".join(filter(None, (_slug(shown) for shown in values.values())))
@@ -119,37 +119,68 @@ def places(directory: Path) -> dict[str, Path]:
     return {_named(point.values): directory / POINTS / point.folder for point in found}
 
 
+def run_places(directory: Path) -> list[Path]:
+    """Return the run directories of a sweep's points that have been run, or begun."""
+    return [place for place in places(directory).values() if (place / "experiment.yaml").exists()]
+
+
 def write(directory: Path) -> dict[str, Any]:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
     experiment, found = _stored(directory)
-    ran, missing = [], []
-    for point in found:
-        place = directory / POINTS / point.folder
-        if (place / "experiment.yaml").exists():
-            ran.append((point.values, place))
-        else:
-            missing.append(_named(point.values))
+    begun = run_places(directory)
+    there = {point.folder: directory / POINTS / point.folder for point in found}
+    ran = [(p.values, there[p.folder]) for p in found if there[p.folder] in begun]
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
-    return sweeps.write(experiment.name, _with_beginnings(experiment, ran), directory, missing)
+    shown, missing = [], []
+    for row in _rows(experiment, str(directory / FILE)):
+        values = _shown(row)
+        place = _lender(values, ran)
+        if place is None:
+            missing.append(_named(values))
+        else:
+            shown.append((values, place))
+    return sweeps.write(experiment.name, shown, directory, missing)
 
 
-def _with_beginnings(
-    experiment: Experiment, ran: Sequence[tuple[Mapping[str, Any], Path]]
-) -> list[tuple[Mapping[str, Any], Path]]:
-    """Return also the points whose budget in a target is 0, each with a run whose curves show it.
+def _lender(
+    values: Mapping[str, Any], ran: Sequence[tuple[Mapping[str, Any], Path]]
+) -> Path | None:
+    """Return the run that shows a point: its own, or where a budget is 0 one whose curves begin so.
 
-    That is the run of the largest budget among those whose other swept value is the same.
+    That is the one with the most finished trials, and of these the one with the largest budget,
+    among those whose other swept value is the same. None where there is none.
     """
-    every = list(ran)
-    for key, listed in experiment.sweep.items():
-        begun: dict[str, tuple[Mapping[str, Any], Path]] = {}
-        if is_budget(key) and 0 in listed:
-            for values, place in sorted(every, key=lambda point: -point[0][key]):
-                start = {**values, key: 0}
-                begun.setdefault(_named(start), (start, place))
-        every = [*begun.values(), *every]
-    return every
+    zeros = _zeros(values)
+    alike = [
+        (given, place)
+        for given, place in ran
+        if all(given[key] == value for key, value in values.items() if key not in zeros)
+    ]
+    if len(alike) < 2:
+        return alike[0][1] if alike else None
+
+    def rank(point: tuple[Mapping[str, Any], Path]) -> tuple[int, ...]:
+        given, place = point
+        finished = sum(trial.state == "done" for trial in load(place).trials)
+        return finished, *(given[key] for key in zeros)
+
+    return max(alike, key=rank)[1]
+
+
+def _rows(experiment: Experiment, where: str) -> list[dict[str, tuple[Any, Any]]]:
+    """Return what is shown and what is set for each swept key, point by point, in their order."""
+    columns = [_values(experiment, key, values, where) for key, values in experiment.sweep.items()]
+    return [dict(zip(experiment.sweep, row, strict=True)) for row in itertools.product(*columns)]
+
+
+def _shown(row: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    return {key: shown for key, (shown, _) in row.items()}
+
+
+def _zeros(values: Mapping[str, Any]) -> list[str]:
+    """Return the swept budgets that are 0 at a point, which then needs no run of its own."""
+    return [key for key, value in values.items() if is_budget(key) and value == 0]
 
 
 def _stored(directory: Path) -> tuple[Experiment, list[Point]]:
@@ -181,7 +212,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
 def _values(experiment: Experiment, key: str, values: Any, where: str) -> list[tuple[Any, Any]]:
     """Return what is shown and what is set for each value of a key."""
     if values != LEAVE_ONE_OUT:
-        return [(value, value) for value in values if not (is_budget(key) and value == 0)]
+        return [(value, value) for value in values]
     drawn = experiment.source.randomization
     if len(drawn) < 2:
         raise ConfigError(f"{where}: sweep.{key}: {LEAVE_ONE_OUT} needs a randomization of several")

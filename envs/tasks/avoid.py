@@ -58,7 +58,7 @@ class Avoid(Task):
         self._width = road_width
 
     @applies(
-        Parameter("obstacle_radius", "m", 0.2, 0.1, 0.4, "of every obstacle"),
+        Parameter("obstacle_radius", "m", 0.2, 0.15, 0.4, "of every obstacle"),
         Parameter("obstacle_speed", "m/s", 0.3, 0.0, 3.0, "of the fastest obstacle"),
         Parameter("moving_share", "1", 0.5, 0.0, 1.0, "share of the obstacles that move"),
     )

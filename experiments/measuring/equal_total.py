@@ -48,9 +48,7 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
         assert comparison is not None  # both sides have finished trials
         compared[name] = comparison
     adjusted = holm([comparison.p for comparison in compared.values()])
-    if not compared:
-        return found
-    had = run.source_steps + max(t.steps[-1] for m in run.methods for t in run.done(target, m))
+    had = run.total_steps(target)
     as_many = "as many as source and target had"
     if had != longer.steps[-1]:
         as_many = f"where source and target had {had:,}"

@@ -20,19 +20,20 @@ FEWEST_EPISODES = 20
 
 
 def fairness(run: Run) -> list[dict[str, Any]]:
-    """Return facts on the comparison, each `{"holds": bool, "text": one sentence}`."""
-    return [
-        _budgets(run),
-        _evaluations(run),
-        _sources(run),
-        _source_steps(run),
-        _tuning(run),
-        _baselines(run),
-        _seeds(run),
-        _complete(run),
-        _code(run),
-        _repeats(run),
-    ]
+    """Return facts on the comparison, `{"what": its name, "holds": bool, "text": one sentence}`."""
+    facts = {
+        "budgets": _budgets,
+        "evaluations": _evaluations,
+        "sources": _sources,
+        "source_steps": _source_steps,
+        "tuning": _tuning,
+        "baselines": _baselines,
+        "seeds": _seeds,
+        "complete": _complete,
+        "code": _code,
+        "repeats": _repeats,
+    }
+    return [{"what": what, **fact(run)} for what, fact in facts.items()]
 
 
 def _budgets(run: Run) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _budgets(run: Run) -> dict[str, Any]:
     if not spent:
         return _fact(False, "No trial has finished.")
     said = f"All methods had the same target budget: {', '.join(spent)}"
-    none = f"; no trial has finished of {', '.join(lacking)}" if lacking else ""
+    none = f"; but no trial has finished of {', '.join(lacking)}" if lacking else ""
     return _fact(not lacking, f"{said}{none}.")
 
 
@@ -92,7 +93,14 @@ def _source_steps(run: Run) -> dict[str, Any]:
     if not users:
         return _fact(True, "No method used a source.")
     targets = run.experiment["targets"]
-    beside = [name for name in run.longer if all(run.done(target, name) for target in targets)]
+    beside = [
+        name
+        for name in run.longer
+        if all(
+            {trial.steps[-1] for trial in run.done(target, name)} == {run.total_steps(target)}
+            for target in targets
+        )
+    ]
     return _fact(
         bool(beside),
         f"{', '.join(users)} had {run.source_steps:,} source steps that {BASELINE} had not; curves "

@@ -126,6 +126,11 @@ class Run:
         taken = [trial.steps[-1] for trial in self.sources if trial.state == "done"]
         return max(taken, default=int(self.experiment["source"].get("steps") or 0))
 
+    def total_steps(self, target: str) -> int:
+        """Return the steps that methods with a source had in all: the source's and the target's."""
+        ends = {trial.steps[-1] for name in self.methods for trial in self.done(target, name)}
+        return self.source_steps + max(ends, default=0)
+
     @property
     def failures(self) -> list[Trial]:
         """Sources and trials that have no usable curve."""

@@ -173,9 +173,13 @@ def warnings(of: Sequence[Member]) -> list[str]:
         said += _on_target(name, there)
     transferring = [m for m in of if any(uses_source(m.run, name) for name in m.run.methods)]
     said += _unequal(
-        "`source.steps`",
-        {m.label: m.summary["source"]["steps"] for m in transferring},
-        "what was carried over took different amounts of training",
+        "the source policies' training",
+        {
+            m.label: f"{m.run.source_steps:,} steps"
+            for m in transferring
+            if any(trial.state == "done" for trial in m.run.sources)
+        },
+        "what was carried over took different amounts of it",
     )
     versions = [dict(m.run.facts.get("versions") or {}) for m in of]
     for package in dict.fromkeys(key for found in versions for key in found):

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..swept import is_budget
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
 from .statistics import FEWEST_SEEDS, Interval, by_source, compare, half_widths, holm
 from .verdict import GAINS, LEVEL, few_seeds, signed_entry
 
 SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
+ELSEWHERE = ("complete", "source_steps")
+"""Facts of fairness that are no note of a sweep: one has its own, the other holds everywhere."""
 _BETWEEN = 200
 """Places looked at between two neighbouring points for where a gain changes its sign."""
 Points = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -72,11 +75,6 @@ def on_axis(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else str(value)
 
 
-def is_budget(key: str) -> bool:
-    """Return whether a swept key is the budget of a target, or of all (`targets.*.steps`)."""
-    return re.fullmatch(r"targets\.[^.]+\.steps", key) is not None
-
-
 def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a point's summary; where its budget in a target is 0, of what stood at step 0.
 
@@ -89,7 +87,12 @@ def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mappi
     for name in targets if "*" in untrained else untrained:
         methods = {m: _first(found) for m, found in targets[name]["methods"].items()}
         targets[name] = {**targets[name], "averaged": "step 0", "methods": methods}
-    return {**summary, "targets": targets}
+    # What is told of the longer run is told where that stands.
+    return {
+        **summary,
+        "targets": targets,
+        **({"failures": [], "fairness": []} if untrained else {}),
+    }
 
 
 def _first(method: Mapping[str, Any]) -> dict[str, Any]:
@@ -399,7 +402,7 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
         found.append(
             f"{failures} sources and trials have no usable curve; see the points' reports."
         )
-    return found + _unfair(points)
+    return found + _unfair([summary for _, summary in points if summary["fairness"]])
 
 
 def _all_turns(target: Mapping[str, Any]) -> Iterator[Entry]:
@@ -409,13 +412,17 @@ def _all_turns(target: Mapping[str, Any]) -> Iterator[Entry]:
             yield from turned or []
 
 
-def _unfair(points: Points) -> list[str]:
-    """Return what was not fair in comparing methods, and at how many points."""
+def _unfair(summaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what was not fair in comparing methods, and in how many points' runs."""
     counts = Counter(
-        fact["text"] for _, summary in points for fact in summary["fairness"] if not fact["holds"]
+        fact["text"]
+        for summary in summaries
+        for fact in summary["fairness"]
+        if not fact["holds"] and fact["what"] not in ELSEWHERE
     )
+    every = len(summaries)
     return [
-        text if count == len(points) else f"At {count} of {len(points)} points: {text}"
+        text if count == every else f"At {count} of {every} points that were run: {text}"
         for text, count in counts.items()
     ]
 

@@ -69,7 +69,9 @@ def budget(experiment: Experiment, target: str, method: Method) -> int:
     Of the source's those that it takes, in whole rollouts.
     """
     steps = experiment.targets[target].steps
-    return steps + taken(experiment, experiment.source.steps) * adds_source_steps(method)
+    if not adds_source_steps(method):
+        return steps
+    return steps + taken(experiment, experiment.source.steps)
 
 
 def taken(experiment: Experiment, steps: int) -> int:

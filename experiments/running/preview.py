@@ -40,7 +40,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Work:
-    """What is left to do: units of all units, their training steps, and seconds of one core."""
+    """What is left to do: units of all units, their training steps, and how many seconds it takes.
+
+    Points of a sweep run one after another, so that their seconds add up.
+    """
 
     left: int = 0
     units: int = 0
@@ -56,15 +59,12 @@ class Work:
             self.seconds + other.seconds,
         )
 
-    def told(self, processes: int) -> str:
-        """Say how much it is, and how long it takes so many processes."""
-        # The source policies come first, and what is left over at the end has cores to itself.
-        processes = max(1, min(processes, self.left))
-        minutes = round(self.seconds / processes / 60)
+    def __str__(self) -> str:
+        """Say how much it is, and how long it takes."""
+        minutes = round(self.seconds / 60)
         return (
             f"{self.left} of {self.units} units and {self.steps:,} training steps to do: "
-            f"{f'about {minutes} min' if minutes else 'less than a minute'} on {processes} "
-            f"process{'es' * (processes != 1)}"
+            f"{f'about {minutes} min' if minutes else 'less than a minute'}"
         )
 
 
@@ -235,14 +235,18 @@ def preview(
     yield table
     if kept:
         yield f"{len(kept)} of the source policies will be in the cache and need not be trained."
+    left = sum(line.left for line in found)
+    # The source policies come first, and what is left over at the end has cores to itself.
+    processes = max(1, min(jobs, left))
     work = Work(
-        sum(line.left for line in found),
+        left,
         sum(line.units for line in found),
         sum(line.left * line.steps for line in found),
-        sum(line.seconds(pace) for line in found),
+        sum(line.seconds(pace) for line in found) / processes,
     )
     known.work += work
     yield (
-        f"In {directory}: {work.told(jobs)}, {1 / pace.step:,.0f} steps/s. Longer, where episodes "
-        "get longer with training. Nothing was run or written."
+        f"In {directory}: {work} on {processes} process{'es' * (processes != 1)}, "
+        f"{1 / pace.step:,.0f} steps/s. Longer, where episodes get longer with training. Nothing "
+        "was run or written."
     )

@@ -84,7 +84,8 @@ def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:
     yield "seed", str(trial.seed)
     yield "source_steps", run.source_steps if learned else 0
     yield "randomized", bool(learned and source.get("randomization"))
-    yield "target_steps", (run.experiment["targets"][trial.target] or {}).get("steps") or 0
+    asked = (run.experiment["targets"][trial.target] or {}).get("steps") or 0
+    yield "target_steps", trial.steps[-1] if trial.steps else asked
     for entry in run.experiment["methods"]:
         if isinstance(entry, Mapping) and method_label(entry) == trial.method:
             [(name, settings)] = entry.items()

@@ -156,7 +156,7 @@ def _rows(run: Run, *, busy: bool) -> list[tuple[str, str, Progress]]:
         for method in run.all_methods:
             about = run.facts.get("methods", {}).get(method, {})
             budget = settings["steps"] * about.get("trains", True)
-            budget += source["steps"] * about.get("adds_source_steps", False)
+            budget += run.source_steps * about.get("adds_source_steps", False)
             found = [t for t in run.trials if (t.target, t.method) == (target, method)]
             rows.append((target, method, progress(found, budget, busy=busy)))
     return rows

@@ -129,8 +129,8 @@ def test_what_is_not_fair_is_said(tiny, twin):
         "is not the same target, so its returns are of two tasks.",
         "The budget on tired-arm differs (100 in quickstart; 90 in other): ends and areas are over "
         "different numbers of steps.",
-        "`source.steps` differs (100,000 in quickstart; 90,000 in other): what was carried over took "
-        "different amounts of training.",
+        "The source policies' training differs (100,000 steps in quickstart; 90,000 steps in "
+        "other): what was carried over took different amounts of it.",
         "The version of torch differs (2.13.0 in quickstart; 2.14.0 in other): results may depend "
         "on it.",
         "Headstart's git commit differs (0123456789abcdef in quickstart; fedcba in other): results "

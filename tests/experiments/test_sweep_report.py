@@ -2,11 +2,13 @@
 
 import io
 import json
+import re
 
 import pytest
 import yaml
 from headstart.experiments import sweeping
 from headstart.experiments.showing import figures_sweep, formats, sweeps
+from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 
 from .conftest import build_run
@@ -70,8 +72,8 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
         "Not every point has scores on tired-arm: returns are what is shown, and each point's "
         "report says why.",
     ]
-    # What was unfair, the same at all points: source steps, a baseline that is absent, few seeds.
-    assert [note.split()[0] for note in found["notes"][2:]] == ["fine_tune", "Baselines", "2"]
+    # What was unfair, the same at all points: a baseline that is absent, few seeds.
+    assert [note.split()[0] for note in found["notes"][2:]] == ["Baselines", "2"]
     if grid:
         axes = figures_sweep.heat_maps(found, "tired-arm").axes
         assert axes[-1].get_ylabel() == "return"
@@ -88,28 +90,45 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
     assert f"<td>{formats.number(end)}<small>" in page
 
 
+@pytest.fixture
+def budgets(tmp_path):
+    """Return a function that writes a sweep over budgets, 0 among them; some points ran."""
+
+    def make(key, ran, **lost):
+        experiment = {
+            "name": "budgets",
+            "source": {"world": "headstart/PandaReach-v0", "steps": 1_000},
+            "targets": {name: {"steps": 10_000} for name in ("tired-arm", "long-tool")},
+            "methods": ["scratch", "fine_tune"],
+            "evaluation": {"every": 2_000},
+            "sweep": {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]},
+        }
+        (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+        places = sweeping.places(tmp_path)
+        assert list(places) == [
+            f"{key}: {steps}, source.steps: {source}"
+            for steps in (30_000, 60_000)
+            for source in (1_000, 2_000)
+        ]
+        for number, place in enumerate(places.values()):
+            if number in ran:
+                build_run(
+                    place, methods=("scratch", "fine_tune"), failed=lost.get(f"at{number}", ())
+                )
+        return sweeping.write(tmp_path)
+
+    return make
+
+
 @pytest.mark.parametrize("key", ["targets.tired-arm.steps", "targets.*.steps"])
-def test_a_budget_of_0_is_where_the_curves_begin(tmp_path, key):
-    experiment = {
-        "name": "budgets",
-        "source": {"world": "headstart/PandaReach-v0", "steps": 1_000},
-        "targets": {name: {"steps": 10_000} for name in ("tired-arm", "long-tool")},
-        "methods": ["scratch", "fine_tune"],
-        "evaluation": {"every": 2_000},
-        "sweep": {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]},
-    }
-    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
-    places = sweeping.places(tmp_path)
-    assert list(places) == [
-        f"{key}: {steps}, source.steps: {source}"
-        for steps in (30_000, 60_000)
+def test_a_budget_of_0_is_where_the_curves_begin(tmp_path, budgets, key):
+    found = budgets(key, range(4))
+    assert found["points"] == [
+        {key: steps, "source.steps": source}
+        for steps in (0, 30_000, 60_000)
         for source in (1_000, 2_000)
     ]
-    for place in places.values():
-        build_run(place, methods=("scratch", "fine_tune"))
-    found = sweeping.write(tmp_path)
     assert found["axes"] == {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]}
-    assert found["points"][:2] == [{key: 0, "source.steps": n} for n in (1_000, 2_000)]
     tired = found["targets"]["tired-arm"]["methods"]["fine_tune"]
     begun = {**tired["returns"]["start"][2], "converged": None}
     assert tired["returns"]["end"][0] == begun
@@ -121,3 +140,45 @@ def test_a_budget_of_0_is_where_the_curves_begin(tmp_path, key):
     # It leads to the report of the largest budget that there is.
     page = (tmp_path / "report.html").read_text()
     assert page.index("02-60000-1000/report.html") < page.index("00-30000-1000/report.html")
+
+
+def test_a_budget_of_0_is_shown_by_a_run_that_has_finished_and_tells_nothing_twice(
+    tmp_path, budgets
+):
+    every = [
+        ("tired-arm", method, seed) for method in ("scratch", "fine_tune") for seed in range(3)
+    ]
+    key = "targets.tired-arm.steps"
+    found = budgets(key, [0, 2, 3], at2=every)
+    # With 2,000 source steps only the longer run is there, and so it shows the beginning.
+    unrun = f"{key}: 30000, source.steps: 2000"
+    assert found["notes"][0] == f"1 of 6 points have not been run: {unrun}."
+    assert found["axes"]["source.steps"] == [1_000, 2_000]
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("00-30000-1000/report.html") < page.index("02-60000-1000/report.html")
+    ends = found["targets"]["tired-arm"]["methods"]["fine_tune"]["returns"]["end"]
+    assert ends[0] is not None
+    assert [note for note in found["notes"] if "usable" in note] == [
+        "6 sources and trials have no usable curve; see the points' reports."
+    ]
+
+
+def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
+    settings = {"seeds": (0, 1), "targets": ("tired-arm",), "methods": ("scratch", "fine_tune")}
+    failed = [("tired-arm", "fine_tune", 1)]
+    places = {
+        "shift: a": build_run(tmp_path / "a", **settings),
+        "shift: b": build_run(tmp_path / "b", **settings, failed=failed),
+        "shift: c": tmp_path / "c",
+    }
+    shown, more = sweep_overview(places)
+    console = Console(width=100, file=io.StringIO())
+    console.print(shown)
+    text = console.file.getvalue()
+    # 2 sources and 4 trials each; the failed one ended at 14,336 of 60,000 steps.
+    assert re.search(r"shift: a +6 +– +– +– +100%", text)
+    assert re.search(r"shift: b +5 +– +1 +– +90%", text)
+    assert re.search(r"shift: c +– +– +– +– +–", text)
+    assert "2 of 3 points done" in text
+    assert "no process is at work" in text
+    assert not more

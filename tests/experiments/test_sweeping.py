@@ -1,14 +1,12 @@
 """Sweeps: their points, where a gain turns negative, and what is shown of them."""
 
 import io
-import re
 
 import pytest
 import yaml
 from headstart.experiments import harness, sweeping
 from headstart.experiments.config import ConfigError, build
 from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep
-from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 
 from .conftest import build_run
@@ -95,6 +93,13 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
         ({"source.stepz": [1, 2]}, r"sweep, source.stepz: 1: source.stepz: unknown key"),
         ({"targets.dry.steps": [5_000, 9_000]}, "there is no target 'dry'"),
         ({"targets.icy.steps": [5_000, 10]}, "targets.icy.steps: 10 is less than one evaluation"),
+        ({"targets.*.steps": [0, False]}, "whole numbers of steps from 0 on, got False|twice"),
+        ({"targets.*.steps": [5_000, 0.0]}, "whole numbers of steps from 0 on, got 0.0"),
+        ({"targets.*.steps": [5_000, -1_000]}, "whole numbers of steps from 0 on, got -1000"),
+        (
+            {"targets.*.steps": [0, 5_000], "targets.icy.steps": [5_000, 6_000]},
+            r"targets\.\*\.steps and targets\.icy\.steps set the same in a target",
+        ),
         ({"methods": [["scratch"], ["naive"]]}, "methods: cannot be swept; list all of them"),
         ({"targets": [{"icy": {}}, {"dry": {}}]}, "targets: cannot be swept; list all of them"),
         ({"name.first": [1, 2]}, "'name' has no keys in it"),
@@ -143,7 +148,7 @@ def summary(gain, end=0.5, side="unclear", reference=1.0):
         "methods": ["fine_tune"],
         "targets": {"icy": target},
         "failures": [],
-        "fairness": [{"holds": True, "text": "All had the same budget."}],
+        "fairness": [{"what": "budgets", "holds": True, "text": "All had the same budget."}],
     }
 
 
@@ -293,12 +298,18 @@ def test_nothing_is_said_of_all_points_while_some_are_missing():
 
 def test_a_sweep_says_what_was_unfair_at_its_points_and_what_its_turns_rest_on():
     points = [({"b": n}, summary([1 - 2 * n, 1 - 2 * n])) for n in (0, 1)]
-    few, lost = "Every evaluation is 10 episodes.", "1 of 9 runs has no usable curve."
+    few, lost = "Every evaluation is 10 episodes.", "Computed on a GPU."
     for number, (_, point) in enumerate(points):
-        point["fairness"].append({"holds": False, "text": few})
-        point["fairness"].append({"holds": bool(number), "text": lost})
+        told = {
+            "evaluations": (few, False),
+            "repeats": (lost, bool(number)),
+            "complete": ("?", False),
+        }
+        point["fairness"] += [
+            {"what": what, "holds": holds, "text": text} for what, (text, holds) in told.items()
+        ]
     notes = summarize_sweep("ice", points)["notes"]
-    assert notes[-2:] == [few, f"At 1 of 2 points: {lost}"]
+    assert notes[-2:] == [few, f"At 1 of 2 points that were run: {lost}"]
     assert notes[-3].startswith("Where a gain turns is read from straight lines")
     steady = [({"b": n}, summary([0.3, 0.3])) for n in (0, 1)]
     assert len(summarize_sweep("ice", steady)["notes"]) == 1
@@ -389,27 +400,6 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty and holds no sweep"):
         sweeping.run_sweep(one, tmp_path / "mine", run, quiet, "here")
-
-
-def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
-    settings = {"seeds": (0, 1), "targets": ("tired-arm",), "methods": ("scratch", "fine_tune")}
-    failed = [("tired-arm", "fine_tune", 1)]
-    places = {
-        "shift: a": build_run(tmp_path / "a", **settings),
-        "shift: b": build_run(tmp_path / "b", **settings, failed=failed),
-        "shift: c": tmp_path / "c",
-    }
-    shown, more = sweep_overview(places)
-    console = Console(width=100, file=io.StringIO())
-    console.print(shown)
-    text = console.file.getvalue()
-    # 2 sources and 4 trials each; the failed one ended at 14,336 of 60,000 steps.
-    assert re.search(r"shift: a +6 +– +– +– +100%", text)
-    assert re.search(r"shift: b +5 +– +1 +– +90%", text)
-    assert re.search(r"shift: c +– +– +– +– +–", text)
-    assert "2 of 3 points done" in text
-    assert "no process is at work" in text
-    assert not more
 
 
 def test_every_trial_that_is_listed_can_be_run_alone(monkeypatch, tmp_path):

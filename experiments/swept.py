@@ -1,0 +1,46 @@
+"""What may stand under `sweep:`: keys, and the values that each of them takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LEAVE_ONE_OUT = "leave_one_out"
+
+
+def is_budget(key: str) -> bool:
+    """Return whether a swept key is the budget of a target, or of all (`targets.*.steps`)."""
+    return re.fullmatch(r"targets\.[^.]+\.steps", key) is not None
+
+
+def check_sweep(sweep: Mapping[str, Any]) -> None:
+    """Raise ValueError, in one line, where a sweep is none."""
+    if len(sweep) > 2:
+        raise ValueError(f"one key is varied, or two for a grid, not {len(sweep)}")
+    for key, values in sweep.items():
+        if key in ("methods", "targets"):
+            raise ValueError(f"{key}: cannot be swept; list all of them in the experiment")
+        if values == LEAVE_ONE_OUT:
+            if key != "source.randomization" or len(sweep) > 1:
+                raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")
+            continue
+        _check_values(key, values)
+    if len(sweep) == 2 and _overlap(*sweep):
+        raise ValueError(f"{' and '.join(sweep)} set the same in a target; sweep one of them")
+
+
+def _check_values(key: str, values: Sequence[Any]) -> None:
+    if len(values) < 2:
+        raise ValueError(f"{key}: two values or more are needed to compare")
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"{key}: {twice[0]} is listed twice")
+    if is_budget(key) and (wrong := [v for v in values if type(v) is not int or v < 0]):
+        raise ValueError(f"{key}: expected whole numbers of steps from 0 on, got {wrong[0]!r}")
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two keys differ only in that one names a target and the other all of them."""
+    first, second = one.split("."), other.split(".")
+    every = "*" in (*first[1:2], *second[1:2])
+    return every and first[0] == second[0] == "targets" and first[2:] == second[2:]
