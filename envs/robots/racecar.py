@@ -21,6 +21,7 @@ STEERING = 0.4189  # rad, F1TENTH's limit either way
 TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
 FREE_SPEED = 12.0  # m/s, where the motors have no torque left to give
 FORCE = 40.0  # N, that the motors put on the road at standstill, and when they brake
+REACHED = 0.01  # m/s, how near a speed is taken for the one commanded
 SERVO = 10.0  # N m, the URDF's limit
 BEAMS = 24
 FAN = math.radians(270.0)  # the Hokuyo's field of view
@@ -211,13 +212,14 @@ class Racecar(Robot):
         """Return the speed (m/s) to turn the wheels at, and the greatest force (N) in doing so.
 
         Rolling resistance (a share of the weight) is taken from the force while driving and adds
-        to it while braking, which is what the wheels feel of it, without a solver row.
+        to it while braking, which is what the wheels feel of it, without a solver row. A speed that
+        is commanded and reached, but that the motors cannot hold against it, is lost again.
         """
         brake = self._strength * FORCE
         resistance = self._resistance * self._mass * self._gravity
-        if command < speed:
-            return command, brake + resistance
         force = brake * max(0.0, 1.0 - speed / FREE_SPEED) - resistance
+        if command < speed and (force >= 0.0 or speed - command > REACHED):
+            return command, brake + resistance
         return (command, force) if force >= 0.0 else (0.0, -force)
 
     def _steer(self, angle: float) -> None:
