@@ -372,7 +372,7 @@ def test_what_has_no_finished_trial_stands_beside_nothing(make_run):
     for place in (root / "trials" / TARGET / "zero_shot").iterdir():
         (place / "status.json").write_text(json.dumps(status))
     told = [f["text"] for f in summarize(load(root))["fairness"] if not f["holds"]]
-    assert any("; no trial has finished of zero_shot on tired-arm." in text for text in told)
+    assert any("; but no trial has finished of zero_shot on tired-arm." in text for text in told)
     assert any("without a finished trial on a target: zero_shot." in text for text in told)
 
 

@@ -215,6 +215,7 @@ def told_of(methods, tunable, seeds=(0, 1)):
         trials=(),
         sources=(),
         source_seeds=None,
+        source_steps=1,
         commits=[],
         failures=(),
         done=lambda *_: [],
