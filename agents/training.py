@@ -46,7 +46,12 @@ def evaluation_steps(steps: int, every: int, rollout: int) -> list[int]:
 
 def boundaries(grid: Collection[int], rollout: int) -> set[int]:
     """Return the first rollout boundary at or after each step of `grid`."""
-    return {-(-step // rollout) * rollout for step in grid}
+    return {whole(step, rollout) for step in grid}
+
+
+def whole(steps: int, rollout: int) -> int:
+    """Return how many steps a budget takes: the first rollout boundary at or after it."""
+    return -(-steps // rollout) * rollout
 
 
 def train(

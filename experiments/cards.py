@@ -17,6 +17,7 @@ from ..agents.bundle import Bundle
 from ..agents.evaluation import Evaluation
 from ..agents.evaluation import evaluate as evaluate_policy
 from ..agents.presets import STEPS, training_steps
+from ..agents.training import whole
 from ..envs.catalog import WORLDS
 from ..envs.errors import HeadstartError, nearest
 from ..envs.making import WorldSpec
@@ -152,7 +153,7 @@ def command(bundle: Bundle, kind: str) -> str:
     world_id = bundle.world_id
     steps = training_steps(world_id, bool(bundle.randomization))
     rollout = bundle.algorithm.rollout
-    if -(-steps // rollout) * rollout != bundle.steps:
+    if whole(steps, rollout) != bundle.steps:
         steps = bundle.steps
     words = [f"headstart pretrain {world_id}"]
     words.append(f"--out {shipped.folder(Path('pretrained'), world_id, kind)}")

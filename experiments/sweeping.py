@@ -23,7 +23,7 @@ from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
-from .swept import LEAVE_ONE_OUT, is_budget
+from .swept import LEAVE_ONE_OUT, zero_budgets
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -62,7 +62,7 @@ def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
     found = []
     plain = experiment.resolved()
     plain.pop("sweep", None)
-    rows = [row for row in _rows(experiment, where) if not _zeros(_shown(row))]
+    rows = [row for row in _rows(experiment, where) if not zero_budgets(_shown(row))]
     for number, row in enumerate(rows):
         data, values = copy.deepcopy(plain), _shown(row)
         for key, (_, value) in row.items():
@@ -121,15 +121,14 @@ def places(directory: Path) -> dict[str, Path]:
 
 def run_places(directory: Path) -> list[Path]:
     """Return the run directories of a sweep's points that have been run, or begun."""
-    return [place for place in places(directory).values() if (place / "experiment.yaml").exists()]
+    _, found = _stored(directory)
+    return [place for _, place in _begun(directory, found)]
 
 
 def write(directory: Path) -> dict[str, Any]:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
     experiment, found = _stored(directory)
-    begun = run_places(directory)
-    there = {point.folder: directory / POINTS / point.folder for point in found}
-    ran = [(p.values, there[p.folder]) for p in found if there[p.folder] in begun]
+    ran = _begun(directory, found)
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
     shown, missing = [], []
@@ -143,6 +142,12 @@ def write(directory: Path) -> dict[str, Any]:
     return sweeps.write(experiment.name, shown, directory, missing)
 
 
+def _begun(directory: Path, found: Sequence[Point]) -> list[tuple[Mapping[str, Any], Path]]:
+    """Return the swept values and the run directory of every point that has been run, or begun."""
+    every = [(point.values, directory / POINTS / point.folder) for point in found]
+    return [(values, place) for values, place in every if (place / "experiment.yaml").exists()]
+
+
 def _lender(
     values: Mapping[str, Any], ran: Sequence[tuple[Mapping[str, Any], Path]]
 ) -> Path | None:
@@ -151,7 +156,7 @@ def _lender(
     That is the one with the most finished trials, and of these the one with the largest budget,
     among those whose other swept value is the same. None where there is none.
     """
-    zeros = _zeros(values)
+    zeros = zero_budgets(values)
     alike = [
         (given, place)
         for given, place in ran
@@ -176,11 +181,6 @@ def _rows(experiment: Experiment, where: str) -> list[dict[str, tuple[Any, Any]]
 
 def _shown(row: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     return {key: shown for key, (shown, _) in row.items()}
-
-
-def _zeros(values: Mapping[str, Any]) -> list[str]:
-    """Return the swept budgets that are 0 at a point, which then needs no run of its own."""
-    return [key for key, value in values.items() if is_budget(key) and value == 0]
 
 
 def _stored(directory: Path) -> tuple[Experiment, list[Point]]:

@@ -14,6 +14,11 @@ def is_budget(key: str) -> bool:
     return re.fullmatch(r"targets\.[^.]+\.steps", key) is not None
 
 
+def zero_budgets(values: Mapping[str, Any]) -> list[str]:
+    """Return the swept budgets that are 0 at a point, which then needs no run of its own."""
+    return [key for key, value in values.items() if is_budget(key) and value == 0]
+
+
 def check_sweep(sweep: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, where a sweep is none."""
     if len(sweep) > 2:

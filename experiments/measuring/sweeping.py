@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..swept import is_budget
+from ..swept import zero_budgets
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
 from .statistics import FEWEST_SEEDS, Interval, by_source, compare, half_widths, holm
@@ -80,9 +80,7 @@ def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mappi
 
     `summary` is then that of a longer run, whose curves begin there.
     """
-    untrained = [
-        key.split(".")[1] for key, value in values.items() if is_budget(key) and value == 0
-    ]
+    untrained = [key.split(".")[1] for key in zero_budgets(values)]
     targets = dict(summary["targets"])
     for name in targets if "*" in untrained else untrained:
         methods = {m: _first(found) for m, found in targets[name]["methods"].items()}

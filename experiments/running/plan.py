@@ -10,7 +10,7 @@ from ...agents import bundle as bundles
 from ...agents import learner, shipped
 from ...agents.algorithms import Algorithm, resolve
 from ...agents.spaces import difference
-from ...agents.training import boundaries
+from ...agents.training import whole
 from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
@@ -76,7 +76,7 @@ def budget(experiment: Experiment, target: str, method: Method) -> int:
 
 def taken(experiment: Experiment, steps: int) -> int:
     """Return how many steps a budget takes, in whole rollouts."""
-    return max(boundaries([steps], algorithm(experiment).rollout))
+    return whole(steps, algorithm(experiment).rollout)
 
 
 def adds_source_steps(method: Method) -> bool:

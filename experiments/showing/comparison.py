@@ -144,9 +144,9 @@ def cells(row: Entry) -> list[Cell]:
     lost = [f"of {row['seeds'] + row['lost']}"] if row["lost"] else []
     if row["paired"] is not None:
         lost.append(f"{row['paired']} paired")
-    star = "*" * (row["converged"] is False)
-    levels = [_levels(row["returns"], "return", star)]
-    levels += [_levels(row["levels"], "score", star)] if row["unit"] == "score" else []
+    mark = formats.star(row)
+    levels = [_levels(row["returns"], "return", mark)]
+    levels += [_levels(row["levels"], "score", mark)] if row["unit"] == "score" else []
     return [
         (row["experiment"], ""),
         (row["method"], ""),
@@ -196,7 +196,7 @@ def _levels(found: Mapping[str, Any] | None, unit: str, star: str) -> Cell:
 def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
-    estimate = _value(found["estimate"], unit, "+") + "*" * (found["converged"] is False)
+    estimate = _value(found["estimate"], unit, "+") + formats.star(found)
     return estimate, ends(found, lambda end: _value(end, unit, "+"))
 
 

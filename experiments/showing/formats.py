@@ -19,6 +19,11 @@ ONE_POLICY = "All seeds begin with one ready-made source policy: the numbers are
 PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
+def star(entry: Mapping[str, Any]) -> str:
+    """Return the star of an entry that says it has not converged; nothing of any other."""
+    return "*" * (entry.get("converged") is False)
+
+
 def number(value: float | None) -> str:
     """Return a number to 4 significant digits."""
     if value is None:

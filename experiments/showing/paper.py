@@ -175,15 +175,13 @@ def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     if method["returns"] is None:
         return [(name, ""), counted, (formats.NONE, "")]
     start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
-    star = "*" * (method["converged"] is False)
-    return [(name, ""), counted, (start, f"→ {end}{star}")]
+    return [(name, ""), counted, (start, f"→ {end}{formats.star(method)}")]
 
 
 def _gain(found: Mapping[str, Any] | None) -> Cell:
     if found is None:
         return formats.NONE, ""
-    star = "*" * (found.get("converged") is False)
-    return f"{found['estimate']:+.2f}{star}", ends(found, "+.2f")
+    return f"{found['estimate']:+.2f}{formats.star(found)}", ends(found, "+.2f")
 
 
 def _plain(found: Mapping[str, Any] | None) -> Cell:

@@ -19,7 +19,7 @@ from ..measuring.sweeping import SCORES, at_the_start, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw, level_counts
-from .formats import UNFINISHED, brackets, brief, extent
+from .formats import UNFINISHED, brackets, brief, extent, star
 from .pages import page
 
 COLUMNS = {
@@ -126,11 +126,7 @@ def render(summary: Mapping[str, Any]) -> Group:
 def _returns(start: Mapping[str, Any] | None, end: Mapping[str, Any] | None) -> Text:
     if start is None or end is None:
         return Text("–", style="dim")
-    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}{_star(end)}")
-
-
-def _star(part: Mapping[str, Any]) -> str:
-    return "*" * (part.get("converged") is False)
+    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}{star(end)}")
 
 
 def unfinished(target: Mapping[str, Any]) -> bool:
@@ -146,7 +142,7 @@ def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
     if part is None:
         return Text("–", style="dim")
     sign = "+" if kind == "gains" else ""
-    said = f"{part['estimate']:{sign}.2f}{_star(part)}"
+    said = f"{part['estimate']:{sign}.2f}{star(part)}"
     if part["low"] is not None and part["high"] is not None:
         said += f"\n{ends(part, f'{sign}.2f').strip('()')}"
     style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..measuring.statistics import SURE_SEEDS
 from ..measuring.verdict import HEAD_START, ends
-from .formats import UNFINISHED, brief, counts, unpaired
+from .formats import UNFINISHED, brief, counts, star, unpaired
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -121,8 +121,7 @@ def _interval(
     if entry is None:
         return Text("–", style=QUIET)
     style = {"above": ABOVE, "below": BELOW}.get(side or entry.get("side", ""), "")
-    star = "*" * (entry.get("converged") is False)
-    text = Text(f"{entry['estimate']:{sign}.2f}{star}\n", style=style)
+    text = Text(f"{entry['estimate']:{sign}.2f}{star(entry)}\n", style=style)
     said = ends(entry, f"{sign}.2f")
     # Below the estimate, and in a narrow column, a range needs no parentheses.
     return text.append(said.strip("()"), style="" if said[0] in "[(" else QUIET)
