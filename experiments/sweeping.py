@@ -18,12 +18,12 @@ import yaml
 from rich.console import Console
 
 from .config import ConfigError, Experiment, build, put
-from .measuring.loading import load
+from .measuring.loading import Run, load
 from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
-from .swept import LEAVE_ONE_OUT, zero_budgets
+from .swept import LEAVE_ONE_OUT, untrained, zero_budgets
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -128,17 +128,17 @@ def run_places(directory: Path) -> list[Path]:
 def write(directory: Path) -> dict[str, Any]:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
     experiment, found = _stored(directory)
-    ran = _begun(directory, found)
+    ran = [(values, load(place)) for values, place in _begun(directory, found)]
     if not ran:
         raise ConfigError(f"no point of the sweep '{directory}' has been run yet")
     shown, missing = [], []
     for row in _rows(experiment, str(directory / FILE)):
         values = _shown(row)
-        place = _lender(values, ran)
-        if place is None:
+        run = _lender(values, ran)
+        if run is None:
             missing.append(_named(values))
         else:
-            shown.append((values, place))
+            shown.append((values, run))
     return sweeps.write(experiment.name, shown, directory, missing)
 
 
@@ -148,29 +148,26 @@ def _begun(directory: Path, found: Sequence[Point]) -> list[tuple[Mapping[str, A
     return [(values, place) for values, place in every if (place / "experiment.yaml").exists()]
 
 
-def _lender(
-    values: Mapping[str, Any], ran: Sequence[tuple[Mapping[str, Any], Path]]
-) -> Path | None:
+def _lender(values: Mapping[str, Any], ran: Sequence[tuple[Mapping[str, Any], Run]]) -> Run | None:
     """Return the run that shows a point: its own, or where a budget is 0 one whose curves begin so.
 
-    That is the one with the most finished trials, and of these the one with the largest budget,
-    among those whose other swept value is the same. None where there is none.
+    That is the one with the most finished trials in targets of that budget, and of these the one
+    with the largest, among those whose other swept value is the same. None where there is none.
     """
     zeros = zero_budgets(values)
     alike = [
-        (given, place)
-        for given, place in ran
+        (given, run)
+        for given, run in ran
         if all(given[key] == value for key, value in values.items() if key not in zeros)
     ]
-    if len(alike) < 2:
-        return alike[0][1] if alike else None
 
-    def rank(point: tuple[Mapping[str, Any], Path]) -> tuple[int, ...]:
-        given, place = point
-        finished = sum(trial.state == "done" for trial in load(place).trials)
+    def rank(point: tuple[Mapping[str, Any], Run]) -> tuple[int, ...]:
+        given, run = point
+        begun = untrained(zeros, run.experiment["targets"])
+        finished = sum(trial.state == "done" and trial.target in begun for trial in run.trials)
         return finished, *(given[key] for key in zeros)
 
-    return max(alike, key=rank)[1]
+    return max(alike, key=rank)[1] if alike else None
 
 
 def _rows(experiment: Experiment, where: str) -> list[dict[str, tuple[Any, Any]]]:

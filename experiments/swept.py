@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LEAVE_ONE_OUT = "leave_one_out"
@@ -17,6 +17,12 @@ def is_budget(key: str) -> bool:
 def zero_budgets(values: Mapping[str, Any]) -> list[str]:
     """Return the swept budgets that are 0 at a point, which then needs no run of its own."""
     return [key for key, value in values.items() if is_budget(key) and value == 0]
+
+
+def untrained(zeros: Iterable[str], targets: Iterable[str]) -> list[str]:
+    """Return those of the targets whose budget the keys that are 0 are; `*` is all."""
+    named = {key.split(".")[1] for key in zeros}
+    return [target for target in targets if target in named or "*" in named]
 
 
 def check_sweep(sweep: Mapping[str, Any]) -> None:

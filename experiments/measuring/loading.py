@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +173,12 @@ def load(directory: str | Path) -> Run:
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{root / 'experiment.yaml'}: methods: {reason(error)}") from None
     seeds = [int(seed) for seed in experiment["seeds"]]
-    trials = tuple(
+    trials = [
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
         for target in experiment["targets"]
         for method in labels
         for seed in seeds
-    )
+    ]
     ready_made = bool(experiment["source"].get("bundle"))
     names = {path.name for path in (root / "source").glob("*") if path.is_dir()}
     if any(about.get("needs_source") for about in facts.get("methods", {}).values()):
@@ -189,12 +189,28 @@ def load(directory: str | Path) -> Run:
         for name in sorted(names)
         for seed in seeds[: experiment["source"].get("policies")]
     )
-    run = Run(root, experiment, facts, trials, sources)
+    run = Run(root, experiment, facts, tuple(trials), sources)
+    run = replace(run, trials=tuple(_whole(trial, run) for trial in trials))
     for target in experiment["targets"]:
         _same_steps([t for method in run.methods for t in run.done(target, method)])
         for method in run.longer:
             _same_steps(run.done(target, method))
     return run
+
+
+def _whole(trial: Trial, run: Run) -> Trial:
+    """Return a trial, invalid if it adds the source's steps but ends before others that do.
+
+    Those of a run that was begun when headstart added the steps asked for, not those taken, do so
+    where only some of them have been run anew.
+    """
+    if trial.state != "done" or trial.method not in run.longer:
+        return trial
+    end = max(other.steps[-1] for other in run.done(trial.target, trial.method))
+    if trial.steps[-1] == end:
+        return trial
+    why = f"ends at step {trial.steps[-1]}, others at {end}: it is run anew when the run goes on"
+    return replace(trial, state="invalid", error=why, evaluations=())
 
 
 def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = False) -> Trial:

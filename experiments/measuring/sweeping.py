@@ -75,37 +75,6 @@ def on_axis(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else str(value)
 
 
-def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a point's summary; where its budget in a target is 0, of what stood at step 0.
-
-    `summary` is then that of a longer run, whose curves begin there.
-    """
-    untrained = [key.split(".")[1] for key in zero_budgets(values)]
-    targets = dict(summary["targets"])
-    for name in targets if "*" in untrained else untrained:
-        methods = {m: _first(found) for m, found in targets[name]["methods"].items()}
-        targets[name] = {**targets[name], "averaged": "step 0", "methods": methods}
-    # What is told of the longer run is told where that stands.
-    return {
-        **summary,
-        "targets": targets,
-        **({"failures": [], "fairness": []} if untrained else {}),
-    }
-
-
-def _first(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a method's entries with those at step 0 in place of those over the whole budget."""
-    begun = {
-        part: method[part] and dict.fromkeys(metrics, method[part][first])
-        for part, metrics, first in (
-            ("scores", SCORES, "start"),
-            ("returns", ("start", "end"), "start"),
-            ("gains", GAINS, "jump_start"),
-        )
-    }
-    return {**method, **begun, "converged": None}
-
-
 @dataclass(frozen=True)
 class Turn:
     """A place where a gain changes its sign, with a 95 % interval, and the sign after it."""
@@ -385,6 +354,8 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
         )
     if any(own) and swept["kind"] != "leave_one_out":
         where = "at each point" if all(own) else "at points without anchors of their own"
+        if any(zero_budgets(values) for values, _ in points):
+            where += " (at a budget of 0, of the run whose start it shows)"
         found.append(
             f"A score of 1 is, {where}, the best that any method reached there: scores say "
             "who is ahead at a point, not that one point is as hard as another."
@@ -400,7 +371,7 @@ def _notes(swept: Mapping[str, Any], points: Points) -> list[str]:
         found.append(
             f"{failures} sources and trials have no usable curve; see the points' reports."
         )
-    return found + _unfair([summary for _, summary in points if summary["fairness"]])
+    return found + _unfair([summary for _, summary in points if _compares(summary)])
 
 
 def _all_turns(target: Mapping[str, Any]) -> Iterator[Entry]:
@@ -408,6 +379,15 @@ def _all_turns(target: Mapping[str, Any]) -> Iterator[Entry]:
     for method in target["methods"].values():
         for turned in method["turns"].values():
             yield from turned or []
+
+
+def _compares(summary: Mapping[str, Any]) -> bool:
+    """Return whether something was compared at a point, so that it may have been unfair there.
+
+    What is told of the run whose start a budget of 0 shows is told where that run stands.
+    """
+    finished = any(target["averaged"] for target in summary["targets"].values())
+    return finished and bool(summary["fairness"])
 
 
 def _unfair(summaries: Sequence[Mapping[str, Any]]) -> list[str]:

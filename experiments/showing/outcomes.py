@@ -84,8 +84,10 @@ def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:
     yield "seed", str(trial.seed)
     yield "source_steps", run.source_steps if learned else 0
     yield "randomized", bool(learned and source.get("randomization"))
+    # One that failed has the steps of those that did not: what all of a method are given.
+    done = run.done(trial.target, trial.method)
     asked = (run.experiment["targets"][trial.target] or {}).get("steps") or 0
-    yield "target_steps", trial.steps[-1] if trial.steps else asked
+    yield "target_steps", done[0].steps[-1] if done else asked
     for entry in run.experiment["methods"]:
         if isinstance(entry, Mapping) and method_label(entry) == trial.method:
             [(name, settings)] = entry.items()

@@ -13,9 +13,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.loading import load
+from ..measuring.beginning import at_the_start
+from ..measuring.loading import Run
 from ..measuring.summary import summarize
-from ..measuring.sweeping import SCORES, at_the_start, summarize_sweep
+from ..measuring.sweeping import SCORES, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw, level_counts
@@ -37,22 +38,22 @@ MEASURED = ("estimate", "low", "high", "n", "kind", "converged")
 
 def write(
     name: str,
-    ran: Sequence[tuple[Mapping[str, Any], Path]],
+    ran: Sequence[tuple[Mapping[str, Any], Run]],
     directory: Path,
     missing: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write sweep.csv, summary.json, figures and report.html of a sweep; return its summary.
 
-    `ran` are the swept values and the run directory of every point that has been run, `missing`
-    in words the points that have not.
+    `ran` are the swept values of every point that has been run and the run that shows it, under
+    `directory`; `missing` in words the points that have not.
     """
-    runs = [load(path) for _, path in ran]
-    points = [
-        (values, at_the_start(values, summarize(run)))
-        for (values, _), run in zip(ran, runs, strict=True)
-    ]
+    runs = {run.directory: run for _, run in ran}
+    summaries = {place: summarize(run) for place, run in runs.items()}
+    points = [(values, at_the_start(values, summaries[run.directory])) for values, run in ran]
     summary = summarize_sweep(name, points, missing)
-    places = {str(dict(values)): path.relative_to(directory).as_posix() for values, path in ran}
+    places = {
+        str(dict(values)): run.directory.relative_to(directory).as_posix() for values, run in ran
+    }
     folders = [places[str(values)] for values in summary["points"]]
     figures = draw(summary)
     table = pd.DataFrame(list(rows(summary)))
@@ -66,7 +67,7 @@ def write(
         figures,
         summary=summary,
         folders=folders,
-        facts=runs[0].facts,
+        facts=ran[0][1].facts,
         columns=COLUMNS,
         extents={name: extent(over) for name, over in counts.items()},
         unconverged={name: unfinished(found) for name, found in summary["targets"].items()},

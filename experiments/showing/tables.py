@@ -95,7 +95,7 @@ def _row(method: str, entry: Mapping[str, Any]) -> list[Text]:
     area = entry["scores"]["area"] if entry["scores"] else None
     return [
         name,
-        _returns(entry["returns"], mark=entry["converged"] is False),
+        _returns(entry),
         _interval(gains.get("jump_start"), sign="+"),
         _interval(gains.get("asymptotic"), sign="+"),
         _time(entry["time_to_threshold"]),
@@ -104,11 +104,12 @@ def _row(method: str, entry: Mapping[str, Any]) -> list[Text]:
     ]
 
 
-def _returns(returns: Mapping[str, Any] | None, *, mark: bool) -> Text:
+def _returns(entry: Mapping[str, Any]) -> Text:
+    returns = entry["returns"]
     if returns is None:
         return Text("–", style=QUIET)
     start, end = returns["start"]["estimate"], returns["end"]["estimate"]
-    return Text(f"{brief(start)}\n→ {brief(end)}{'*' * mark}")
+    return Text(f"{brief(start)}\n→ {brief(end)}{star(entry)}")
 
 
 def _interval(

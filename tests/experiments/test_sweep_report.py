@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 from headstart.experiments import sweeping
+from headstart.experiments.measuring.loading import load
 from headstart.experiments.showing import figures_sweep, formats, sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
@@ -38,7 +39,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
             methods=("scratch", "zero_shot", "fine_tune"),
             seeds=range(2 + number % 2),
         )
-        ran.append((value, place))
+        ran.append((value, load(place)))
     found = sweeps.write("ice", ran, tmp_path)
     assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
     page = (tmp_path / "report.html").read_text()
@@ -65,7 +66,7 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
         facts = json.loads((place / "facts.json").read_text())
         facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
         (place / "facts.json").write_text(json.dumps(facts))
-    found = sweeps.write("ice", list(zip(values, places, strict=True)), tmp_path)
+    found = sweeps.write("ice", list(zip(values, map(load, places), strict=True)), tmp_path)
     assert found["notes"][:2] == [
         # 31 evaluations to step 60,000: from step 52,000 on.
         "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
@@ -113,7 +114,10 @@ def budgets(tmp_path):
         for number, place in enumerate(places.values()):
             if number in ran:
                 build_run(
-                    place, methods=("scratch", "fine_tune"), failed=lost.get(f"at{number}", ())
+                    place,
+                    methods=("scratch", "fine_tune"),
+                    failed=lost.get(f"at{number}", ()),
+                    anchors=False,
                 )
         return sweeping.write(tmp_path)
 
@@ -161,6 +165,32 @@ def test_a_budget_of_0_is_shown_by_a_run_that_has_finished_and_tells_nothing_twi
     assert [note for note in found["notes"] if "usable" in note] == [
         "6 sources and trials have no usable curve; see the points' reports."
     ]
+    [scale] = [note for note in found["notes"] if note.startswith("A score of 1")]
+    assert "(at a budget of 0, of the run whose start it shows), the best" in scale
+
+
+def test_what_a_run_lost_elsewhere_does_not_cost_a_budget_of_0_its_seeds(tmp_path, budgets):
+    elsewhere = [("long-tool", method, 0) for method in ("scratch", "fine_tune")]
+    found = budgets(
+        "targets.tired-arm.steps", [0, 2], at0=elsewhere, at2=[("tired-arm", "fine_tune", 1)]
+    )
+    ends = found["targets"]["tired-arm"]["methods"]["fine_tune"]["returns"]["end"]
+    assert [end["n"] for end in ends] == [3, 3, 2]
+
+
+def test_points_at_which_nothing_has_finished_say_nothing_of_what_was_unfair(tmp_path, budgets):
+    every = [
+        (target, method, seed)
+        for target in ("tired-arm", "long-tool")
+        for method in ("scratch", "fine_tune")
+        for seed in range(3)
+    ]
+    key = "targets.tired-arm.steps"
+    found = budgets(key, [0, 2], at2=every)
+    assert not [note for note in found["notes"] if note.startswith("At ")]
+    assert [note for note in found["notes"] if note.startswith("Baselines absent")]
+    nothing = budgets(key, [0, 2], at0=every, at2=every)
+    assert not [note for note in nothing["notes"] if note.startswith("The end is")]
 
 
 def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
