@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import gymnasium
@@ -52,20 +53,34 @@ class WorldSpec:
 
 
 def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Make a registered environment; its id is taken as it stands, with its version."""
+    module, _, name = world.rpartition(":")
     try:
-        return gymnasium.make(world, **kwargs)
-    except ModuleNotFoundError as error:
-        module = error.name or world.partition(":")[0]
-        raise HeadstartError(f"cannot import '{module}', wanted by world '{world}'") from None
-    except gymnasium.error.Error as error:
-        unknown = isinstance(error, gymnasium.error.UnregisteredEnv)
-        if unknown or "Malformed environment ID" in str(error):
-            known = nearest(world.split(":")[-1], gymnasium.registry)
-            hint = known if "did you mean" in known else "; 'headstart envs' lists ours"
-            raise HeadstartError(f"unknown world '{world}'{hint}") from None
-        raise HeadstartError(f"cannot make world '{world}': {error}") from None
-    except TypeError as error:
-        raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from None
+        if module:
+            import_module(module)
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        why = "" if missing else f" ({_said(error)})"
+        raise HeadstartError(
+            f"cannot import '{missing or module}', wanted by world '{world}'{why}"
+        ) from error
+    if name not in gymnasium.registry:
+        known = nearest(name, gymnasium.registry)
+        hint = known if "did you mean" in known else "; 'headstart envs' lists ours"
+        raise HeadstartError(f"unknown world '{world}'{hint}")
+    try:
+        return gymnasium.make(name, **kwargs)
+    except HeadstartError:
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError) and kwargs:
+            raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from error
+        raise HeadstartError(f"cannot make world '{world}': {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """Return an error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _wrap(

@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..envs.changes import Change
 from ..envs.errors import nearest
@@ -22,6 +30,8 @@ from .yaml_text import parse, parse_all
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
+# What comes along is known by its ids, which need no module to be imported first.
+WorldId = Annotated[Text, AfterValidator(lambda name: name.removeprefix("headstart:"))]
 
 
 class Section(BaseModel):
@@ -43,7 +53,7 @@ def _as_text(changes: Any) -> Any:
 class Source(Section):
     """Where is learned first."""
 
-    world: Text
+    world: WorldId
     """A Gymnasium id; `my_package.envs:MyEnv-v0` imports the module first."""
     kwargs: dict[str, Any] = {}
     """What is passed to `gymnasium.make` with the id."""
@@ -107,7 +117,7 @@ class Anchors(Section):
 class Target(Section):
     """A world that counts; what is not said is as in the source."""
 
-    world: str | None = None
+    world: WorldId | None = None
     """A Gymnasium id; by default the source's."""
     kwargs: dict[str, Any] = {}
     """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
@@ -217,8 +227,8 @@ class Experiment(Section):
     @field_validator("seeds")
     @classmethod
     def _unique(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("every seed may be listed once")
+        if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+            raise ValueError(f"{twice[0]} is listed twice; every seed may be listed once")
         return seeds
 
     @field_validator("methods")
@@ -379,7 +389,17 @@ def _override(data: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"--set {override}: expected key.path=value")
-    put(data, key.strip(), parse(value, f"--set {override}"), f"--set {override}")
+    where, key = f"--set {override}", key.strip()
+    if len(key.split(".")) > 2:
+        check_target(key, data.get("targets"), where)
+    put(data, key, parse(value, where), where)
+
+
+def check_target(key: str, targets: Any, where: str) -> None:
+    """Raise ConfigError where a key's path leads into a target that is not there."""
+    section, name, *_ = key.split(".")
+    if section == "targets" and isinstance(targets, Mapping) and name not in targets:
+        raise ConfigError(f"{where}: there is no target '{name}'{nearest(name, targets)}")
 
 
 def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:
@@ -413,6 +433,8 @@ def _explain(error: ValidationError) -> str:
     shown = f", got {given!r}" if isinstance(given, (str, int, float, list)) else ""
     if first["type"] == "value_error":
         shown = ""
+    if first["type"] == "too_short":
+        message, shown = "expected at least one", ""
     return f"{path}: {message}{shown}" if path else message
 
 

@@ -85,7 +85,7 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
     try:
         inner = env.unwrapped
         if isinstance(inner, World):
-            yield f"{world_id}: {WORLDS[world_id].about}."
+            yield f"{world_id}: {WORLDS[world_id.removeprefix('headstart:')].about}."
             yield _time(inner)
             yield from (_channels(inner), _commands(inner), _rewards(inner))
         else:

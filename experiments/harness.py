@@ -17,7 +17,7 @@ from .running.preview import preview as preview_run
 from .running.runner import PATIENCE, cores, matching, run_units, trial_name
 from .running.store import lock
 from .showing import filming, tables, write
-from .sweeping import POINTS, SweepResult, points, run_sweep
+from .sweeping import POINTS, SweepResult, check, points, run_sweep
 
 Given = Experiment | Mapping[str, Any] | str | Path
 
@@ -70,10 +70,7 @@ def run(
     experiment, directory, where = _given(experiment, out, overrides, where)
     console = console or Console()
     if experiment.sweep:
-        at: dict[str, list[str]] = {}
-        for name in matching(trials, _trials(experiment, where), "point/target/method/seed"):
-            folder, _, chosen = name.partition("/")
-            at.setdefault(folder, []).append(chosen)
+        at = _by_point(experiment, trials, where)
 
         def run_point(point: Experiment, place: Path) -> Result | SweepResult:
             given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
@@ -105,6 +102,7 @@ def preview(
     out: str | Path | None = None,
     jobs: int | None = None,
     overrides: Sequence[str] = (),
+    trials: Sequence[str] = (),
     where: str | None = None,
 ) -> Iterator[Table | str]:
     """Yield, for a console, what `run` would do with these arguments and how long it would take.
@@ -114,14 +112,16 @@ def preview(
     """
     experiment, directory, where = _given(experiment, out, overrides, where)
     if experiment.sweep:
-        known = Known()
-        for point in points(experiment, where):
+        known, at = Known(), _by_point(experiment, trials, where)
+        todo = [p for p in points(experiment, where) if not trials or p.folder in at]
+        check(todo, where)
+        for point in todo:
             yield f"point {point.folder}"
-            place = directory / POINTS / point.folder
-            yield from preview_run(point.experiment, place, jobs or cores(), where, known)
-        yield f"All points: {known.work}."
+            place, its = directory / POINTS / point.folder, at.get(point.folder, ())
+            yield from preview_run(point.experiment, place, jobs or cores(), where, its, known)
+        yield f"All {'these ' if trials else ''}points: {known.work}."
         return
-    yield from preview_run(experiment, directory, jobs or cores(), where)
+    yield from preview_run(experiment, directory, jobs or cores(), where, trials)
 
 
 def trials(experiment: Given) -> list[str]:
@@ -153,6 +153,15 @@ def share(parts: Sequence[Experiment], patterns: Sequence[str]) -> dict[str, lis
         of, name = named[found]
         chosen[of].append(name)
     return chosen
+
+
+def _by_point(experiment: Experiment, patterns: Sequence[str], where: str) -> dict[str, list[str]]:
+    """Return the trials of a sweep that fit patterns, by the folder of their point."""
+    found: dict[str, list[str]] = {}
+    for name in matching(patterns, _trials(experiment, where), "point/target/method/seed"):
+        folder, _, trial = name.partition("/")
+        found.setdefault(folder, []).append(trial)
+    return found
 
 
 def _trials(experiment: Experiment, where: str = "experiment") -> list[str]:

@@ -78,7 +78,8 @@ def run(
         if trial and not chosen[part.name]:
             continue
         if dry_run:
-            for line in harness.preview(part, out=place, jobs=jobs, where=str(file)):
+            its = chosen[part.name]
+            for line in harness.preview(part, out=place, jobs=jobs, trials=its, where=str(file)):
                 cli.console.print(line, highlight=False)
             continue
         result = harness.run(

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
-from .config import ConfigError, Experiment, build, put
+from .config import ConfigError, Experiment, build, check_target, put
 from .measuring.loading import Run, load
 from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
 from .swept import LEAVE_ONE_OUT, untrained, zero_budgets
+from .yaml_text import dumps, loads
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -93,9 +93,7 @@ def run_sweep(
     """
     every = points(experiment, where)
     todo = [(n, p) for n, p in enumerate(every, start=1) if not only or p.folder in only]
-    for _, point in todo:
-        # Not only when its turn comes, which may be hours later.
-        plan.check(point.experiment, f"{where}: sweep, {_named(point.values)}")
+    check([point for _, point in todo], where)
     with lock(directory, PATIENCE):
         _prepare(experiment, directory)
     failed: list[str] = []
@@ -106,6 +104,16 @@ def run_sweep(
         failed += [f"{POINTS}/{point.folder}/{unit}" for unit in result.failed]
     with lock(directory, PATIENCE):
         return SweepResult(directory, write(directory), failed)
+
+
+def check(todo: Sequence[Point], where: str) -> None:
+    """Check points before the first of them begins, as the last one's turn may come hours later.
+
+    Raises:
+        ConfigError: one line with the point, the key's path and what is wrong there.
+    """
+    for point in todo:
+        plan.check(point.experiment, f"{where}: sweep, {_named(point.values)}")
 
 
 def is_sweep(directory: Path) -> bool:
@@ -182,7 +190,7 @@ def _shown(row: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
 
 def _stored(directory: Path) -> tuple[Experiment, list[Point]]:
     """Read the sweep that a directory holds, and its points."""
-    stored = yaml.safe_load((directory / FILE).read_text(encoding="utf-8"))
+    stored = loads((directory / FILE).read_text(encoding="utf-8"))
     experiment = build(stored, str(directory / FILE))
     return experiment, points(experiment, str(directory / FILE))
 
@@ -191,7 +199,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
     """Write the sweep down, or check that the directory holds the same."""
     path, plain = directory / FILE, experiment.resolved()
     if path.exists():
-        there = yaml.safe_load(path.read_text(encoding="utf-8"))
+        there = loads(path.read_text(encoding="utf-8"))
         differing = first_difference({**there, "video": None}, {**plain, "video": None})
         if differing:
             raise ConfigError(
@@ -203,7 +211,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
         raise ConfigError(
             f"'{directory}' is not empty and holds no sweep; choose another with --out"
         )
-    write_text(path, yaml.safe_dump(plain, sort_keys=False))
+    write_text(path, dumps(plain))
 
 
 def _values(experiment: Experiment, key: str, values: Any, where: str) -> list[tuple[Any, Any]]:
@@ -223,9 +231,8 @@ def _paths(experiment: Experiment, key: str, where: str) -> list[str]:
     if parts[0] != "targets" or len(parts) < 2:
         return [key]
     names = list(experiment.targets) if parts[1] == "*" else [parts[1]]
-    for name in names:
-        if name not in experiment.targets:
-            raise ConfigError(f"{where}: sweep.{key}: there is no target '{name}'")
+    if parts[1] != "*":
+        check_target(key, experiment.targets, f"{where}: sweep.{key}")
     return [".".join(["targets", name, *parts[2:]]) for name in names]
 
 

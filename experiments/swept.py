@@ -30,8 +30,10 @@ def check_sweep(sweep: Mapping[str, Any]) -> None:
     if len(sweep) > 2:
         raise ValueError(f"one key is varied, or two for a grid, not {len(sweep)}")
     for key, values in sweep.items():
-        if key in ("methods", "targets"):
+        if key in ("methods", "targets", "seeds"):
             raise ValueError(f"{key}: cannot be swept; list all of them in the experiment")
+        if key in ("name", "video", "sweep"):
+            raise ValueError(f"{key}: cannot be swept, as no result depends on it")
         if values == LEAVE_ONE_OUT:
             if key != "source.randomization" or len(sweep) > 1:
                 raise ValueError(f"{LEAVE_ONE_OUT} is for 'source.randomization', alone")

@@ -1,4 +1,4 @@
-"""YAML without its two silent traps: repeated keys, and 1e-3 read as text."""
+"""YAML without its silent traps: repeated keys, 1e-3 read as text, text 1e5 written as a number."""
 
 from __future__ import annotations
 
@@ -30,11 +30,32 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+"),
-    list("-+0123456789."),
-)
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that quotes text which the loader would take for a number."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        # To the end: PyYAML looks only whether a text begins so.
+        re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+0123456789."),
+    )
+
+
+def dumps(data: Any, **settings: Any) -> str:
+    """Return plain data as YAML, keys in their order; `settings` are PyYAML's."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, **settings)
+    return text
+
+
+def loads(text: str) -> Any:
+    """Return what `dumps` was given.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    return yaml.load(text, _Loader)
 
 
 def parse(text: str, where: str) -> Any:
@@ -52,6 +73,8 @@ def parse_all(text: str, where: str) -> list[Any]:
         hint = ""
         if "alias" in f"{error.context} {error.problem}":
             hint = " (a change that starts with '*' needs quotes: \"* 0.4\")"
+        elif "'\\t'" in str(error.problem):
+            hint = " (indent by spaces, not by tabs)"
         raise ConfigError(f"{where}{line}: {error.problem or error.context}{hint}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None

@@ -21,7 +21,7 @@ def at_the_start(values: Mapping[str, Any], summary: Mapping[str, Any]) -> Mappi
         return summary
     for name in begun:
         methods = {m: _first(found) for m, found in targets[name]["methods"].items()}
-        averaged = targets[name]["averaged"] and "step 0"
+        averaged = targets[name]["averaged"] and "the evaluation at step 0"
         targets[name] = {**targets[name], "averaged": averaged, "methods": methods}
     # What is told of the longer run is told where that stands.
     return {**summary, "targets": targets, "failures": [], "fairness": []}

@@ -1,8 +1,8 @@
 """Reading a run directory: every trial that was asked for, with its curve or with why it has none.
 
 What is wrong with one trial (it failed, was not run, holds NaN, has no evaluation at step 0, a line
-cannot be read) makes that trial a failed one, listed with the reason; the others stand. What leaves
-nothing to compare (no experiment, curves of one target on different steps) is an error.
+cannot be read, its steps are not those of the others) makes that trial a failed one, listed with
+the reason; the others stand. What leaves nothing to compare (no experiment) is an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ import yaml
 from ..config import method_label, source_seed
 from ..curves import COLUMNS, CURVE, check_curve, read_evaluations, reason
 from ..curves import RunError as RunError
+from ..yaml_text import loads
+
+SOURCE = "source"
+"""What stands for the method of a source, and for its folder."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,17 @@ class Trial:
     seconds: float | None = None
     status: Mapping[str, Any] = field(default_factory=dict)
     evaluations: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from the others: target, method and seed."""
+        return self.target, self.method, self.seed
+
+    @property
+    def unit(self) -> str:
+        """What it is called where sources and trials are listed: `target/method/seed-k`."""
+        names = (SOURCE, self.target) if self.method == SOURCE else (self.target, self.method)
+        return "/".join((*names, f"seed-{self.seed}"))
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -160,10 +175,10 @@ def load(directory: str | Path) -> Run:
     """Read a run directory.
 
     Raises:
-        RunError: it is no run directory, or the curves of a target are on different steps.
+        RunError: it is no run directory, or what it holds cannot be read.
     """
     root = Path(directory)
-    experiment = _mapping(root / "experiment.yaml", yaml.safe_load)
+    experiment = _mapping(root / "experiment.yaml", loads)
     facts = _mapping(root / "facts.json", json.loads)
     for key in ("source", "targets", "methods", "seeds"):
         if key not in experiment:
@@ -173,44 +188,29 @@ def load(directory: str | Path) -> Run:
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{root / 'experiment.yaml'}: methods: {reason(error)}") from None
     seeds = [int(seed) for seed in experiment["seeds"]]
-    trials = [
+    trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
         for target in experiment["targets"]
         for method in labels
         for seed in seeds
-    ]
+    )
     ready_made = bool(experiment["source"].get("bundle"))
     names = {path.name for path in (root / "source").glob("*") if path.is_dir()}
     if any(about.get("needs_source") for about in facts.get("methods", {}).values()):
         # Before the first of them begins there is no folder to tell of them.
         names.add("randomized" if experiment["source"].get("randomization") else "nominal")
     sources = tuple(
-        _trial(root / "source" / name / f"seed-{seed}", name, "source", seed, ready_made)
+        _trial(root / "source" / name / f"seed-{seed}", name, SOURCE, seed, ready_made)
         for name in sorted(names)
         for seed in seeds[: experiment["source"].get("policies")]
     )
-    run = Run(root, experiment, facts, tuple(trials), sources)
-    run = replace(run, trials=tuple(_whole(trial, run) for trial in trials))
+    run = Run(root, experiment, facts, trials, sources)
+    checked: dict[tuple[str, str, int], Trial] = {}
     for target in experiment["targets"]:
-        _same_steps([t for method in run.methods for t in run.done(target, method)])
-        for method in run.longer:
-            _same_steps(run.done(target, method))
-    return run
-
-
-def _whole(trial: Trial, run: Run) -> Trial:
-    """Return a trial, invalid if it adds the source's steps but ends before others that do.
-
-    Those of a run that was begun when headstart added the steps asked for, not those taken, do so
-    where only some of them have been run anew.
-    """
-    if trial.state != "done" or trial.method not in run.longer:
-        return trial
-    end = max(other.steps[-1] for other in run.done(trial.target, trial.method))
-    if trial.steps[-1] == end:
-        return trial
-    why = f"ends at step {trial.steps[-1]}, others at {end}: it is run anew when the run goes on"
-    return replace(trial, state="invalid", error=why, evaluations=())
+        for methods in (run.methods, *([name] for name in run.longer)):
+            done = [trial for name in methods for trial in run.done(target, name)]
+            checked |= _on_same_steps(done)
+    return replace(run, trials=tuple(checked.get(trial.key, trial) for trial in trials))
 
 
 def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = False) -> Trial:
@@ -237,25 +237,28 @@ def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = F
     return Trial(target, method, seed, "done", None, None, seconds, status, evaluations)
 
 
-def _same_steps(trials: list[Trial]) -> None:
-    """Raise RunError where finished trials of one target were evaluated at different steps."""
-    if not trials:
-        return
-    usual = Counter(trial.steps for trial in trials).most_common(1)[0][0]
-    for trial in trials:
-        if trial.steps != usual:
-            raise RunError(
-                f"target '{trial.target}': {trial.method}/seed-{trial.seed} has "
-                f"{len(trial.steps)} evaluations up to step {trial.steps[-1]} where others have "
-                f"{len(usual)} up to step {usual[-1]}; all trials of a target must share their "
-                "steps (remove that trial's directory and run the experiment again)"
-            )
+def _on_same_steps(trials: list[Trial]) -> dict[tuple[str, str, int], Trial]:
+    """Return those of finished trials that were evaluated at other steps than most, as invalid."""
+    counts = Counter(trial.steps for trial in trials)
+    usual = max(counts, key=lambda steps: (counts[steps], len(steps)), default=())
+    return {
+        trial.key: replace(
+            trial,
+            state="invalid",
+            evaluations=(),
+            error=f"has {len(trial.steps)} evaluations up to step {trial.steps[-1]:,} where others "
+            f"of its target have {len(usual)} up to step {usual[-1]:,}; the same 'headstart run' "
+            "runs those anew that are not whole",
+        )
+        for trial in trials
+        if trial.steps != usual
+    }
 
 
 def _mapping(path: Path, parse: Any) -> dict[str, Any]:
     try:
         found = parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path.parent}: no {path.name}, so this is not a run directory") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunError(f"{path}: cannot be read ({reason(error)})") from None

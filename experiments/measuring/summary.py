@@ -31,7 +31,7 @@ from .entries import Curves, Entry, ends, entry, last_terms, plain, within
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
-from .statistics import caution, mean_interval
+from .statistics import FEWEST_SEEDS, caution, mean_interval
 from .verdict import Verdict, headline
 
 THRESHOLD = 0.8
@@ -81,6 +81,7 @@ def summarize(run: Run) -> dict[str, Any]:
         ),
         "failures": [
             {
+                "unit": trial.unit,
                 "target": trial.target,
                 "method": trial.method,
                 "seed": trial.seed,
@@ -247,12 +248,24 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
             "area": entry(seeds, metrics.area(steps, curves.scores), shared),
         },
         "learns": bool((curves.returns != curves.returns[:, :1]).any()),
-        "converged": None if drift["low"] is None else drift["low"] <= 0 <= drift["high"],
+        "converged": _converged(drift),
         "drift": drift,
         "dip": within(entry(seeds, depth, shared), 0.0)
         | {"recovery": dict(zip(seeds, recovery, strict=True))},
         "time_to_threshold": _time(curves, curves.scores, threshold),
     }
+
+
+def _converged(drift: Entry) -> bool | None:
+    """Return whether a method has converged, from the slope over the asymptotic window.
+
+    It has not where the interval of the slope excludes 0. An interval of few seeds is wide, so that
+    from fewer than make a claim 0 in it says nothing: None.
+    """
+    if drift["low"] is None:
+        return None
+    flat = bool(drift["low"] <= 0 <= drift["high"])
+    return None if flat and drift["n"] < FEWEST_SEEDS else flat
 
 
 def _time(curves: Curves, scores: metrics.Floats, threshold: float) -> Entry:
@@ -287,7 +300,7 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
     """Return what a reader of the target's numbers must know besides them."""
     if not steps.size:
         return []
-    notes = [f"Asymptotic values are means over {_averaged(steps)}."]
+    notes = [f"Asymptotic values, and what is said of the end, are means over {_averaged(steps)}."]
     if scored and steps[1] > metrics.EARLY * steps[-1]:
         notes.append(
             "'Early' is the evaluation at step 0 alone: the next is past 5 % of the budget."
@@ -296,6 +309,11 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
         notes.append(
             f"No threshold can be reached: it is to be held for {metrics.HOLD} evaluations in a "
             f"row, and there are {steps.size}."
+        )
+    elif scored and steps.size < 2 * metrics.HOLD:
+        notes.append(
+            f"A threshold counts as reached by step {steps[-metrics.HOLD]:,.0f} or not at all: it "
+            f"is to be held for {metrics.HOLD} evaluations in a row, and there are {steps.size}."
         )
     if drifting := [name for name, method in methods.items() if method["converged"] is False]:
         notes.append(

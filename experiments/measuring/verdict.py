@@ -97,9 +97,9 @@ def headline(target: str, methods: Mapping[str, Mapping[str, Any]]) -> str:
     gains, verdict = rivals[best]["gains"], rivals[best]["verdict"]
     time, scratch = rivals[best]["time_to_threshold"], methods["scratch"]["time_to_threshold"]
     numbers = (
-        f"its score is {signed_entry(gains['jump_start'])} over scratch at step 0 and "
+        f"its score differs from scratch's by {signed_entry(gains['jump_start'])} at step 0 and by "
         f"{signed_entry(gains['area'])} over the whole budget; it reaches {time['threshold']:g} "
-        f"{_speed(time)}, scratch {_speed(scratch)} (medians of target steps)."
+        f"{_speed(time)}, scratch {_speed(scratch)}."
     )
     if _claimed(verdict):
         said = f"On {target}, {best} gives a head start: {numbers}"
@@ -190,13 +190,15 @@ def counted(count: int, unit: str) -> str:
 
 
 def _speed(time: Mapping[str, Any]) -> str:
-    """Return when the median seed reaches the threshold, or on how many seeds it is reached."""
-    if time["median"] is None or math.isnan(time["median"]):
-        return f"on {time['reached']} of {time['n']} seeds"
-    return f"after {_steps(time)}"
+    """Return on how many seeds the threshold is reached and, if half of them do, when."""
+    said = f"on {time['reached']} of {time['n']} seeds"
+    return said if _never(time) else f"{said} (median {time['median']:,.0f} target steps)"
 
 
 def _steps(time: Mapping[str, Any]) -> str:
-    if time["median"] is None or math.isnan(time["median"]):
-        return "not reached"
-    return f"{time['median']:,.0f} steps"
+    return "not reached" if _never(time) else f"{time['median']:,.0f} steps"
+
+
+def _never(time: Mapping[str, Any]) -> bool:
+    """Return whether fewer than half of the seeds reach the threshold, so that no median does."""
+    return time["median"] is None or math.isnan(time["median"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..config import Experiment
 from . import cache, plan
 from .leavings import finished
 from .plan import Unit
+from .runner import wanted
 from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
 
 ROLLOUTS = 2
@@ -95,22 +96,22 @@ class Line:
         return self.left * (self.steps * pace.step + self.episodes * pace.episode)
 
 
-def lines(experiment: Experiment, done: Collection[str]) -> list[Line]:
-    """Return what a run consists of; `done` are the paths of units that need not be run."""
+def lines(experiment: Experiment, units: Iterable[Unit], done: Collection[str]) -> list[Line]:
+    """Return what units consist of; `done` are the paths of those that need not be run."""
     groups: dict[str, list[Unit]] = {}
-    for unit in plan.units(experiment):
+    for unit in units:
         kind, *rest = unit.path.split("/")
         name = "anchors" if kind == "anchors" else "/".join([kind, *rest][:-1])
         groups.setdefault(name, []).append(unit)
     return [
         Line(
             name.removeprefix("trials/"),
-            len(units),
-            sum(unit.path not in done for unit in units),
-            plan.taken(experiment, units[0].steps),
-            _episodes(experiment, name, units[0]),
+            len(alike),
+            sum(unit.path not in done for unit in alike),
+            plan.taken(experiment, alike[0].steps),
+            _episodes(experiment, name, alike[0]),
         )
-        for name, units in groups.items()
+        for name, alike in groups.items()
     ]
 
 
@@ -196,17 +197,19 @@ def preview(
     directory: Path,
     jobs: int,
     where: str = "experiment",
+    trials: Sequence[str] = (),
     known: Known | None = None,
 ) -> Iterator[Table | str]:
     """Yield what a run in `directory` would do and how long it would take, doing none of it.
 
-    `known` holds what points of a sweep share, and is added to.
+    `trials` are patterns of those that are to run, with their sources, by default all; `known`
+    holds what points of a sweep share, and is added to.
 
     Raises:
         ConfigError: the experiment cannot run.
     """
     plan.check(experiment, where)
-    units = plan.units(experiment)
+    units = wanted(experiment, trials)
     done = {unit.path for unit in units if _done(experiment, directory, unit)}
     known = known or Known()
     kept = {
@@ -214,7 +217,7 @@ def preview(
         for unit in units
         if unit.path not in done and _kept(experiment, directory, unit, known.sources)
     }
-    found = lines(experiment, done | kept)
+    found = lines(experiment, units, done | kept)
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
     if key not in known.paces:

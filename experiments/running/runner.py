@@ -16,6 +16,7 @@ from ...envs import vector_cores
 from ...envs.errors import nearest
 from ...transfer.methods import tunable
 from ..config import ConfigError, Experiment
+from ..yaml_text import dumps, loads
 from . import claims, facts, plan
 from .leavings import settle
 from .local import LocalWorker
@@ -117,7 +118,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     resolved["source"]["algorithm"] = _plain_algorithm(experiment)
     if path.exists():
         try:
-            there = yaml.safe_load(path.read_text(encoding="utf-8"))
+            there = loads(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError):
             there = None
         if not isinstance(there, dict):
@@ -158,7 +159,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     }
     known = facts.begin(parameters, _known_anchors(experiment), methods)
     write_json(directory / "facts.json", known)
-    write_text(path, yaml.safe_dump(resolved, sort_keys=False))
+    write_text(path, dumps(resolved))
 
 
 def _go_on(directory: Path, console: Console) -> None:

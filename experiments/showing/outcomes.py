@@ -38,7 +38,7 @@ def sessions(run: Run, summary: Mapping[str, Any], time: float) -> tuple[Value, 
     that a trial does not have (a threshold not reached, no baseline of that seed) is not there.
     `time` stands for when they began and ended, in seconds since the epoch.
     """
-    ended = {folder(t): t for t in run.trials if t.state in ("done", *FAILED)}
+    ended = {t.unit: t for t in run.trials if t.state in ("done", *FAILED)}
     settings = {path: dict(_settings(run, trial)) for path, trial in ended.items()}
     outcomes = {path: dict(_outcomes(trial, summary)) for path, trial in ended.items()}
     names = list(dict.fromkeys(name for found in settings.values() for name in found))
@@ -67,11 +67,6 @@ def sessions(run: Run, summary: Mapping[str, Any], time: float) -> tuple[Value, 
         if scalars := [Value(tag=_tag(n), simple_value=x) for n, x in outcomes[path].items()]:
             values[path].append((trial.steps[-1], scalars))
     return _hparams(metadata.EXPERIMENT_TAG, experiment=about), values
-
-
-def folder(trial: Trial) -> str:
-    """Return a trial's folder under `trials/`."""
-    return f"{trial.target}/{trial.method}/seed-{trial.seed}"
 
 
 def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:

@@ -86,7 +86,8 @@ def target_table(summary: Mapping[str, Any], target: str) -> Table:
     caption += (
         f" A score of 0 is a return of {formats.number(low['return'])} ({low['origin']}), 1 is "
         f"{formats.number(high['return'])} ({high['origin']}). Gains are differences of scores "
-        f"from scratch; brackets are {brackets}. Return: at step 0 → at the end. "
+        f"from scratch; brackets are {brackets}. Return: at step 0 → at the end, the mean over "
+        f"{entry['averaged']}. "
         f"Reached: seeds that hold a score of {summary['threshold']:g}; median time: Kaplan-Meier, "
         "in steps."
     )

@@ -95,11 +95,9 @@ def _overview(run: Run) -> tuple[RenderableType, bool]:
     parts = [row for _, _, row in rows]
     now = [t for t in (*run.sources, *run.trials) if t.state == "running"] if busy else []
     lines: list[RenderableType] = [table, Text(_ending(parts, busy, len(now)))]
+    lines += [Text(f"{t.unit}  step {t.status.get('step', 0):,}") for t in now]
     lines += [
-        Text(f"{t.target}/{t.method}/seed-{t.seed}  step {t.status.get('step', 0):,}") for t in now
-    ]
-    lines += [
-        Text(f"{t.target}/{t.method}/seed-{t.seed} {t.state}: {t.error}", style="red")
+        Text(f"{t.unit} {t.state}: {t.error}", style="red")
         for t in run.failures
         if t.state in ("failed", "invalid")
     ]

@@ -77,8 +77,8 @@ def failures(summary: Mapping[str, Any]) -> Group:
     """Return the sources and trials without a usable curve, each with its reason."""
     lines = [Text(f"Without a usable curve ({len(summary['failures'])}):", style=BELOW)]
     for failure in summary["failures"]:
-        where = f"  {failure['target']}/{failure['method']}/seed-{failure['seed']}"
-        lines.append(Text.assemble((where, "bold"), f" {failure['state']}: {failure['error']}"))
+        where = (f"  {failure['unit']}", "bold")
+        lines.append(Text.assemble(where, f" {failure['state']}: {failure['error']}"))
     return Group(*lines)
 
 

@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -16,6 +15,7 @@ from ..describing import Sheet, in_yaml
 from ..running import facts
 from ..running.store import write_text
 from ..tuned import Tuned
+from ..yaml_text import dumps
 from .space import short
 from .study import Task
 from .trials import ERROR, SETTINGS, STEPS, TRIED
@@ -125,7 +125,5 @@ def _best(study: Study, task: Task) -> str:
         f"Ranges: {shlex.join(f'{name} {text}' for name, text in task.search.items())}",
     )
     # Lists and innermost mappings on one line each, as one would write them.
-    plain = yaml.safe_dump(
-        {"methods": [{task.name: entry}]}, sort_keys=False, width=100, default_flow_style=None
-    )
+    plain = dumps({"methods": [{task.name: entry}]}, width=100, default_flow_style=None)
     return "".join(f"# {line}\n" for line in comments) + plain

@@ -35,6 +35,7 @@ from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.methods import search as declared_by
 from ..describing import in_yaml
+from ..yaml_text import loads
 
 ALGORITHM = "algorithm"
 """The setting that holds changes of the algorithm's settings."""
@@ -239,7 +240,7 @@ def _range(method: Method, name: str, text: str, algorithm: Algorithm) -> Range:
 
 def _choices(text: str) -> tuple[Any, ...]:
     try:
-        values = yaml.safe_load(f"[{text}]")
+        values = loads(f"[{text}]")
     except yaml.YAMLError:
         raise HeadstartError("cannot read the choices: expected YAML, as in choice(a, 1)") from None
     if not values:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from filelock import FileLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
@@ -24,6 +23,7 @@ from ..curves import CURVE, read_evaluations
 from ..running.plan import known_anchors
 from ..running.store import StoreError, lock, read_json, write_json, write_text
 from ..running.trial import Stop, run_unit
+from ..yaml_text import dumps, loads
 from .objective import Curve, Scale, reports, scale, value
 from .study import SCALES, Task
 
@@ -232,7 +232,7 @@ class Work:
         if (first / "source").is_dir() and not (directory / "source").is_symlink():
             (directory / "source").symlink_to(Path("..") / FIRST / "source")
         write_json(directory / "facts.json", read_json(first / "facts.json") or {})
-        resolved = yaml.safe_load((first / "experiment.yaml").read_text(encoding="utf-8"))
+        resolved = loads((first / "experiment.yaml").read_text(encoding="utf-8"))
         own = self.task.space.settings(settings)
         resolved["methods"] = [{self.task.name: {**own, "label": self.task.label}}]
-        write_text(directory / "experiment.yaml", yaml.safe_dump(resolved, sort_keys=False))
+        write_text(directory / "experiment.yaml", dumps(resolved))

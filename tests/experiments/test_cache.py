@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from headstart.envs.errors import HeadstartError
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview
 from headstart.experiments.running import cache
@@ -105,6 +106,19 @@ def test_what_would_run_leaves_out_what_is_in_the_cache(here):
     assert told[1].startswith("In two: 3 of 4 units and 0 training steps to do")
     shutil.rmtree(here / ".kept")
     assert list(preview(SMALL, out="two"))[1].startswith("In two: 4 of 4 units and 64 ")
+
+
+def test_what_would_run_is_of_the_trials_that_are_chosen(here):
+    target = next(iter(SMALL["targets"]))
+    *_, told = preview(SMALL, out="two", trials=[f"{target}/zero_shot/0"])
+    assert told.startswith("In two: 2 of 2 units and 64 training steps to do")
+    swept = {**SMALL, "sweep": {f"targets.{target}.steps": [64, 128]}}
+    first, *_, last = preview(swept, out="two", trials=[f"01-128/{target}/zero_shot/0"])
+    assert first == "point 01-128"
+    assert last.startswith("All these points: 2 of 2 units")
+    wrong = {**SMALL, "sweep": {f"targets.{target}.kwargs": [{}, {"no_such": 1}]}}
+    with pytest.raises(HeadstartError, match=r"sweep, targets\..*no_such"):
+        next(preview(wrong, out="two"))
 
 
 def test_points_of_a_sweep_train_what_they_share_once(here):

@@ -10,6 +10,7 @@ import yaml
 from headstart.envs.changes import parse
 from headstart.experiments import config
 from headstart.experiments.config import ConfigError, Experiment, build, load, method_label
+from headstart.experiments.yaml_text import dumps, loads
 
 GOOD = """
 name: try
@@ -81,8 +82,9 @@ def test_python_objects_mean_the_same_as_their_text():
         (("10_000", "many"), "source.steps: input should be a valid integer, got 'many'"),
         (("10_000", "1.5"), "source.steps: input should be a valid integer, got 1.5"),
         (("10_000", "-5"), "source.steps: input should be greater than 0, got -5"),
-        (("[0, 1]", "[]"), "seeds: list should have at least 1 item"),
-        (("[0, 1]", "[0, 0]"), "seeds: every seed may be listed once"),
+        (("[0, 1]", "[]"), "seeds: expected at least one"),
+        (("[0, 1]", "[0, 0]"), "seeds: 0 is listed twice"),
+        (("\nseeds: [0, 1]", "\n\tseeds: [0, 1]"), "(indent by spaces, not by tabs)"),
         (("[0, 1]", "[-1]"), "seeds.0: input should be greater than or equal to 0, got -1"),
         (("steps: 5_000", "steps: 500"), "targets.heavy.steps: 500 is less than one evaluation"),
         (("name: try", "name: ../up"), "name: '../up' names a folder"),
@@ -110,6 +112,17 @@ def test_numbers_with_an_exponent_are_numbers(file):
     assert load(file(text)).source.algorithm == {"ppo": {"learning_rate": 0.001}}
 
 
+@pytest.mark.parametrize("text", ["1e5", "5e0d456a1894", "-1E-3", "1.5e3", "0x1f", "1_000", "no"])
+def test_text_stays_text_however_much_it_looks_like_a_number(text):
+    assert loads(dumps({"code": text})) == {"code": text}
+    assert loads(f"[{text}x]") == [f"{text}x"]
+
+
+@pytest.mark.parametrize("number", [1e-3, 1e5, 1.5e-7, -2e30, 100000])
+def test_numbers_stay_numbers(number):
+    assert loads(dumps([number])) == [number]
+
+
 def test_overrides_reach_any_key(file):
     overrides = ["seeds=[7]", "targets.heavy.steps=2_000", "source.algorithm={sac: {gamma: 0.9}}"]
     experiment = load(file(GOOD), overrides)
@@ -123,6 +136,7 @@ def test_overrides_reach_any_key(file):
     [
         ("seeds", "expected key.path=value"),
         ("name.x=1", "'name' has no keys"),
+        ("targets.heavi.steps=9", "there is no target 'heavi'; did you mean 'heavy'?"),
         ("seds=[1]", "seds"),
     ],
 )

@@ -195,7 +195,7 @@ def test_outside_git_no_commit_is_recorded(monkeypatch):
 def test_what_would_run_counts_whole_rollouts():
     targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
     small = build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
-    found = {line.name: (line.steps, line.episodes) for line in lines(small, ())}
+    found = {line.name: (line.steps, line.episodes) for line in lines(small, units(small), ())}
     # Rollouts of 32 steps: evaluated at 0, 64 and 96; fine_tune in the source once more.
     assert found["heavy/scratch"] == (96, 3)
     assert found["heavy/fine_tune"] == (96, 4)

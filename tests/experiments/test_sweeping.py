@@ -102,6 +102,8 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
         ),
         ({"methods": [["scratch"], ["naive"]]}, "methods: cannot be swept; list all of them"),
         ({"targets": [{"icy": {}}, {"dry": {}}]}, "targets: cannot be swept; list all of them"),
+        ({"seeds": [[0], [1]]}, "seeds: cannot be swept; list all of them"),
+        ({"name": ["a", "b"]}, "name: cannot be swept, as no result depends on it"),
         ({"name.first": [1, 2]}, "'name' has no keys in it"),
     ],
 )
