@@ -22,10 +22,11 @@ from ..envs.changes import Change
 from ..envs.errors import nearest
 from ..envs.making import WorldSpec
 from . import sources
+from .overriding import override
 from .swept import check_sweep
 from .tuned import check_tuned
 from .yaml_text import ConfigError as ConfigError
-from .yaml_text import parse, parse_all
+from .yaml_text import parse_all
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
@@ -352,8 +353,8 @@ def load_all(path: str | Path, overrides: Sequence[str] = ()) -> list[Experiment
     for data in parse_all(text, str(path)) or [None]:
         if not isinstance(data, dict):
             raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
-        for override in overrides:
-            _override(data, override)
+        for text in overrides:
+            override(data, text)
         found.append(build(data, where=str(path)))
     names = [experiment.name for experiment in found]
     for name in names:
@@ -383,38 +384,6 @@ def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
         return Experiment.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from None
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"--set {override}: expected key.path=value")
-    where, key = f"--set {override}", key.strip()
-    if len(key.split(".")) > 2:
-        check_target(key, data.get("targets"), where)
-    put(data, key, parse(value, where), where)
-
-
-def check_target(key: str, targets: Any, where: str) -> None:
-    """Raise ConfigError where a key's path leads into a target that is not there."""
-    section, name, *_ = key.split(".")
-    if section == "targets" and isinstance(targets, Mapping) and name not in targets:
-        raise ConfigError(f"{where}: there is no target '{name}'{nearest(name, targets)}")
-
-
-def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:
-    """Set what stands at a key's path in an experiment's plain data.
-
-    Raises:
-        ConfigError: something on the way, other than nothing, has no keys in it.
-    """
-    *folders, last = key.split(".")
-    here: Any = data
-    for folder in folders:
-        here = here.setdefault(folder, {}) if isinstance(here, dict) else None
-    if not isinstance(here, dict):
-        raise ConfigError(f"{where}: '{'.'.join(folders)}' has no keys in it")
-    here[last] = value
 
 
 def _explain(error: ValidationError) -> str:

@@ -16,8 +16,9 @@ from typing import Any
 
 from rich.console import Console
 
-from .config import ConfigError, Experiment, build, check_target, put
+from .config import ConfigError, Experiment, build
 from .measuring.loading import Run, load
+from .overriding import check_target, put
 from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text

@@ -304,12 +304,12 @@ def test_a_faulty_curve_makes_its_trial_a_failed_one(make_run, find, put, said):
     assert "\n" not in str(failure.error)
 
 
-def test_curves_on_different_steps_are_refused(make_run):
-    root = make_run()
-    path = root / "trials" / TARGET / "fine_tune" / "seed-1" / "evaluations.jsonl"
+def test_a_curve_on_other_steps_than_most_is_not_averaged(make_run):
+    path = make_run() / "trials" / TARGET / "fine_tune" / "seed-1" / "evaluations.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(RunError, match=r"fine_tune/seed-1 has 30 evaluations up to step 58000"):
-        load(root)
+    (failure,) = load(path.parents[4]).failures
+    assert (failure.unit, failure.state) == (f"{TARGET}/fine_tune/seed-1", "invalid")
+    assert str(failure.error).startswith("has 30 evaluations up to step 58,000 where others of")
 
 
 def test_only_an_unfinished_last_line_is_forgiven(tmp_path):
