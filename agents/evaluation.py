@@ -98,13 +98,19 @@ class Evaluator:
             episode = episode_of[i] = next(waiting, None)
             if episode is not None:
                 observations[i], _ = self._worlds[i].reset(seed=self.seeds[episode])
+                check("observation", observations[i], episode)
+
+        def check(what: str, value: Any, episode: int) -> None:
+            if not is_finite(value):
+                raise EvaluationError(
+                    f"evaluation: {what} is not finite (NaN or infinite) at step "
+                    f"{lengths[episode]} of the episode of seed {self.seeds[episode]}"
+                )
 
         for i in range(count):
             begin(i)
         while any(episode is not None for episode in episode_of):
             batch = concatenate(space, observations, batch)
-            if not is_finite(batch):
-                raise EvaluationError(self._where("observation", observations, episode_of, lengths))
             actions = act(batch)
             for i, episode in enumerate(episode_of):
                 if episode is None:
@@ -114,17 +120,15 @@ class Evaluator:
                 )
                 returns[episode] += float(reward)
                 lengths[episode] += 1
-                if not np.isfinite(returns[episode]):
-                    raise EvaluationError(self._where("reward", [reward], [episode], lengths))
+                check("observation", observations[i], episode)
+                check("reward", returns[episode], episode)
                 if terminated or truncated:
                     success = info.get("success", info.get("is_success"))
                     successes[episode] = None if success is None else float(success)
                     told = info.get("reward_terms", {})
                     terms[episode] = {str(name): float(value) for name, value in told.items()}
                     for name, value in terms[episode].items():
-                        if not np.isfinite(value):
-                            what = f"reward term '{name}'"
-                            raise EvaluationError(self._where(what, [value], [episode], lengths))
+                        check(f"reward term '{name}'", value, episode)
                     begin(i)
                 elif lengths[episode] >= STEP_LIMIT:
                     raise EvaluationError(
@@ -144,18 +148,6 @@ class Evaluator:
         """Close the worlds."""
         for world in self._worlds:
             world.close()
-
-    def _where(
-        self, what: str, values: Sequence[Any], episode_of: Sequence[int | None], lengths: Array
-    ) -> str:
-        """Say where a value is not finite."""
-        for value, episode in zip(values, episode_of, strict=True):
-            if episode is not None and not is_finite(value):
-                return (
-                    f"evaluation: {what} is not finite (NaN or infinite) at step "
-                    f"{lengths[episode]} of the episode of seed {self.seeds[episode]}"
-                )
-        return f"evaluation: {what} is not finite (NaN or infinite)"
 
 
 def evaluate(act: Act, make_world: MakeWorld, seeds: Sequence[int], worlds: int = 10) -> Evaluation:

@@ -6,11 +6,13 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import ActionNoise, NormalActionNoise
 from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.type_aliases import TrainFreq
-from stable_baselines3.common.utils import FloatSchedule
+from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
 
 from ..envs.errors import HeadstartError
 from .algorithms import ACTIVATIONS, OWN, Algorithm, setting_types
@@ -70,17 +72,31 @@ def _setting(model: BaseAlgorithm, key: str) -> Any:
         return names.get(model.policy_class, _path(model.policy_class))
     value = getattr(model, key, None)
     if isinstance(value, FloatSchedule):
+        if not isinstance(value.value_schedule, ConstantSchedule):
+            raise HeadstartError(f"{key} changes with time: schedules cannot be imported")
         return value(1.0)
     if isinstance(value, TrainFreq):
         return [value.frequency, value.unit.value]
     if key == "action_noise" and value is not None:
-        return float(vars(value)["_sigma"][0])
+        return _deviation(value)
     if key == "policy_kwargs":
         # SAC puts `use_sde` in here itself.
         return {name: _named(part) for name, part in (value or {}).items() if name != "use_sde"}
     if callable(value):
         raise HeadstartError(f"{key} = {value!r}: schedules cannot be imported")
     return value
+
+
+def _deviation(noise: ActionNoise) -> float:
+    """Return the standard deviation of Gaussian noise that is the same for all actions."""
+    if type(noise) is NormalActionNoise:
+        deviations = np.unique(vars(noise)["_sigma"])
+        if deviations.size == 1 and not np.any(vars(noise)["_mu"]):
+            return float(deviations[0])
+    raise HeadstartError(
+        f"action_noise = {noise!r}: only Gaussian noise can be imported, of mean 0 and the same "
+        "deviation for all actions"
+    )
 
 
 def _named(value: Any) -> Any:

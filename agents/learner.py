@@ -13,9 +13,18 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.preprocessing import get_action_dim, is_image_space
+from stable_baselines3.common.preprocessing import (
+    get_action_dim,
+    is_image_space,
+    is_image_space_channels_first,
+)
 from stable_baselines3.common.save_util import recursive_getattr
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecEnv,
+    VecNormalize,
+    VecTransposeImage,
+)
 from torch import nn
 
 from ..envs.errors import HeadstartError
@@ -206,6 +215,9 @@ def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
     rewards = algorithm.settings["normalize_reward"]
     if not (observations or rewards):
         return vector
+    if any(map(_is_channels_last, parts.values() or [space])):
+        # SB3 would do so on top, and then off-policy algorithms miss what was not normalized.
+        vector = VecTransposeImage(vector)
     return VecNormalize(
         vector,
         norm_obs=observations,
@@ -218,6 +230,12 @@ def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
 def _is_vector(space: Space) -> bool:
     is_box = isinstance(space, gym.spaces.Box)
     return is_box and np.issubdtype(space.dtype, np.floating) and not is_image_space(space)
+
+
+def _is_channels_last(space: Space) -> bool:
+    if not isinstance(space, gym.spaces.Box) or not is_image_space(space):
+        return False
+    return not is_image_space_channels_first(space)
 
 
 def reset_worlds(learner: Learner, seed: int) -> None:
@@ -236,4 +254,5 @@ def reset_worlds(learner: Learner, seed: int) -> None:
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None and buffer.size() > 0:
         # The transition before the reset ends its trajectory without being terminal.
-        buffer.timeouts[buffer.pos - 1] = 1 - buffer.dones[buffer.pos - 1]
+        last = buffer.pos - 1
+        buffer.timeouts[last] = np.maximum(buffer.timeouts[last], 1 - buffer.dones[last])

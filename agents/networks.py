@@ -15,7 +15,7 @@ GROUPS = ("features", "policy_head", "critic_head")
 
 # Modules that hold a head, as Stable-Baselines3 and sb3-contrib name them. Where a head's module
 # is a whole network (the critics' Sequentials), the head is its last linear layer.
-_POLICY_HEADS = r"action_net|log_std|actor\.mu|actor\.log_std"
+_POLICY_HEADS = r"action_net|log_std|actor(_target)?\.mu|actor\.log_std"
 _CRITIC_HEADS = r"value_net|(critic(_target)?|q_net(_target)?|quantile_net(_target)?)\.q[^.]*"
 _CRITIC = ("value_net.*", "mlp_extractor.value_net.*", "vf_features_extractor.*", "critic*")
 
@@ -24,7 +24,7 @@ def names_in(policy: nn.Module, groups: Collection[str]) -> frozenset[str]:
     """Return the names of the parameters in `groups`.
 
     A group is one of `GROUPS` or an fnmatch pattern on the names of `policy.named_parameters()`,
-    such as `mlp_extractor.policy_net.0.*`. Target networks count with their critics. Raises
+    such as `mlp_extractor.policy_net.0.*`. Target networks count with what they follow. Raises
     HeadstartError when a group matches nothing.
     """
     names = [name for name, _ in policy.named_parameters()]

@@ -50,7 +50,9 @@ def from_json(data: dict[str, Any]) -> Space:
     if kind == "MultiBinary":
         return spaces.MultiBinary(data["n"])
     if kind == "Dict":
-        return spaces.Dict({key: from_json(value) for key, value in data["spaces"].items()})
+        # In the order that was stored, in which a policy takes the parts: of a dict Gymnasium
+        # would sort them.
+        return spaces.Dict([(key, from_json(value)) for key, value in data["spaces"].items()])
     raise ValueError(f"unknown space type {kind!r}")
 
 
@@ -65,6 +67,8 @@ def difference(source: Space, world: Space, *, bounds: bool) -> str | None:
         missing, extra = source.keys() - world.keys(), world.keys() - source.keys()
         if missing or extra:
             return f"keys missing here: {sorted(missing)}, keys only here: {sorted(extra)}"
+        if list(source) != list(world):
+            return f"keys in the order {list(source)} in the source, {list(world)} here"
         for key, space in source.items():
             found = difference(space, world[key], bounds=bounds)
             if found:

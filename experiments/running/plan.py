@@ -9,6 +9,8 @@ from typing import Any
 from ...agents import bundle as bundles
 from ...agents import learner, shipped
 from ...agents.algorithms import Algorithm, resolve
+from ...agents.learner import create
+from ...agents.placeholder import placeholder
 from ...agents.spaces import difference
 from ...agents.training import whole
 from ...envs.changes import ChangeError
@@ -17,6 +19,7 @@ from ...envs.parameters import Parameterized
 from ...envs.shifts import stored_anchors
 from ...transfer.methods import Method
 from ...transfer.methods import check as check_method
+from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.randomization import UniformRandomization
 from ..config import ConfigError, Experiment, method_label, source_seed
@@ -137,6 +140,14 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     parameters[experiment.source.world] = describe(world)
     spaces = _spaces(world)
     world.close()
+    with _at(where, "source.algorithm"):
+        stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
+    try:
+        with _at(where, "methods"):
+            for method in found.values():
+                check_networks(method, stand_in)
+    finally:
+        stand_in.close()
     for name, target in experiment.targets.items():
         spec = target.spec(experiment.source)
         with _at(where, f"targets.{name}" + (".shift" if target.shift else "")):
@@ -157,6 +168,11 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
             )
     _check_rollouts(experiment, where)
     return parameters
+
+
+def _light(its: Algorithm) -> Algorithm:
+    """Return the algorithm with room for next to nothing, to look at its networks."""
+    return its.replace(buffer_size=its.worlds) if its.accepts("buffer_size") else its
 
 
 def check_device(experiment: Experiment, where: str) -> None:

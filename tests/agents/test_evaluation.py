@@ -108,6 +108,17 @@ def test_numbers_that_are_not_finite_are_errors(bad):
         evaluate(half, lambda: Counting(bad), [3, 4, 5])
 
 
+@pytest.mark.parametrize("worlds", [1, 2, 3])
+def test_the_last_observation_counts_too_however_many_worlds_there_are(worlds):
+    class Ending(Counting):
+        def step(self, action):
+            observation, *told = super().step(action)
+            return np.full_like(observation, np.nan) if any(told[1:3]) else observation, *told
+
+    with pytest.raises(EvaluationError, match=r"observation is not finite .* of seed 5"):
+        evaluate(half, Ending, [5], worlds=worlds)
+
+
 def test_an_episode_without_end_is_an_error(monkeypatch):
     monkeypatch.setattr("headstart.agents.evaluation.STEP_LIMIT", 3)
     with pytest.raises(EvaluationError, match="seed 5 did not end in 3 steps"):

@@ -7,6 +7,7 @@ from headstart.agents.bundle import BundleError
 from headstart.agents.importing import import_sb3_zip
 from headstart.envs.errors import HeadstartError
 from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from torch import nn
 
@@ -78,10 +79,31 @@ def test_an_import_acts_as_the_model_did(tmp_path, pendulum, observations, algor
     learner.close()
 
 
-def test_schedules_are_refused(tmp_path, pendulum):
-    model = PPO("MlpPolicy", pendulum(), learning_rate=lambda left: 1e-3 * left, n_steps=64)
+@pytest.mark.parametrize("setting", ["learning_rate", "clip_range"])
+def test_schedules_are_refused(tmp_path, pendulum, setting):
+    schedule = {setting: lambda left: 1e-3 * left}
+    model = PPO("MlpPolicy", pendulum(), n_steps=64, **schedule)
     model.save(tmp_path / "model")
-    with pytest.raises(HeadstartError, match=r"learning_rate .* schedules cannot be imported"):
+    with pytest.raises(HeadstartError, match=rf"{setting} .*schedules cannot be imported"):
         import_sb3_zip(
             tmp_path / "model.zip", tmp_path / "b", algorithm="ppo", world_id="x", trust=True
         )
+
+
+@pytest.mark.parametrize(
+    ("noise", "deviation"),
+    [
+        (NormalActionNoise(np.zeros(1), np.array([0.3])), 0.3),
+        (NormalActionNoise(np.ones(1), np.array([0.3])), None),
+        (OrnsteinUhlenbeckActionNoise(np.zeros(1), np.array([0.3])), None),
+    ],
+)
+def test_only_noise_that_a_setting_can_say_is_imported(tmp_path, pendulum, noise, deviation):
+    SAC("MlpPolicy", pendulum(), action_noise=noise, buffer_size=10).save(tmp_path / "model")
+    places = tmp_path / "model.zip", tmp_path / "bundle"
+    given = {"algorithm": "sac", "world_id": "Pendulum-v1", "trust": True}
+    if deviation is None:
+        with pytest.raises(HeadstartError, match="only Gaussian noise can be imported"):
+            import_sb3_zip(*places, **given)
+    else:
+        assert import_sb3_zip(*places, **given).algorithm.value("action_noise") == deviation

@@ -2,7 +2,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from headstart.agents import bundle
 from headstart.agents.learner import create
+from headstart.agents.training import train
 from headstart.envs.errors import HeadstartError
 
 
@@ -44,6 +46,62 @@ def test_observations_that_are_no_vectors_are_left_as_they_are(small):
     one.close()
 
 
+class Seen(gym.Env):
+    """A pole that turns, given in parts, and a picture of it."""
+
+    observation_space = gym.spaces.Dict(
+        velocity=gym.spaces.Box(-9, 9, (1,), np.float32),
+        picture=gym.spaces.Box(0, 255, (40, 40, 3), np.uint8),
+        angle=gym.spaces.Box(-4, 4, (2,), np.float32),
+    )
+    action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.left = 10
+        return self.seen(), {}
+
+    def seen(self):
+        return {key: space.sample() for key, space in self.observation_space.items()}
+
+    def step(self, action):
+        self.left -= 1
+        return self.seen(), float(action[0]), False, self.left == 0, {}
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+def test_a_bundle_of_parts_and_a_picture_acts_as_what_was_trained(small, tmp_path, algorithm):
+    one = create(small(algorithm, worlds=2, learning_starts=8, buffer_size=20)
+                 if algorithm == "sac" else small(algorithm), Seen, 0)  # fmt: skip
+    train(one, steps=20, seed=0, grid=[], evaluate=print, on_evaluation=print)
+    assert list(one.normalizer.obs_rms) == ["velocity", "angle"]
+    world = Seen()
+    seen = [world.seen() for _ in range(3)]
+    batch = {key: np.stack([part[key] for part in seen]) for key in seen[0]}
+    bundle.save(one, tmp_path / "b", world_id="Seen-v0")
+    assert np.array_equal(bundle.load(tmp_path / "b").policy().act(batch), one.act(batch))
+    one.close()
+
+
+def test_the_end_of_an_episode_at_a_checkpoint_stays_what_it_was(learner):
+    """A time limit is no terminal state, whether or not the worlds are reset just then."""
+    one = learner("sac")
+    train(
+        one,
+        steps=100,
+        seed=0,
+        grid=[],
+        evaluate=print,
+        on_evaluation=print,
+        checkpoint_every=50,
+        save_checkpoint=lambda _: None,
+    )
+    buffer = one.model.replay_buffer
+    # Episodes of 25 steps, all cut by their time limit.
+    assert np.flatnonzero(buffer.dones).tolist() == [24, 49, 74, 99]
+    assert np.flatnonzero(buffer.timeouts).tolist() == [24, 49, 74, 99]
+
+
 def test_worlds_are_as_many_as_set(learner):
     assert learner("ppo").worlds.num_envs == 4
     assert learner("sac").worlds.num_envs == 1
@@ -65,9 +123,6 @@ def test_a_device_that_is_not_there_is_refused(small, pendulum):
 @pytest.mark.filterwarnings("ignore:You are trying to run PPO on the GPU:UserWarning")
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_a_gpu_trains_and_its_bundle_goes_on(small, pendulum, evaluate, tmp_path, algorithm):
-    from headstart.agents import bundle
-    from headstart.agents.training import train
-
     one = create(small(algorithm), pendulum, 0, "cuda")
     train(one, steps=150, seed=0, grid=[150], evaluate=evaluate, on_evaluation=lambda *_: None)
     bundle.save(one, tmp_path / "b", world_id="Pendulum-v1", replay_buffer=True)

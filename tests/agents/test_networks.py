@@ -14,7 +14,7 @@ SAC_GROUPS = {
     "policy_head": {"actor.mu", "actor.log_std"},
     "critic_head": {f"{c}.qf{q}.4" for c in ("critic", "critic_target") for q in (0, 1)},
 }
-TD3_HEADS = {"policy_head": {"actor.mu.4"}}
+TD3_HEADS = {"policy_head": {"actor.mu.4", "actor_target.mu.4"}}
 
 
 def layers(names):

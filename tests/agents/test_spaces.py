@@ -26,6 +26,16 @@ def test_json_round_trip_is_exact_and_strict(space):
     assert difference(space, from_json(to_json(space)), bounds=True) is None
 
 
+def test_the_order_of_a_dicts_keys_is_kept_as_policies_take_its_parts_in_it():
+    space = spaces.Dict(velocity=BOX, angle=BOX)
+    stored = json.loads(json.dumps(to_json(space)))
+    assert list(from_json(stored)) == ["velocity", "angle"]
+    said = difference(space, spaces.Dict(angle=BOX, velocity=BOX), bounds=False)
+    assert (
+        said == "keys in the order ['velocity', 'angle'] in the source, ['angle', 'velocity'] here"
+    )
+
+
 def test_other_spaces_are_refused():
     with pytest.raises(HeadstartError, match="Text"):
         to_json(spaces.Text(3))

@@ -8,7 +8,24 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
+from ...envs.errors import HeadstartError
+
+_NO_FREEZING = {
+    "TRPO": "it differentiates by all of the actor's weights at once",
+    "CrossQ": "its batch statistics move on while weights stand still",
+}
+
+
+def check_freezing(method: str, algorithm: Algorithm) -> None:
+    """Raise HeadstartError for an algorithm of which no part can be frozen."""
+    for base in algorithm.cls.__mro__:
+        if base.__name__ in _NO_FREEZING:
+            raise HeadstartError(
+                f"method {method} freezes layers, which {algorithm.name} does not bear: "
+                f"{_NO_FREEZING[base.__name__]}"
+            )
 
 
 class Schedule(BaseCallback):

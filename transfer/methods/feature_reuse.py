@@ -12,7 +12,7 @@ from ...agents.learner import Learner
 from ...agents.networks import copy_layers, names_in
 from ...envs.errors import HeadstartError
 from .base import Problem
-from .callbacks import Frozen
+from .callbacks import Frozen, check_freezing
 from .normalizer import Normalizer, carry
 
 Layers = tuple[str, ...]
@@ -36,6 +36,16 @@ class FeatureReuse:
     freeze: Layers = ("features",)
     unfreeze_at: Annotated[float, Field(ge=0, le=1)] | None = None
     normalizer: Normalizer = "carried"
+
+    def check(self, algorithm: Algorithm) -> None:
+        """Raise HeadstartError for an algorithm that frozen layers do not go with."""
+        if self.freeze:
+            check_freezing(self.name, algorithm)
+
+    def fits(self, learner: Learner) -> None:
+        """Raise HeadstartError for layers that a learner has not, or that leave none to train."""
+        names_in(learner.model.policy, self.copy)
+        self._frozen_names(learner)
 
     def search(self, _: Algorithm) -> dict[str, str]:
         """Return the settings worth searching; frozen until 0 of the budget is never frozen."""

@@ -15,12 +15,13 @@ from pydantic import Field
 from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
 from ...agents.networks import actor_names
+from ...agents.training import whole
 from ...envs.errors import HeadstartError
 from .base import Problem
-from .callbacks import Frozen, LogStdFloor, NoUpdates
+from .callbacks import Frozen, LogStdFloor, NoUpdates, check_freezing
 from .normalizer import Normalizer, carry
 
-# A phase may take this share of the budget at most, so that small budgets still fine-tune.
+# A phase may take this share of the budget at most, to a whole rollout more.
 PHASE_SHARE = 0.1
 TEMPERATURE = "log_ent_coef"
 
@@ -50,16 +51,18 @@ Rate = Annotated[float, Field(gt=0)]
 class FineTune:
     """Source weights, careful training; settings of the other kind of algorithm are refused.
 
-    `normalizer`: see `normalizer.Normalizer`. `critic`, `optimizer`: the source's kept, or reset.
-    `critic_steps`: target steps in which only the critic learns.
+    `normalizer`: see above. `critic`, `optimizer`: the source's kept, or reset. `critic_steps`:
+    target steps in which only the critic learns, a tenth of the budget at most; on-policy it is in
+    whole rollouts, and not where none would be left for the actor. The actor's weights stand still
+    then, but not what a normalizer that goes on makes of observations.
 
     On-policy (PPO): `learning_rate_factor` times the source's learning rate, early stopping of an
     update at `target_kl`, and a floor under the policy's log standard deviation (null: none;
     under gSDE there is none, since what its noise amounts to depends on the observation).
 
     Off-policy (SAC): `fill_steps` of the frozen source policy fill the buffer before any update;
-    then separate learning rates for actor (and temperature) and critic; `entropy`: SAC's
-    temperature kept or reset.
+    a tenth of the budget at most; then separate learning rates for actor (and temperature) and
+    critic; `entropy`: SAC's temperature, where it is learned, kept or reset.
     """
 
     name: ClassVar[str] = "fine_tune"
@@ -79,12 +82,30 @@ class FineTune:
     entropy: Literal["kept", "reset"] = "kept"
 
     def check(self, algorithm: Algorithm) -> None:
-        """Raise HeadstartError for a setting of the other kind of algorithm."""
+        """Raise HeadstartError for a setting that does not apply to the algorithm, or for that."""
+        check_freezing(self.name, algorithm)
+        foreign = list(_OFF_POLICY if algorithm.on_policy else _ON_POLICY)
+        if algorithm.on_policy and not algorithm.accepts("target_kl"):
+            foreign.append("target_kl")
         defaults = {field.name: field.default for field in fields(self)}
-        for name in _OFF_POLICY if algorithm.on_policy else _ON_POLICY:
+        for name in foreign:
             if getattr(self, name) != defaults[name]:
                 raise HeadstartError(
                     f"method fine_tune: '{name}' does not apply to {algorithm.name}"
+                )
+
+    def fits(self, learner: Learner) -> None:
+        """Raise HeadstartError where a learner has not what is to be treated apart."""
+        actor_names(learner.model.policy)
+        for setting, value, parameter in (
+            ("entropy", self.entropy, TEMPERATURE),
+            ("min_log_std", self.min_log_std, "log_std"),
+        ):
+            default = {field.name: field.default for field in fields(self)}[setting]
+            if value not in (default, None) and parameter not in learner.parameters():
+                raise HeadstartError(
+                    f"method fine_tune: '{setting}' does not apply: {learner.algorithm.name} "
+                    f"learns no {parameter} here"
                 )
 
     def search(self, algorithm: Algorithm) -> dict[str, str]:
@@ -143,6 +164,9 @@ class FineTune:
         if learner.algorithm.on_policy:
             if self.min_log_std is not None and not getattr(learner.model, "use_sde", False):
                 learner.callbacks.append(LogStdFloor(learner, self.min_log_std))
+            rollout = learner.algorithm.rollout
+            if whole(critic_until, rollout) >= whole(problem.steps, rollout):
+                critic_until = 0
         else:
             fill_until = min(self.fill_steps, limit)
             critic_until += fill_until

@@ -9,8 +9,8 @@ from ...agents.learner import Learner
 
 Normalizer = Literal["carried", "frozen", "capped"]
 """`carried`: go on from the source's statistics, which hardly move any more; `frozen`: keep them
-as they are; `capped`: go on with their count lowered to `COUNT_CAP`, so that they follow the
-target within some ten thousand steps."""
+as they are; `capped`: go on with their count lowered to 10,000, so that they follow the target
+within as many steps."""
 
 COUNT_CAP = 1e4
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ...agents.algorithms import Algorithm
+from ...agents.learner import Learner
 from ...envs.errors import HeadstartError, nearest
 from ...envs.loading import load_class
 from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
@@ -67,6 +68,13 @@ def check(method: Method, algorithm: Algorithm) -> None:
     own = getattr(method, "check", None)
     if own is not None:
         own(algorithm)
+
+
+def fits(method: Method, learner: Learner) -> None:
+    """Raise HeadstartError where a method's settings do not go with the networks of a learner."""
+    own = getattr(method, "fits", None)
+    if own is not None:
+        own(learner)
 
 
 def search(method: Method, algorithm: Algorithm) -> dict[str, str]:
