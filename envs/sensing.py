@@ -29,7 +29,8 @@ class Channel:
     additive white Gaussian noise, `bias` a constant offset (both in `unit`), `delay` is in
     seconds, `dropout` is the chance per element and step of reporting `dropped` instead; where
     that is None, what was reported last is reported again (an episode's first is never dropped).
-    `goal` says that resets draw it and an episode keeps it.
+    `goal` says that resets draw it and an episode keeps it, `angle` that its elements go around, so
+    that pi and -pi are the same.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Channel:
     dropout: Parameter | None = None
     dropped: float | None = 0.0
     goal: bool = False
+    angle: bool = False
 
     def parameters(self) -> list[Parameter]:
         """Return the parameters that this channel declares."""
@@ -118,7 +120,8 @@ class Sensing:
             if channel.bias is not None:
                 bias[where] = values[channel.bias.name]
             if channel.delay is not None and values[channel.delay.name] > 0:
-                line = DelayLine(channel.size, values[channel.delay.name] / self._period)
+                delay = values[channel.delay.name] / self._period
+                line = DelayLine(channel.size, delay, angle=channel.angle)
                 self._delays.append((where, line))
             if channel.dropout is not None and values[channel.dropout.name] > 0:
                 self._dropouts.append((where, values[channel.dropout.name], channel.dropped))
@@ -161,8 +164,12 @@ class Sensing:
 class DelayLine:
     """A signal sampled once per control step, read `delay` steps later, linear in between."""
 
-    def __init__(self, size: int, delay: float) -> None:
-        """Hold a signal of `size` elements; `delay` is in control steps, any number >= 0."""
+    def __init__(self, size: int, delay: float, *, angle: bool = False) -> None:
+        """Hold a signal of `size` elements; `delay` is in control steps, any number >= 0.
+
+        Between two steps an `angle` (rad) goes the shorter way around.
+        """
+        self._angle = angle
         self._back, self._fraction = _split(delay)
         self._history = np.zeros((self._back + 2, size))
         self._now = 0
@@ -181,8 +188,9 @@ class DelayLine:
             return newer
         # One step older than `newer` is, in a ring of back + 2 rows, the row after `now`.
         older: np.ndarray = history[(self._now + 1) % length]
-        delayed: np.ndarray = newer + self._fraction * (older - newer)
-        return delayed
+        way = older - newer
+        delayed: np.ndarray = newer + self._fraction * (_turned(way) if self._angle else way)
+        return _turned(delayed) if self._angle else delayed
 
 
 class Actuation:
@@ -255,6 +263,12 @@ class Actuation:
                     share * a + (1.0 - share) * b for a, b in zip(command, newer, strict=True)
                 ]
             yield command, steps
+
+
+def _turned(angles: np.ndarray) -> np.ndarray:
+    """Return angles (rad) between -pi and pi; those that are there already stay as they are."""
+    turned: np.ndarray = angles - 2 * math.pi * np.round(angles / (2 * math.pi))
+    return turned
 
 
 def _split(delay: float) -> tuple[int, float]:

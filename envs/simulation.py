@@ -103,6 +103,7 @@ class Simulation:
         self._nominals: dict[tuple[int, int], LinkDynamics] = {}
         self._snapshot: int | None = None
         self._together = 1
+        self._parts = 1
 
     def clear(self) -> None:
         """Remove all bodies and the snapshot, as if just started; cheaper than a new client."""
@@ -200,6 +201,14 @@ class Simulation:
         if self._together != steps:
             self._take(steps)
         bullet.stepSimulation(physicsClientId=self.client)
+
+    def divide(self, parts: int) -> None:
+        """Let every physics step be one of so many equal parts of what it was made with."""
+        if parts != self._parts:
+            bullet.setPhysicsEngineParameter(
+                fixedTimeStep=self.timestep / parts, physicsClientId=self.client
+            )
+            self._parts = parts
 
     def _take(self, steps: int) -> None:
         """Let every call to PyBullet make `steps` physics steps."""

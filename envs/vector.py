@@ -188,7 +188,7 @@ class ParallelVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of every world and return the results."""
-        return self._ask("call", name, args, kwargs)
+        return self._ask("call_or_get", name, args, kwargs)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of every world; it must be possible to pickle."""

@@ -256,12 +256,21 @@ def _call(
     return env.get_wrapper_attr(name)(*args, **kwargs)
 
 
+def _call_or_get(
+    env: gymnasium.Env[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Do as Gymnasium's vector environments do: what cannot be called is the answer."""
+    found = env.get_wrapper_attr(name)
+    return found(*args, **kwargs) if callable(found) else found
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "get": lambda env, name: env.get_wrapper_attr(name),
     "has": _has,
     "set": setattr,
     "set_wrapper": lambda env, name, value: env.set_wrapper_attr(name, value),
     "call": _call,
+    "call_or_get": _call_or_get,
     "is_wrapped": _is_wrapped,
     "render": lambda env: env.render(),
 }

@@ -23,6 +23,8 @@ DROP = 0.04  # m, from the feet to the ground when an episode starts: out of rea
 HIPS = 0.183  # m, from the trunk's middle to the hips, forwards and backwards
 PUSH_EVERY, PUSH_STEPS = 400, 16  # physics steps: a push of 0.1 s in each 2.5 s
 PUSHES = 8
+MOST_PARTS = 4
+STIFF = 0.76  # of a calf's swing, at most, that its motor may undo within a step
 
 
 class A1(Robot):
@@ -33,7 +35,8 @@ class A1(Robot):
     and the joints no compliance. `forward`, `sideways` are speeds in the world's x and y (m/s),
     `yaw` is measured from x, `up` is the vertical part of the trunk's z axis, `power` is what the
     joints exert or absorb (W). Of each foot there are its `lifts` (m above ground), its horizontal
-    speed `slides` (m/s), and whether it is in `touch` with the ground.
+    speed `slides` (m/s), and whether it is in `touch` with the ground. Where gains are high for
+    legs so light, a physics step is divided (`_parts_of_a_step`); in the nominal world it is not.
     """
 
     morphology: ClassVar[tuple[Parameter, ...]] = (
@@ -69,13 +72,17 @@ class A1(Robot):
             self._ground,
         )
         self._jointed = set(self.joints)
+        self._swing = self._own = 0.0
         self._links = (-1, *links.values())
         for link in self._links:
             simulation.nominal(self.body, link)
+        self._weigh_calf(leg_length)
         # PyBullet speaks of the trunk's principal axes, of which this is the turn.
         self._axes = bullet.getDynamicsInfo(self.body, -1, physicsClientId=client)[4]
         self._strength = 1.0
         self._kp = self._kd = self._offset = self._force = 0.0
+        self._damping, self._inertia = 0.0, 1.0
+        self._parts = 1
         self._states: tuple[tuple[float, float, tuple[float, ...], float], ...] | None = None
         self._clock = 0
         self._pushes: list[tuple[int, float, float]] = []
@@ -116,6 +123,7 @@ class A1(Robot):
         shift = trunk * load_offset / (4 * HIPS)
         loads = dict(zip(self.joints[::3], (shift, shift, -shift, -shift), strict=True))
         loads[-1] = payload_mass
+        self._damping, self._inertia = joint_damping, inertia_scale
         damping = {"jointDamping": joint_damping}
         contacts = {"lateralFriction": ground_friction, "restitution": restitution}
         for link in self._links:
@@ -170,9 +178,37 @@ class A1(Robot):
             for when, angle in zip(whens, angles, strict=True)
         ]
         self._clock = 0
+        self._parts = self._parts_of_a_step()
+        self.simulation.divide(self._parts)
         self.torques = [0.0] * 12
         self.simulation.place_joints(self.body, self.joints, start)
         self.simulation.refresh_contacts()
+
+    def _weigh_calf(self, leg_length: float) -> None:
+        """Find calf's and foot's inertia about the knee (kg m^2): the calf's own, and the rest."""
+        calf, toe = self.joints[2], self.feet[0]
+        centre = bullet.getDynamicsInfo(self.body, calf, physicsClientId=self.simulation.client)[3]
+        own, foot = (
+            self.simulation.nominal(self.body, calf),
+            self.simulation.nominal(self.body, toe),
+        )
+        self._own = own.inertia[0]
+        self._swing = own.mass * centre[2] ** 2 + foot.mass * (SEGMENT * leg_length) ** 2
+
+    def _parts_of_a_step(self) -> int:
+        """Return into how many parts a physics step is to be divided, motors' law and all.
+
+        The law acts on what was a step before, so that gains which undo most of a calf's swing
+        within a step shake it: legs that hang in the air where (kd + kp h / 2) h / I is 1, those
+        that walk from 0.8 on.
+        """
+        inertia = self._inertia * self._own + self._swing
+        for parts in range(1, MOST_PARTS):
+            step = self.simulation.timestep / parts
+            undone = self._strength * (self._kd + self._kp * step / 2) + self._damping
+            if undone * step <= STIFF * inertia:
+                return parts
+        return MOST_PARTS
 
     def advance(self, command: list[float], steps: int) -> None:
         """Turn joint targets (rad) into torques before every step, and push if it is time to."""
@@ -185,7 +221,7 @@ class A1(Robot):
         aims = [target - self._offset for target in command] if self._offset else command
         # Nothing has moved since `sense` read the joints.
         states, self._states = self._states, None
-        for _ in range(steps):
+        for _ in range(steps * self._parts):
             if states is None:
                 states = read(body, joints, physicsClientId=client)
             torques = [
@@ -204,7 +240,7 @@ class A1(Robot):
         self.torques = torques
 
     def _push(self) -> None:
-        number, phase = divmod(self._clock, PUSH_EVERY)
+        number, phase = divmod(self._clock // self._parts, PUSH_EVERY)
         self._clock += 1
         when, x, y = self._pushes[number % PUSHES]
         if when <= phase < when + PUSH_STEPS:

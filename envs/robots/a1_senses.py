@@ -27,6 +27,7 @@ CHANNELS = (
         noise=Parameter("attitude_noise", "rad", 0.0, 0.0, 0.2, "attitude's noise (std)"),
         bias=Parameter("attitude_bias", "rad", 0.0, -0.2, 0.2, "attitude's offset"),
         delay=OBSERVATION_DELAY,
+        angle=True,
     ),
     Channel(
         "turn_rates",

@@ -55,6 +55,7 @@ class Ant(Runner):
             noise=ATTITUDE_NOISE,
             bias=TILT,
             delay=OBSERVATION_DELAY,
+            angle=True,
         ),
         Channel(
             "heading",

@@ -17,7 +17,7 @@ CLEAR = (-1, 0, 1, 2, 3)  # base, shoulder and upper arm
 FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
 HOME = (0.0, 0.0, 0.0, -1.9, 0.0, 1.9, 0.785)  # rad
 SPEEDS = (1.1,) * 4 + (1.3,) * 3  # rad/s, half the data sheet's limits: a cautious setting
-TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, likewise
+TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, the data sheet's limits
 # The joints' Denavit-Hartenberg frames: m along x, m along z, quarter turns about x.
 FRAMES = (
     (0.0, 0.333, 0),

@@ -317,6 +317,7 @@ def planar_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             noise=ATTITUDE_NOISE,
             bias=TILT,
             delay=delay,
+            angle=True,
         ),
         Channel("pitch_rate", 1, "rad/s", -200.0, 200.0, "of the torso", delay=delay),
         Channel(

@@ -101,7 +101,7 @@ class Push(Task):
 
     @applies(Parameter("knock", "N s", 0.0, 0.0, 0.2, "momentum that knocks give the puck"))
     def set_knock(self, knock: float) -> None:
-        """Set how hard the puck is knocked, three times in an episode, from any side."""
+        """Set how hard the puck is knocked, up to three times in an episode, from any side."""
         self._knock = knock
 
     def reset(self, rng: np.random.Generator) -> None:

@@ -76,21 +76,23 @@ def videos(directory: Path) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
 
 def _shown(
     experiment: Experiment, directory: Path, target: str
-) -> list[tuple[dict[str, str], WorldSpec]]:
-    """Return the panels that a target's video can have: a title and a unit, and the world."""
+) -> list[tuple[dict[str, Any], WorldSpec]]:
+    """Return the panels that a target's video can have (title, unit, anchors), and their worlds."""
     source = experiment.source
     there = experiment.targets[target].spec(source)
     sources = [plan.source_path(experiment, seed) for seed in experiment.seeds]
-    candidates = [("source policy, source", source.spec(), sources)]
+    candidates = [("source policy, source", plan.SOURCE, source.spec(), sources)]
     for label in plan.methods(experiment):
-        folder = f"trials/{target}/{label}"
-        candidates.append((label, there, [f"{folder}/seed-{seed}" for seed in experiment.seeds]))
+        trials = [f"trials/{target}/{label}/seed-{seed}" for seed in experiment.seeds]
+        candidates.append((label, target, there, trials))
     panels = []
-    for title, spec, units in candidates:
+    for title, world, spec, units in candidates:
+        known = plan.known_anchors(experiment, world)
+        anchors = known and {name: anchor["return"] for name, anchor in known.items()}
         for unit in units:
             status = read_json(directory / unit / "status.json") or {}
             if status.get("state") == "done":
-                panels.append(({"title": title, "unit": unit}, spec))
+                panels.append(({"title": title, "unit": unit, "anchors": anchors}, spec))
                 break
     return panels
 
@@ -105,14 +107,15 @@ def _known(path: Path, about: Mapping[str, Any]) -> bool:
 
 
 def _record(
-    path: Path, shown: Sequence[tuple[dict[str, str], WorldSpec]], seed: int, directory: Path
+    path: Path, shown: Sequence[tuple[dict[str, Any], WorldSpec]], seed: int, directory: Path
 ) -> list[dict[str, Any]]:
     learners: list[Learner] = []
     try:
         panels = []
         for panel, spec in shown:
             learners.append(bundles.load(directory / panel["unit"] / "bundle").policy())
-            panels.append(video.Panel(panel["title"], spec, learners[-1].act))
+            act, anchors = learners[-1].act, panel["anchors"]
+            panels.append(video.Panel(panel["title"], spec, act, anchors))
         recording = video.record(
             path,
             panels,

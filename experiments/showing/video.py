@@ -28,6 +28,7 @@ from ...envs.errors import HeadstartError
 from ...envs.making import WorldSpec
 from ...envs.parameters import Parameterized
 from ...envs.shifts import stored_anchors
+from ...envs.world import World
 from ..measuring import metrics
 from . import encoding, overlay
 from .encoding import VideoError
@@ -39,11 +40,16 @@ MOST_LINES = 6  # lines on what differs in a panel
 
 @dataclass(frozen=True)
 class Panel:
-    """A policy in a world, with a title; one part of the picture."""
+    """A policy in a world, with a title; one part of the picture.
+
+    `anchors` are the returns that mean a score of 0 (`random`) and of 1 (`reference`), by default
+    those stored with the world.
+    """
 
     title: str
     spec: WorldSpec
     act: Act
+    anchors: Mapping[str, float] | None = None
 
 
 @dataclass
@@ -150,12 +156,15 @@ class _Scene:
     def __init__(self, panel: Panel, size: tuple[int, int]) -> None:
         self.panel, self.size = panel, size
         self.world = _open(panel.spec, size)
-        self.rate = float(self.world.metadata.get("render_fps") or FASTEST)
+        inner, told = self.world.unwrapped, self.world.metadata.get("render_fps")
+        # What ours say for others to read is a whole number.
+        self.rate = 1 / inner.timing.period if isinstance(inner, World) else float(told or FASTEST)
         self.outcome = Outcome(panel.title, panel.spec.world)
         self.ended = False
         spec = panel.spec
         changed = spec.kwargs or spec.wrappers
-        self._anchors = None if changed else stored_anchors(spec.world, spec.shift)
+        stored = None if changed else stored_anchors(spec.world, spec.shift)
+        self._anchors = panel.anchors or stored
         self._observation: Any = None
         self._steps, self._return = 0, 0.0
         self._success: bool | None = None
