@@ -23,7 +23,6 @@ DROP = 0.04  # m, from the feet to the ground when an episode starts: out of rea
 HIPS = 0.183  # m, from the trunk's middle to the hips, forwards and backwards
 PUSH_EVERY, PUSH_STEPS = 400, 16  # physics steps: a push of 0.1 s in each 2.5 s
 PUSHES = 8
-MOST_PARTS = 4
 STIFF = 0.76  # of a calf's swing, at most, that its motor may undo within a step
 
 
@@ -203,12 +202,13 @@ class A1(Robot):
         that walk from 0.8 on.
         """
         inertia = self._inertia * self._own + self._swing
-        for parts in range(1, MOST_PARTS):
+        step, parts = self.simulation.timestep, 1
+        while (
+            self._strength * (self._kd + self._kp * step / 2) + self._damping
+        ) * step > STIFF * inertia:
+            parts += 1
             step = self.simulation.timestep / parts
-            undone = self._strength * (self._kd + self._kp * step / 2) + self._damping
-            if undone * step <= STIFF * inertia:
-                return parts
-        return MOST_PARTS
+        return parts
 
     def advance(self, command: list[float], steps: int) -> None:
         """Turn joint targets (rad) into torques before every step, and push if it is time to."""

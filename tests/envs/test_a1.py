@@ -140,6 +140,55 @@ def test_a_push_changes_the_momentum_by_force_times_time(world):
         assert places[0][0] > before[0]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "parts"),
+    [
+        ({}, 1),
+        ({"leg_length": 1.2}, 1),
+        ({"leg_length": 0.8}, 2),
+        ({"kp": 90.0, "kd": 0.75, "joint_damping": 0.15, "inertia_scale": 0.8}, 2),
+        (
+            {
+                "kp": 90.0,
+                "kd": 0.75,
+                "joint_damping": 0.15,
+                "inertia_scale": 0.8,
+                "leg_length": 0.8,
+                "motor_strength": 1.2,
+            },
+            3,
+        ),
+    ],
+)
+def test_legs_that_hang_in_the_air_come_to_rest_whatever_the_gains(world, parameters, parts):
+    robot = start(world, **parameters)
+    robot.simulation.set_gravity(0.0)
+    for _ in range(200):
+        robot.advance(list(STANCE), 4)
+    speeds = robot.simulation.joint_states(robot.body, robot.joints)[1]
+    assert max(map(abs, speeds)) < 0.05
+    assert robot._parts == parts
+
+
+def test_a_divided_step_takes_as_long_and_a_push_too(world):
+    momenta = []
+    for parts in (1, 2):
+        robot = start(world, push_force=100.0, kd=0.2, kp=15.0)
+        robot._parts = parts
+        robot.simulation.divide(parts)
+        robot.simulation.set_gravity(0.0)
+        robot._pushes = [(4, 0.6, 0.8)] * a1.PUSHES
+        before = centre_of_mass(robot)
+        for _ in range(4 + a1.PUSH_STEPS + 10):
+            robot.advance(list(STANCE), 1)
+        momenta.append(centre_of_mass(robot) - before)
+    assert momenta[0] == pytest.approx(momenta[1], rel=0.03, abs=1e-3)
+    # The next episode has whole steps again.
+    start(world)
+    engine = pybullet.getPhysicsEngineParameters(physicsClientId=robot.simulation.client)
+    assert engine["fixedTimeStep"] == pytest.approx(1 / 160)
+
+
 def test_motors_are_springs_and_dampers_with_limits(world):
     robot = start(world, kp=50.0, kd=0.5, motor_strength=0.8)
     angles = robot.simulation.joint_states(robot.body, robot.joints)[0]

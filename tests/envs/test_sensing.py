@@ -87,6 +87,17 @@ def test_delay_line_interpolates(delay, expected):
     assert [float(line.push(np.array([v]))[0]) for v in (1.0, 2.0, 4.0, 8.0)] == expected
 
 
+def test_between_two_steps_an_angle_goes_the_shorter_way_around():
+    line = DelayLine(4, 0.5, angle=True)
+    line.fill(np.array([3.1, -3.1, -3.0, 0.2]))
+    across, up, down, plain = line.push(np.array([-3.1, 3.0, 3.1, 0.4])).tolist()
+    assert abs(across) == pytest.approx(math.pi)
+    # Between 3.0 and -3.1, which is 3.183, lies 3.092; between 3.1 and -3.0, 3.283, lies -3.092.
+    assert up == pytest.approx((3.0 + 2 * math.pi - 3.1) / 2)
+    assert down == pytest.approx((3.1 + 2 * math.pi - 3.0) / 2 - 2 * math.pi)
+    assert plain == 0.4 + 0.5 * (0.2 - 0.4)
+
+
 NOISE = Parameter("noise", "m", 0.0, 0.0, 1.0, "noise")
 BIAS = Parameter("bias", "m", 0.0, -1.0, 1.0, "bias")
 DELAY = Parameter("delay", "s", 0.0, 0.0, 1.0, "delay")

@@ -222,7 +222,7 @@ def test_the_gymnasium_view_gives_what_gymnasium_does(open_vector, name):
     same(*(one.reset(seed=[1, 2, 3], options={"reset_mask": mask}) for one in both))
     assert ours.get_attr("np_random_seed") == theirs.get_attr("np_random_seed")
     ours.set_attr("mark", [1, 2, 3])
-    assert ours.call("get_wrapper_attr", "mark") == (1, 2, 3)
+    assert ours.call("get_wrapper_attr", "mark") == ours.call("mark") == (1, 2, 3)
     with pytest.raises(HeadstartError, match="expected 3 seeds and bool"):
         ours.reset(options={"reset_mask": mask[:2]})
     assert isinstance(gym.wrappers.vector.RecordEpisodeStatistics(ours).reset(seed=1), tuple)

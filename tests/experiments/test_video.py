@@ -249,6 +249,17 @@ def test_an_episodes_end_tells_its_score(monkeypatch):
     assert len(told[3]) == 2  # what is not measured has no score
 
 
+def test_scores_are_by_the_anchors_of_the_experiment():
+    anchors = {"random": -100.0, "reference": 100.0}
+    scenes = [
+        video._Scene(Panel("", WorldSpec(REACH), resting, given), (96, 72))
+        for given in (anchors, None)
+    ]
+    assert [scene._anchors for scene in scenes] == [anchors, stored_anchors(REACH, {})]
+    for scene in scenes:
+        scene.world.close()
+
+
 def test_the_command(call):
     one = create(resolve({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), WorldSpec(REACH).make, 0)
     bundle.save(one, "bundle", world_id=REACH)
