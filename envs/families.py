@@ -227,7 +227,11 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "encoders and IMU that are off",
             {"joint_offset": "+ 0.1", "attitude_bias": "+ 0.1"},
         ),
-        "long-legs": Family("kinematic", "longer thighs and calves", {"leg_length": "* 1.2"}),
+        "long-legs": Family(
+            "kinematic",
+            "longer thighs and calves, and joints mounted askew",
+            {"leg_length": "* 1.2", "joint_offset": "+ 0.05"},
+        ),
     },
 }
 """By world and name."""
