@@ -223,7 +223,7 @@ class _Loop(BaseCallback):
         if bad is not None:
             raise self._not_finite(f"weights ({bad})")
         try:
-            with _streams_kept():
+            with streams_kept():
                 evaluation = self.evaluate(self.learner)
         except EvaluationError as error:
             raise TrainingError(f"{error} (after {step} training steps)") from error
@@ -290,7 +290,7 @@ def _not_finite(learner: Learner) -> str | None:
 
 
 @contextmanager
-def _streams_kept() -> Iterator[None]:
+def streams_kept() -> Iterator[None]:
     """Put the global random streams, which SB3 draws from in training, back as they were."""
     python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []

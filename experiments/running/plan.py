@@ -12,7 +12,7 @@ from ...agents.algorithms import Algorithm, resolve
 from ...agents.learner import create
 from ...agents.placeholder import placeholder
 from ...agents.spaces import difference
-from ...agents.training import whole
+from ...agents.training import streams_kept, whole
 from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
@@ -140,7 +140,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     parameters[experiment.source.world] = describe(world)
     spaces = _spaces(world)
     world.close()
-    with _at(where, "source.algorithm"):
+    with _at(where, "source.algorithm"), streams_kept():
         stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
     try:
         with _at(where, "methods"):

@@ -1,9 +1,18 @@
 """What a run has to do: which anchors are known, and which are measured."""
 
+import numpy as np
 import pytest
+import torch
 from headstart.envs.shifts import measurements
-from headstart.experiments.config import build
-from headstart.experiments.running.plan import SOURCE, budget, known_anchors, methods, units
+from headstart.experiments.config import ConfigError, build
+from headstart.experiments.running.plan import (
+    SOURCE,
+    budget,
+    check,
+    known_anchors,
+    methods,
+    units,
+)
 from headstart.experiments.running.runner import _collect_anchors
 from headstart.experiments.running.store import read_json, write_json
 
@@ -106,3 +115,17 @@ def test_the_source_s_steps_are_added_in_whole_rollouts():
     wanted = {"scratch": 24_000, "scratch_total": 24_000 + 82_944}
     found = methods(experiment)
     assert {name: budget(experiment, "itself", found[name]) for name in found} == wanted
+
+
+def test_layers_that_are_not_there_are_refused_before_anything_runs(experiment):
+    wrong = {**experiment.resolved(), "methods": [{"feature_reuse": {"freeze": ["featurs"]}}]}
+    with pytest.raises(ConfigError, match=r"methods: layers 'featurs'.*did you mean 'features'"):
+        check(build(wrong))
+
+
+def test_to_check_an_experiment_draws_no_random_number(experiment):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_before = torch.get_rng_state()
+    check(experiment)
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    assert torch.equal(torch_before, torch.get_rng_state())
