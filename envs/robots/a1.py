@@ -71,11 +71,10 @@ class A1(Robot):
             self._ground,
         )
         self._jointed = set(self.joints)
-        self._swing = self._own = 0.0
         self._links = (-1, *links.values())
         for link in self._links:
             simulation.nominal(self.body, link)
-        self._weigh_calf(leg_length)
+        self._own, self._carried = self._calf(leg_length)
         # PyBullet speaks of the trunk's principal axes, of which this is the turn.
         self._axes = bullet.getDynamicsInfo(self.body, -1, physicsClientId=client)[4]
         self._strength = 1.0
@@ -183,16 +182,16 @@ class A1(Robot):
         self.simulation.place_joints(self.body, self.joints, start)
         self.simulation.refresh_contacts()
 
-    def _weigh_calf(self, leg_length: float) -> None:
-        """Find calf's and foot's inertia about the knee (kg m^2): the calf's own, and the rest."""
+    def _calf(self, leg_length: float) -> tuple[float, float]:
+        """Return a calf's inertia about the knee (kg m^2): its own, and the rest, foot and all."""
         calf, toe = self.joints[2], self.feet[0]
         centre = bullet.getDynamicsInfo(self.body, calf, physicsClientId=self.simulation.client)[3]
         own, foot = (
             self.simulation.nominal(self.body, calf),
             self.simulation.nominal(self.body, toe),
         )
-        self._own = own.inertia[0]
-        self._swing = own.mass * centre[2] ** 2 + foot.mass * (SEGMENT * leg_length) ** 2
+        carried = own.mass * centre[2] ** 2 + foot.mass * (SEGMENT * leg_length) ** 2
+        return own.inertia[0], carried
 
     def _parts_of_a_step(self) -> int:
         """Return into how many parts a physics step is to be divided, motors' law and all.
@@ -201,7 +200,7 @@ class A1(Robot):
         within a step shake it: legs that hang in the air where (kd + kp h / 2) h / I is 1, those
         that walk from 0.8 on.
         """
-        inertia = self._inertia * self._own + self._swing
+        inertia = self._inertia * self._own + self._carried
         step, parts = self.simulation.timestep, 1
         while (
             self._strength * (self._kd + self._kp * step / 2) + self._damping
