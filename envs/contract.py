@@ -26,6 +26,7 @@ from .contract_base import (
     Size,
     Subject,
 )
+from .making import UnmadeError
 
 __all__ = ["PROPERTIES", "QUICK", "THOROUGH", "Outcome", "Property", "Size", "Subject", "examine"]
 
@@ -71,9 +72,11 @@ def _outcome(subject: Subject, asked: Property) -> Outcome:
         subject.close()
         verdict = "to note" if asked.advisory and subject.foreign else "does not hold"
         return Outcome(asked, verdict, _line(error))
-    except Exception as error:
+    except Exception as raised:
         subject.close()
-        seen = f"{type(error).__name__}: {_line(error)} ({_where(error)})"
+        cause = raised.__cause__ if isinstance(raised, UnmadeError) else None
+        fault = cause if isinstance(cause, Exception) else raised
+        seen = f"{type(fault).__name__}: {_line(fault)} ({_where(fault)})"
         return Outcome(asked, "does not hold", seen)
     return Outcome(asked, "holds")
 

@@ -16,6 +16,10 @@ from .parameters import parameterized
 from .shifts import shift_changes
 
 
+class UnmadeError(HeadstartError):
+    """A world that is known, but whose constructor raised what is this error's cause."""
+
+
 @dataclass(frozen=True)
 class WorldSpec:
     """A world as an experiment names it.
@@ -75,7 +79,7 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     except Exception as error:
         if isinstance(error, TypeError) and kwargs:
             raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from error
-        raise HeadstartError(f"cannot make world '{world}': {_said(error)}") from error
+        raise UnmadeError(f"cannot make world '{world}': {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:

@@ -14,8 +14,7 @@ from rich.text import Text
 
 from ..envs.catalog import WORLDS
 from ..envs.contract import PROPERTIES, QUICK, THOROUGH, Outcome, Subject, examine
-from ..envs.errors import HeadstartError
-from ..envs.making import WorldSpec
+from ..envs.making import UnmadeError, WorldSpec
 
 STYLES = {
     "holds": "green",
@@ -38,9 +37,7 @@ def check_world(world_id: str, *, quick: bool, console: Console) -> list[Outcome
     subject = Subject(make, foreign=world_id not in WORLDS, size=size)
     try:
         _ = subject.env
-    except HeadstartError:
-        raise
-    except Exception:
+    except UnmadeError:
         # It exists but cannot be made: the first property says so, and why.
         subject.close()
     columns = (
