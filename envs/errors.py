@@ -10,6 +10,11 @@ class HeadstartError(Exception):
     """A mistake in what was asked for (exit status 2 on the command line)."""
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error of any kind in one line: `OSError: no display`."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return the end of an error message: the valid name closest to `name`, or all of them."""
     known = sorted(names)

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 
 from .changes import shifted
-from .errors import HeadstartError, nearest
+from .errors import HeadstartError, nearest, one_line
 from .loading import load_class
 from .parameters import parameterized
 from .shifts import shift_changes
@@ -64,7 +64,7 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
             import_module(module)
     except Exception as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        why = "" if missing else f" ({_said(error)})"
+        why = "" if missing else f" ({one_line(error)})"
         raise HeadstartError(
             f"cannot import '{missing or module}', wanted by world '{world}'{why}"
         ) from error
@@ -79,12 +79,7 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     except Exception as error:
         if isinstance(error, TypeError) and kwargs:
             raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from error
-        raise UnmadeError(f"cannot make world '{world}': {_said(error)}") from error
-
-
-def _said(error: Exception) -> str:
-    """Return an error in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UnmadeError(f"cannot make world '{world}': {one_line(error)}") from error
 
 
 def _wrap(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agents.storage import MANIFEST, write_bytes, write_directory
-from ...envs.errors import HeadstartError
+from ...envs.errors import HeadstartError, one_line
 from ...envs.vector_cores import ONE_THREAD
 from ..config import Experiment, load
 from ..curves import CURVE
@@ -168,7 +168,7 @@ class RayWorker:
         except ClaimLost as error:
             self._end(unit, CLAIMED, str(error))
         except Exception as error:
-            self._error = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._error = one_line(error)
             if not self._stopped:
                 self._answers.put((self, None))
 
@@ -231,7 +231,7 @@ def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str
             state, error = run_unit(run, unit, progress)
             messages.put({"state": state, "error": error, **snapshot()})
         except BaseException as error:
-            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            said = one_line(error)
             messages.put({"state": "failed", "error": said, "files": {}, "names": None})
 
     try:

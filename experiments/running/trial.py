@@ -18,7 +18,7 @@ from ...agents import shipped
 from ...agents.evaluation import Evaluation, Evaluator
 from ...agents.learner import Learner, create
 from ...agents.training import evaluation_steps, log_evaluation, tensorboard_logger, train
-from ...envs.errors import HeadstartError
+from ...envs.errors import HeadstartError, one_line
 from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization import randomized
@@ -103,7 +103,7 @@ def run_unit(
     except Exception as error:
         status.update(
             state="failed",
-            error=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            error=one_line(error),
             traceback=traceback.format_exc(),
         )
     status["seconds"] = spent + time.monotonic() - started

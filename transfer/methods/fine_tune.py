@@ -6,7 +6,7 @@ random actions, the critic first, then everything with small steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -87,9 +87,8 @@ class FineTune:
         foreign = list(_OFF_POLICY if algorithm.on_policy else _ON_POLICY)
         if algorithm.on_policy and not algorithm.accepts("target_kl"):
             foreign.append("target_kl")
-        defaults = {field.name: field.default for field in fields(self)}
         for name in foreign:
-            if getattr(self, name) != defaults[name]:
+            if self._is_set(name):
                 raise HeadstartError(
                     f"method fine_tune: '{name}' does not apply to {algorithm.name}"
                 )
@@ -97,16 +96,17 @@ class FineTune:
     def fits(self, learner: Learner) -> None:
         """Raise HeadstartError where a learner has not what is to be treated apart."""
         actor_names(learner.model.policy)
-        for setting, value, parameter in (
-            ("entropy", self.entropy, TEMPERATURE),
-            ("min_log_std", self.min_log_std, "log_std"),
-        ):
-            default = {field.name: field.default for field in fields(self)}[setting]
-            if value not in (default, None) and parameter not in learner.parameters():
+        for setting, parameter in (("entropy", TEMPERATURE), ("min_log_std", "log_std")):
+            treated = self._is_set(setting) and getattr(self, setting) is not None
+            if treated and parameter not in learner.parameters():
                 raise HeadstartError(
                     f"method fine_tune: '{setting}' does not apply: {learner.algorithm.name} "
                     f"learns no {parameter} here"
                 )
+
+    def _is_set(self, setting: str) -> bool:
+        """Whether a setting is other than its default, which is what the class has."""
+        return bool(getattr(self, setting) != getattr(FineTune, setting))
 
     def search(self, algorithm: Algorithm) -> dict[str, str]:
         """Return the settings worth searching, with their ranges."""
