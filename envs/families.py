@@ -205,7 +205,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a noisy locating system and LiDAR",
             {"position_noise": "+ 0.3", "heading_noise": "+ 0.3", "lidar_noise": "+ 0.5"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.4"}),
+        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.3"}),
     },
     "headstart/A1Walk-v0": {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.07"}),

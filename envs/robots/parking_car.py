@@ -11,7 +11,7 @@ import numpy as np
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..world import AIR_DRAG
-from .racecar import OBSERVATION_DELAY, STEERING, Racecar
+from .racecar import OBSERVATION_DELAY, REACHED, STEERING, Racecar
 
 TOP_SPEED = 1.5  # m/s, either way
 
@@ -58,6 +58,7 @@ class ParkingCar(Racecar):
             noise=Parameter("heading_noise", "rad", 0.0, 0.0, 0.3, "noise of the heading (std)"),
             bias=Parameter("heading_bias", "rad", 0.0, -0.3, 0.3, "error of the heading"),
             delay=LOCATING_DELAY,
+            angle=True,
         ),
     )
     commands: ClassVar[tuple[Command, ...]] = (
@@ -73,9 +74,11 @@ class ParkingCar(Racecar):
     def _pull(self, command: float, speed: float) -> tuple[float, float]:
         """Return the wheels' speed (m/s) and the greatest force (N): mirrored when it reverses.
 
-        As the car rolls, or, standing, as it is commanded to: against that the motors brake.
+        As the car rolls, or, standing (PyBullet's never quite do), as it is commanded to: against
+        that the motors brake.
         """
-        if speed < 0.0 or (speed == 0.0 and command < 0.0):
+        way = command if abs(speed) < REACHED else speed
+        if way < 0.0:
             target, force = super()._pull(-command, -speed)
             return -target, force
         return super()._pull(command, speed)

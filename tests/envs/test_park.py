@@ -73,6 +73,22 @@ def test_pulls_away_as_hard_backwards_as_forwards(world, resistance):
     assert gained == pytest.approx([expected] * 2, abs=0.06)
 
 
+@pytest.mark.parametrize("resistance", [0.1, 0.21, 0.3])
+def test_from_rest_both_ways_are_alike_from_the_first_step_on(world, resistance):
+    gained = []
+    for way_round in (1.0, -1.0):
+        # What stands has some hundred-thousandths of a m/s, either way.
+        put(world, open_ground(), Pose(0.0, 100.0, UP))
+        world.robot.set_motors(motor_strength=0.318, rolling_resistance=resistance)
+        speeds, _ = drive(world, 0.0, 1.5 * way_round, 20)
+        gained.append(way_round * speeds)
+    assert gained[0] == pytest.approx(gained[1], abs=0.01)
+    # 12.7 N of motors: against 5.8 N it goes off, against 12.1 N it creeps, against 17.3 N it
+    # stays.
+    assert (gained[0][-1] > 0.9) == (resistance == 0.1)
+    assert (gained[0][-1] > 0.01) == (resistance < 0.3)
+
+
 def test_changing_direction_brakes_with_the_motors_force_and_the_resistance(world):
     def slowed(way_round, strength, resistance):
         put(world, open_ground(), Pose(0.0, 100.0, UP), tyre_friction=2.0)
