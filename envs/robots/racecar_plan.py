@@ -11,6 +11,7 @@ import pybullet as bullet
 from ..simulation import read_model
 
 WHEELBASE = 0.325  # m, the URDF's
+STOP = 1.5  # rad, more than any parameters steer a wheel
 
 
 def stretched(wheelbase: float) -> ElementTree.Element:
@@ -19,6 +20,7 @@ def stretched(wheelbase: float) -> ElementTree.Element:
     The front wheels, the LiDAR and the camera move forward as one. The chassis stretches with its
     load: its centre of mass keeps its share of the wheelbase, and the mass's spread along the car,
     which its inertia about both axes across the car holds, grows as the square of its length.
+    The steering's stops, at 1 rad in the file, give way to the inner wheel of the tightest turn.
     """
     model = read_model("racecar/racecar.urdf")
     ratio = wheelbase / WHEELBASE
@@ -27,6 +29,10 @@ def stretched(wheelbase: float) -> ElementTree.Element:
         origin = _find(model, f"joint[@name='{name}']/origin")
         x, y, z = origin.get("xyz", "").split()
         origin.set("xyz", f"{float(x) + (wheelbase - WHEELBASE)!r} {y} {z}")
+    for name in moved[:2]:
+        limit = _find(model, f"joint[@name='{name}']/limit")
+        limit.set("lower", repr(-STOP))
+        limit.set("upper", repr(STOP))
     inertial = "link[@name='chassis_inertia']/inertial/"
     origin, inertia = (_find(model, inertial + part) for part in ("origin", "inertia"))
     x, y, z = origin.get("xyz", "").split()

@@ -204,6 +204,18 @@ def test_servo_turns_at_its_rate_to_gain_times_command_plus_offset(world):
     assert right == pytest.approx(math.atan(0.325 / (radius + 0.1225)), abs=0.005)
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_no_stop_holds_the_inner_wheel_of_the_tightest_turn(world, side):
+    # The farthest that any parameters steer, with the shortest wheelbase.
+    open_ground(world, wheelbase=0.25, steering_gain=1.5, steering_offset=0.4 * side)
+    drive(world, racecar.STEERING * side, 0.0, 50)
+    angle = 1.5 * racecar.STEERING + 0.4
+    inner = math.atan2(0.25 * math.tan(angle), 0.25 - 0.1225 * math.tan(angle))
+    assert inner == pytest.approx(1.458, abs=0.001)
+    left, right = hinges(world)
+    assert (left if side > 0 else right) == pytest.approx(inner * side, abs=0.01)
+
+
 def test_a_standing_car_steers_as_fast_to_either_side(world):
     # Scrubbing tyres load the hinges: with 10 solver iterations the inner one lagged by a quarter.
     for side in (1.0, -1.0):
