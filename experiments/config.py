@@ -28,6 +28,9 @@ from .tuned import check_tuned
 from .yaml_text import ConfigError as ConfigError
 from .yaml_text import parse_all
 
+SOURCE = "source"
+"""What stands in results for the source, where trials have a target or a method."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -223,6 +226,7 @@ class Experiment(Section):
     def _target_names(cls, targets: dict[str, Target]) -> dict[str, Target]:
         for name in targets:
             _check_name(name)
+            _check_free(name)
         return targets
 
     @field_validator("seeds")
@@ -241,6 +245,7 @@ class Experiment(Section):
             check_tuned(method)
         names = [method_label(method) for method in methods]
         for name in names:
+            _check_free(name)
             if names.count(name) > 1:
                 raise ValueError(f"'{name}' is listed twice; give one of them a 'label' of its own")
         return methods
@@ -321,6 +326,11 @@ def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(f"'{name}' names a folder: use letters, digits, '.', '_' and '-'")
     return name
+
+
+def _check_free(name: str) -> None:
+    if name == SOURCE:
+        raise ValueError(f"'{SOURCE}' is what results call the source; give it another name")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:

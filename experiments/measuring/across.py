@@ -234,20 +234,25 @@ def summarize_across(
     targets: Mapping[str, Mapping[str, Any]],
     baseline: str,
     source_seeds: Mapping[str, SourceSeeds],
+    every: Sequence[int],
 ) -> Entry | None:
     """Return the aggregates of every method over the scored targets of a summary, or None.
 
     None with fewer than 2 such targets. A seed counts where it has a score on all of them; `lost`
-    names the others. `source_seeds` says, by method, which seeds share source policies.
+    names the others of `every` seed. `source_seeds` says, by method, which seeds share source
+    policies.
     """
     scored = {name: target["methods"] for name, target in targets.items() if target["scored"]}
     if len(scored) < FEWEST_TARGETS:
         return None
     names = list(next(iter(scored.values())))
-    based = _seeds(scored, baseline)[0] if baseline in names else []
+    based = _seeds(scored, baseline) if baseline in names else []
     methods = {
         name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
     }
+    for method in methods.values():
+        if method is not None:
+            method["lost"] = [seed for seed in every if seed not in method["seeds"]]
     return {"targets": list(scored), "levels": LEVELS.tolist(), "methods": methods}
 
 
@@ -259,11 +264,11 @@ def _method(
     source_seeds: SourceSeeds,
 ) -> Entry | None:
     """Return one method's aggregates; None where no seed has a score on every target."""
-    seeds, lost = _seeds(scored, name)
+    seeds = _seeds(scored, name)
     if not seeds:
         return None
     shared = [seed for seed in based if seed in seeds] if name != baseline else []
-    found: Entry = {"seeds": seeds, "lost": lost, "paired": len(shared)}
+    found: Entry = {"seeds": seeds, "paired": len(shared)}
     of_all, of_shared = _clusters(seeds, source_seeds), _clusters(shared, source_seeds)
     n = len(of_all or seeds)
     kind = "bootstrap" if n >= SURE_SEEDS else "range"
@@ -286,13 +291,12 @@ def _method(
     return found
 
 
-def _seeds(scored: Mapping[str, Mapping[str, Entry]], name: str) -> tuple[list[int], list[int]]:
-    """Return the seeds with a score on every target, and those with one on some only."""
+def _seeds(scored: Mapping[str, Mapping[str, Entry]], name: str) -> list[int]:
+    """Return the seeds with a score on every target."""
     each = [
         set((methods[name]["scores"] or _NONE)["end"]["per_seed"]) for methods in scored.values()
     ]
-    whole = set.intersection(*each)
-    return sorted(whole), sorted(set.union(*each) - whole)
+    return sorted(set.intersection(*each))
 
 
 def _scores(

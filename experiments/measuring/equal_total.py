@@ -22,10 +22,16 @@ from .verdict import few_seeds, signed
 def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Entry]) -> Entry:
     """Return the entry of scratch_total on a target, with what the others end above it.
 
-    `longer` are its curves; `against` maps each method that uses the source to the difference of
-    the ends, paired by seed, with p values after Holm's correction over these methods.
+    `longer` are its curves; `as_many` says how many steps the others had; `against` maps each
+    method that uses the source to the difference of the ends, paired by seed, with p values after
+    Holm's correction over these methods.
     """
+    had = run.total_steps(target)
+    as_many = "as many as source and target had"
+    if had != longer.steps[-1]:
+        as_many = f"where source and target had {had:,}"
     found: Entry = {
+        "as_many": as_many,
         "seeds": longer.seeds,
         "lost": len(run.experiment["seeds"]) - len(longer.seeds),
         "steps": longer.steps[-1],
@@ -48,10 +54,6 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
         assert comparison is not None  # both sides have finished trials
         compared[name] = comparison
     adjusted = holm([comparison.p for comparison in compared.values()])
-    had = run.total_steps(target)
-    as_many = "as many as source and target had"
-    if had != longer.steps[-1]:
-        as_many = f"where source and target had {had:,}"
     for (name, comparison), p in zip(compared.items(), adjusted, strict=True):
         found["against"][name] = gain_entry(comparison, p)
         unit = "source policy" if source_seeds(run, name) else "seed"

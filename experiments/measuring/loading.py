@@ -17,13 +17,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ..config import method_label, source_seed
+from ..config import SOURCE, method_label, source_seed
 from ..curves import COLUMNS, CURVE, check_curve, read_evaluations, reason
 from ..curves import RunError as RunError
 from ..yaml_text import loads
-
-SOURCE = "source"
-"""What stands for the method of a source, and for its folder."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from .entries import Curves, Entry, ends, entry, last_terms, plain, within
 from .equal_total import equal_total
 from .fairness import fairness
 from .loading import Run
-from .statistics import FEWEST_SEEDS, caution, mean_interval
+from .statistics import FEWEST_SEEDS, by_source, caution, mean_interval
 from .verdict import Verdict, headline
 
 THRESHOLD = 0.8
@@ -77,7 +77,10 @@ def summarize(run: Run) -> dict[str, Any]:
         ],
         "targets": targets,
         "across": summarize_across(
-            targets, BASELINE, {name: source_seeds(run, name) for name in run.methods}
+            targets,
+            BASELINE,
+            {name: source_seeds(run, name) for name in run.methods},
+            run.experiment["seeds"],
         ),
         "failures": [
             {
@@ -194,8 +197,10 @@ def _anchors(
         }
         best = max(finals, key=lambda name: finals[name])
         origin = f"best asymptotic mean among this experiment's own methods ({best})"
-        ends = metrics.asymptote(curves[best].returns)
-        error = float(ends.std(ddof=1) / np.sqrt(ends.size)) if ends.size > 1 else None
+        reached = metrics.asymptote(curves[best].returns).tolist()
+        each = dict(zip(curves[best].seeds, reached, strict=True))
+        own = list(by_source(each, curves[best].source_seeds).values())
+        error = float(np.std(own, ddof=1) / np.sqrt(len(own))) if len(own) > 1 else None
         reference = {"return": finals[best], "origin": origin, "error": error}
     anchors = {"random": random, "reference": reference}
     if not curves:
@@ -240,7 +245,6 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
         said = "The target has no scale to score on; raw returns stand."
         return method | {"verdict": asdict(Verdict("not scored", said))}
     drift = entry(seeds, metrics.drift(steps, curves.scores), shared, mean_interval)
-    depth, recovery = metrics.dip(steps, curves.scores)
     return method | {
         "scores": {
             **ends(seeds, curves.scores, shared),
@@ -250,8 +254,7 @@ def _method(run: Run, target: str, name: str, curves: Curves | None, threshold: 
         "learns": bool((curves.returns != curves.returns[:, :1]).any()),
         "converged": _converged(drift),
         "drift": drift,
-        "dip": within(entry(seeds, depth, shared), 0.0)
-        | {"recovery": dict(zip(seeds, recovery, strict=True))},
+        "dip": _dip(curves, curves.scores),
         "time_to_threshold": _time(curves, curves.scores, threshold),
     }
 
@@ -266,6 +269,16 @@ def _converged(drift: Entry) -> bool | None:
         return None
     flat = bool(drift["low"] <= 0 <= drift["high"])
     return None if flat and drift["n"] < FEWEST_SEEDS else flat
+
+
+def _dip(curves: Curves, scores: metrics.Floats) -> Entry | None:
+    """Return the dip after the start; None where no other evaluation is near enough to show it."""
+    seeds, steps = curves.seeds, curves.steps
+    if steps[1] > metrics.DIP * steps[-1]:
+        return None
+    depth, recovery = metrics.dip(steps, scores)
+    found = within(entry(seeds, depth, curves.source_seeds), 0.0)
+    return found | {"recovery": dict(zip(seeds, recovery, strict=True))}
 
 
 def _time(curves: Curves, scores: metrics.Floats, threshold: float) -> Entry:
@@ -305,6 +318,8 @@ def _notes(steps: metrics.Floats, methods: Mapping[str, Entry], *, scored: bool)
         notes.append(
             "'Early' is the evaluation at step 0 alone: the next is past 5 % of the budget."
         )
+    if scored and steps[1] > metrics.DIP * steps[-1]:
+        notes.append("A dip cannot be seen: the second evaluation is past 20 % of the budget.")
     if scored and steps.size < metrics.HOLD:
         notes.append(
             f"No threshold can be reached: it is to be held for {metrics.HOLD} evaluations in a "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..swept import zero_budgets
+from ..swept import is_budget, untrained, zero_budgets
 from .entries import Entry, SourceSeeds
 from .metrics import Floats
 from .statistics import FEWEST_SEEDS, Interval, by_source, compare, half_widths, holm
@@ -131,7 +131,7 @@ def summarize_sweep(name: str, points: Points, missing: Sequence[str] = ()) -> d
     axes = {key: list(dict.fromkeys(on_axis(values[key]) for values, _ in points)) for key in keys}
     left_out = len(keys) == 1 and any(str(v).startswith("without ") for v in axes[keys[0]])
     line = len(keys) == 1 and len(points) > 1
-    at = numbers([values[keys[0]] for values, _ in points]) if line else None
+    at = numbers([_taken(keys[0], *point) for point in points]) if line else None
     if at is not None and (np.diff(at) <= 0).any():
         order = np.argsort(at, kind="stable")
         points, at = [points[i] for i in order], [at[i] for i in order]
@@ -164,6 +164,20 @@ def summarize_sweep(name: str, points: Points, missing: Sequence[str] = ()) -> d
     return summary
 
 
+def _taken(key: str, values: Mapping[str, Any], summary: Mapping[str, Any]) -> Any:
+    """Return the value of a point's only key; of a budget the steps that were taken of it.
+
+    Training ends with a whole rollout, so that these may be more than were asked for.
+    """
+    value = values[key]
+    if key == "source.steps":
+        return summary["source"]["steps"] or value
+    if not (is_budget(key) and value):
+        return value
+    taken = [summary["targets"][name]["steps"] for name in untrained([key], summary["targets"])]
+    return next(filter(None, taken), value)
+
+
 def _target(
     target: str, points: Points, at: list[float] | None, *, left_out: bool, whole: bool
 ) -> dict[str, Any]:
@@ -171,7 +185,8 @@ def _target(
     scales = [_scale(summary["targets"][target]) for _, summary in points]
     for name in points[0][1]["methods"]:
         each = [summary["targets"][target]["methods"].get(name) for _, summary in points]
-        source_seeds = (each[0] or {}).get("source_seeds")
+        sharing = [entry.get("source_seeds") for entry in each if entry is not None]
+        source_seeds = sharing[0] if sharing else None
         found: Entry = {
             "scores": {m: [_part(e, "scores", m) for e in each] for m in SCORES},
             "gains": {g: [_part(e, "gains", g) for e in each] for g in GAINS},
@@ -181,7 +196,7 @@ def _target(
         }
         if at is not None:
             found["turns"] = {
-                gain: _turns(at, found["gains"][gain], scales, source_seeds) for gain in GAINS
+                gain: _turns(at, found["gains"][gain], scales, sharing) for gain in GAINS
             }
             if any(found["gains"]["area"]):
                 unit = "seed" if source_seeds is None else "source policy"
@@ -219,20 +234,24 @@ def _turns(
     at: list[float],
     gains: Sequence[Entry | None],
     scales: Sequence[float],
-    source_seeds: SourceSeeds,
+    sharing: Sequence[SourceSeeds],
 ) -> list[Entry] | None:
     """Return where a gain changes its sign, over the seeds that every point has; None without.
 
-    Points have their own scores each, of which 1 is another return at each: what lies between two
-    points is found in returns, `scales` of them to a score of 1.
+    Empty as well where it is surely on a side of 0 nowhere, so that its sign is chance. Points have
+    their own scores each, of which 1 is another return at each: what lies between two points is
+    found in returns, `scales` of them to a score of 1. `sharing` says, by point, which seeds share
+    source policies; where that differs nothing is straight between points.
     """
     rows = [gain["per_seed"] for gain in gains if gain is not None]
     seeds = sorted(set.intersection(*(set(row) for row in rows))) if rows else []
-    if len(rows) < len(at) or not seeds:
+    if len(rows) < len(at) or not seeds or any(shared != sharing[0] for shared in sharing):
         return None
     of_seeds = [{seed: row[seed] for seed in seeds} for row in rows]
-    averaged = [list(by_source(row, source_seeds).values()) for row in of_seeds]
+    averaged = [list(by_source(row, sharing[0]).values()) for row in of_seeds]
     found = turns(at, np.array(averaged) * np.array(scales)[:, None])
+    if all(turn.place.n > 1 and turn.place.low is turn.place.high is None for turn in found):
+        return []
     return [{**asdict(turn.place), "negative": turn.negative} for turn in found]
 
 
@@ -267,17 +286,16 @@ def _turning(
     known = [gain for gain in gains if gain is not None]
     estimates = [gain["estimate"] for gain in known]
     said = ", ".join(each) + few_seeds(min(gain["n"] for gain in known), unit)
-    sign = "positive" if min(estimates) >= 0 else "negative" if max(estimates) < 0 else None
-    if sign is None or not whole or len(estimates) < len(at):
-        # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
-        return f"{lead} is {said}."
-    side = "above" if sign == "positive" else "below"
-    sure = sum(gain["side"] == side for gain in known)
-    if sure == len(at):
-        return f"{lead} is {sign} at every point: {said}."
-    if sure:
-        return f"{lead} is {sign} at every point, surely at {sure} of {len(at)}: {said}."
-    return f"{lead} is nowhere surely above or below 0: {said}."
+    sign = "positive" if min(estimates) > 0 else "negative" if max(estimates) < 0 else None
+    sure = sum(gain["side"] != "unclear" for gain in known)
+    complete = whole and len(estimates) == len(at)
+    if complete and not sure:
+        return f"{lead} is nowhere surely above or below 0: {said}."
+    if complete and sign is not None:
+        count = "" if sure == len(at) else f", surely at {sure} of {len(at)}"
+        return f"{lead} is {sign} at every point{count}: {said}."
+    # Points without it, or whose seeds differ so that its sign does: nothing lies between them.
+    return f"{lead} is {said}."
 
 
 def _bounds(turn: Entry) -> str:
@@ -287,7 +305,7 @@ def _bounds(turn: Entry) -> str:
 
 
 def _place(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _bought(
@@ -325,15 +343,19 @@ def _buying(target: str, name: str, bought: Mapping[str, Mapping[str, Entry]]) -
         return []
     best = max(ends, key=lambda parameter: float(ends[parameter]["estimate"]))
     entry = ends[best]
-    if entry["estimate"] < 0:
+    if entry["estimate"] <= 0:
+        none = all(e["high"] is not None and e["high"] <= 0 for e in ends.values())
+        surely = "" if none and min(e["n"] for e in ends.values()) >= FEWEST_SEEDS else " surely"
         return [
-            f"On {target}, no parameter's randomization raised the return of {name} at the end."
+            f"On {target}, no parameter's randomization{surely} raised the return of {name} at the "
+            "end."
         ]
     sure = entry["p_holm"] is not None and entry["p_holm"] <= LEVEL and entry["n"] >= FEWEST_SEEDS
-    interval = "no interval" if entry["low"] is None else f"{entry['low']:.3g}, {entry['high']:.3g}"
+    low, high = entry["low"], entry["high"]
+    interval = "no interval" if low is None else f"{_place(low)}, {_place(high)}"
     return [
         f"On {target}, {name} owes most to randomizing {best}: without it its return at the end is "
-        f"{entry['estimate']:.3g} lower [{interval}]{'' if sure else ', which is not certain'}."
+        f"{_place(entry['estimate'])} lower [{interval}]{'' if sure else ', which is not certain'}."
     ]
 
 

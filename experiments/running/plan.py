@@ -17,15 +17,14 @@ from ...envs.changes import ChangeError
 from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
 from ...envs.shifts import stored_anchors
-from ...transfer.methods import Method
+from ...transfer.methods import METHODS, Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.randomization import UniformRandomization
-from ..config import ConfigError, Experiment, method_label, source_seed
+from ..config import SOURCE, ConfigError, Experiment, method_label, source_seed
 from ..tuned import own_settings
 
-SOURCE = "source"
 """What the source is called among the worlds that have anchors."""
 
 
@@ -101,7 +100,13 @@ def methods(experiment: Experiment) -> dict[str, Method]:
         if isinstance(entry, Mapping):
             [(name, settings)] = entry.items()
             plain = {name: own_settings(settings)}
-        found[method_label(entry)] = resolve_method(plain)
+        label, name = method_label(entry), next(iter(plain)) if isinstance(plain, dict) else plain
+        if label in METHODS and label != name:
+            raise HeadstartError(
+                f"method {name}: it would be called '{label}', which is another method; give it "
+                "a 'label' of its own"
+            )
+        found[label] = resolve_method(plain)
     return found
 
 

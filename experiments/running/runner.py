@@ -15,7 +15,7 @@ from rich.console import Console
 from ...envs import vector_cores
 from ...envs.errors import nearest
 from ...transfer.methods import tunable
-from ..config import ConfigError, Experiment
+from ..config import SOURCE, ConfigError, Experiment
 from ..yaml_text import dumps, loads
 from . import claims, facts, plan
 from .leavings import settle
@@ -189,9 +189,7 @@ def first_difference(there: Any, here: Any, path: str = "") -> str | None:
 
 
 def _known_anchors(experiment: Experiment) -> dict[str, Any]:
-    found = {
-        name: plan.known_anchors(experiment, name) for name in (plan.SOURCE, *experiment.targets)
-    }
+    found = {name: plan.known_anchors(experiment, name) for name in (SOURCE, *experiment.targets)}
     return {name: anchors for name, anchors in found.items() if anchors is not None}
 
 
@@ -200,7 +198,7 @@ def _collect_anchors(experiment: Experiment, directory: Path) -> None:
     known = read_json(directory / "facts.json") or {}
     # A run that was begun before a shift was measured has none of its anchors.
     known["anchors"] = {**_known_anchors(experiment), **known["anchors"]}
-    for name in (plan.SOURCE, *experiment.targets):
+    for name in (SOURCE, *experiment.targets):
         record = read_json(directory / "anchors" / name / "random.json")
         if record is not None:
             origin = f"measured: uniformly random actions, {record['episodes']} episodes"

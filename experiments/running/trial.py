@@ -22,7 +22,7 @@ from ...envs.errors import HeadstartError, one_line
 from ...envs.making import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization import randomized
-from ..config import Experiment, load
+from ..config import SOURCE, Experiment, load
 from ..curves import CURVE
 from . import cache, plan
 from .claims import CLAIMED, ClaimLost
@@ -221,7 +221,7 @@ class _Work:
     def anchor(self, name: str) -> None:
         """Measure what a policy of uniformly random actions gets."""
         source = self.experiment.source
-        spec = source.spec() if name == plan.SOURCE else self.experiment.targets[name].spec(source)
+        spec = source.spec() if name == SOURCE else self.experiment.targets[name].spec(source)
         first = self.experiment.evaluation.seed
         evaluator = Evaluator(spec.make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
         space = evaluator.world.action_space

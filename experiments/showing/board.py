@@ -25,7 +25,7 @@ from ..measuring.loading import Run
 from ..measuring.summary import score_curves
 from ..running.store import StoreError, write_bytes
 from .encoding import as_gif
-from .formats import counts, extent
+from .formats import counts, extent, over, share_sources
 from .outcomes import Steps, Value, sessions
 
 FOLDER = "tensorboard"
@@ -114,7 +114,8 @@ def _layout(summary: Mapping[str, Any]) -> Value:
     for target, entry in summary["targets"].items():
         if not entry["evaluations"]:
             continue
-        shown = f"{extent(counts(entry['methods'].values()))} over seeds"
+        methods = entry["methods"].values()
+        shown = f"{extent(counts(methods))} {over(share_sources(methods))}"
         for kind in ("score", "return") if entry["scored"] else ("return",):
             mean, low, high = _tags(target, kind)
             # A part of its own for each chart: TensorBoard minds the order of parts, not of charts.

@@ -19,12 +19,14 @@ def contrast(run: Run, target: str) -> dict[str, Any]:
     `parameters` has a row for each parameter that the source randomizes or the target shifts: what
     it is written as, the range of the source and the value in the target. `others` are the
     parameters left at nominal. `shift` is the name of a named shift, else None. `settings` has a
-    row for each keyword, wrapper or world that differs.
+    row for each keyword, wrapper or world that differs. Where the source has another world, its
+    range is of that world's nominal, and a parameter whose nominal differs has a row as well.
     """
     source = run.experiment["source"]
     there = run.experiment["targets"][target] or {}
     world = there.get("world") or source.get("world")
-    known = run.facts.get("parameters", {}).get(world, {})
+    recorded = run.facts.get("parameters", {})
+    known, home = recorded.get(world, {}), recorded.get(source.get("world"), {})
     drawn, shifted = source.get("randomization") or {}, there.get("shift") or {}
     name = shifted if isinstance(shifted, str) else None
     try:
@@ -32,13 +34,19 @@ def contrast(run: Run, target: str) -> dict[str, Any]:
     except HeadstartError:
         # The shift of another version: its name is all there is to show.
         shifted = {}
-    named = [key for key in {**known, **drawn, **shifted} if key in drawn or key in shifted]
-    rows = [_row(key, known.get(key), drawn.get(key), shifted.get(key)) for key in named]
+    named = [
+        key
+        for key in {**known, **drawn, **shifted}
+        if key in drawn or key in shifted or _elsewhere(home.get(key), known.get(key))
+    ]
+    rows = [
+        _row(key, home.get(key), known.get(key), drawn.get(key), shifted.get(key)) for key in named
+    ]
     return {
         "world": world,
         "shift": name,
         "parameters": rows,
-        "others": [key for key in known if key not in named],
+        "others": [key for key in known if key in home and key not in named],
         "settings": _settings(source, there),
     }
 
@@ -52,14 +60,26 @@ def outcome(name: str, change: Any, declared: Mapping[str, Any] | None) -> str |
         return None
     parameter = _parameter(name, declared)
     found = _range(change, parameter)
-    if found is None:
-        return None
-    return f"{_span(*found)}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
+    return (
+        None
+        if found is None
+        else f"{_span(*found)}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
+    )
+
+
+def _elsewhere(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> bool:
+    """Return whether a parameter that two worlds have is nominally another in each."""
+    return here is not None and there is not None and here["nominal"] != there["nominal"]
 
 
 def _row(
-    name: str, declared: Mapping[str, Any] | None, drawn: Any, shifted: Any
+    name: str,
+    home: Mapping[str, Any] | None,
+    declared: Mapping[str, Any] | None,
+    drawn: Any,
+    shifted: Any,
 ) -> dict[str, str | None]:
+    """Return the row of a parameter that the source's world records as `home`, if it has it."""
     row: dict[str, str | None] = {
         "name": name,
         "unit": None,
@@ -74,19 +94,23 @@ def _row(
     if declared is None:
         return row
     parameter = _parameter(name, declared)
-    nominal = float(parameter.nominal)
-    low, high = _range(drawn, parameter) or (nominal, nominal)
-    value = (_range(shifted, parameter) or (nominal, nominal))[0]
-    # A hair of tolerance, as 0.1 * 3 is not 0.3.
-    slack = 1e-9 * max(abs(low), abs(high), abs(value))
-    return row | {
+    row |= {
         "unit": parameter.unit,
-        "nominal": number(nominal),
+        "nominal": number(parameter.nominal),
         "about": parameter.about,
-        "range": _span(low, high),
-        "value": number(value),
-        "inside": "yes" if low - slack <= value <= high + slack else "no",
     }
+    here = None if home is None else _range(drawn, _parameter(name, home))
+    there = _range(shifted, parameter)
+    row |= {
+        "range": None if here is None else _span(*here),
+        "value": None if there is None else _span(*there),
+    }
+    if here is None or there is None:
+        return row
+    # A hair of tolerance, as 0.1 * 3 is not 0.3.
+    slack = 1e-9 * max(map(abs, (*here, *there)))
+    inside = here[0] - slack <= there[0] and there[1] <= here[1] + slack
+    return row | {"inside": "yes" if inside else "no"}
 
 
 def _parameter(name: str, declared: Mapping[str, Any]) -> Parameter:
@@ -99,9 +123,9 @@ def _span(low: float, high: float) -> str:
 
 
 def _range(text: Any, parameter: Parameter) -> tuple[float, float] | None:
-    """Return the range that a change gives a parameter; None where it has none that can be read."""
+    """Return the range that a change, or none, gives a parameter; None where it cannot be read."""
     if text is None:
-        return None
+        return parameter.nominal, parameter.nominal
     try:
         return parse(str(text)).range(parameter)
     except ChangeError:

@@ -139,12 +139,14 @@ def bought(summary: Mapping[str, Any], target: str) -> Figure:
         for name, method in summary["targets"][target]["methods"].items()
         if method["bought"] and any(e["end"]["estimate"] for e in method["bought"].values())
     }
-    parameters = list(next(iter(methods.values()), {}))
+    parameters = list(dict.fromkeys(chain.from_iterable(methods.values())))
     figure, axes = new_figure(1.7 + 0.4 * len(parameters), columns=max(1, len(methods)))
     for axis, (name, found) in zip(axes, methods.items(), strict=False):
         number = list(summary["targets"][target]["methods"]).index(name)
         colour, _, marker = look(number)
         for row, parameter in enumerate(parameters):
+            if parameter not in found:
+                continue
             entry = found[parameter]["end"]
             axis.barh(row, entry["estimate"], height=0.6, color=colour, alpha=0.28, linewidth=0)
             if entry["low"] is not None:

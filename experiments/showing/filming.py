@@ -17,7 +17,7 @@ from ...agents import bundle as bundles
 from ...agents.learner import Learner
 from ...envs.errors import HeadstartError
 from ...envs.making import WorldSpec
-from ..config import ConfigError, Experiment
+from ..config import SOURCE, ConfigError, Experiment
 from ..running import plan
 from ..running.store import StoreError, read_json, write_json
 from . import video
@@ -81,7 +81,7 @@ def _shown(
     source = experiment.source
     there = experiment.targets[target].spec(source)
     sources = [plan.source_path(experiment, seed) for seed in experiment.seeds]
-    candidates = [("source policy, source", plan.SOURCE, source.spec(), sources)]
+    candidates = [("source policy, source", SOURCE, source.spec(), sources)]
     for label in plan.methods(experiment):
         trials = [f"trials/{target}/{label}/seed-{seed}" for seed in experiment.seeds]
         candidates.append((label, target, there, trials))

@@ -28,12 +28,12 @@ def number(value: float | None) -> str:
     """Return a number to 4 significant digits."""
     if value is None:
         return NONE
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 9_999.5 else f"{value:.4g}"
 
 
 def brief(value: float, sign: str = "") -> str:
     """Return a number to 3 significant digits, from 1,000 on without decimals."""
-    return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3g}"
+    return f"{value:{sign},.0f}" if abs(value) >= 999.5 else f"{value:{sign}.3g}"
 
 
 def steps(value: float | None) -> str:
@@ -41,8 +41,10 @@ def steps(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
-def recovered(dip: Mapping[str, Any]) -> str:
+def recovered(dip: Mapping[str, Any] | None) -> str:
     """Return how many of the seeds that dip come back, and at which step (median): `2/3, 4,000`."""
+    if dip is None:
+        return NONE
     found = [dip["recovery"][seed] for seed, depth in dip["per_seed"].items() if depth > 0]
     back = [step for step in found if step is not None]
     if not found:
@@ -55,8 +57,8 @@ def interval(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return NONE
     if entry["low"] is None or entry["high"] is None:
-        return f"{entry['estimate']:.3g} [{entry['kind']}]"
-    return f"{entry['estimate']:.3g} {ends(entry, '.3g')}"
+        return f"{brief(entry['estimate'])} [{entry['kind']}]"
+    return f"{brief(entry['estimate'])} {ends(entry, brief)}"
 
 
 def p_value(p: float | None) -> str:
@@ -90,13 +92,17 @@ def extent(over: Iterable[int]) -> str:
     return "95 % interval, or range of few" if max(counted) >= SURE_SEEDS else "range"
 
 
+def over(shared: bool) -> str:
+    """Say what intervals and ranges are over; `shared` is whether seeds share source policies."""
+    return f"over seeds{' (over source policies, where seeds share them)' * shared}"
+
+
 def brackets(shared: bool, levels: Iterable[int] = ()) -> str:
     """Return what brackets say, and parentheses where there are levels, of so many seeds each.
 
     `shared` is whether seeds share source policies.
     """
-    over = "seeds (over source policies, where seeds share them)" if shared else "seeds"
-    said = f"95 % intervals over {over}"
+    said = f"95 % intervals {over(shared)}"
     if extent(levels) == "95 % interval":
         return said
     return f"{said}; parentheses hold the lowest and the highest of fewer than {SURE_SEEDS}"

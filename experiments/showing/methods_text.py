@@ -12,7 +12,7 @@ from ..measuring import metrics
 from ..measuring.comparing import BASELINE, uses_source
 from ..measuring.loading import Run
 from ..measuring.statistics import FEWEST_SEEDS
-from ..measuring.verdict import GAINS
+from ..measuring.verdict import GAINS, counted
 from . import formats
 from .contrast import contrast, outcome
 
@@ -20,7 +20,7 @@ KINDS = {
     "paired t": "Student's t over differences paired by seed",
     "welch": "Welch's t where seeds are not shared",
     "constant": "of no width where all seeds are equal",
-    "one seed": "none for a single seed",
+    "one seed": "none for a single {unit}",
 }
 """The intervals of gains in words, by their kind."""
 
@@ -95,10 +95,17 @@ def _targets(run: Run, summary: Mapping[str, Any]) -> str:
         shift = {r["name"]: r["target"] for r in differs["parameters"] if r["target"]}
         what = [f"under the shift {_code(differs['shift'])}"] if differs["shift"] else []
         what += [f"with {_changes(run, differs['world'], shift)}"] if shift else []
-        others = [f"{_code(row['name'])} {row['target']}" for row in differs["settings"]]
+        others = [
+            f"{_code(row['name'])} {row['target']}"
+            for row in differs["settings"]
+            if row["name"] != "world"
+        ]
         what += [f"made with {_list(others)}"] if others else []
+        same = target["world"] == run.experiment["source"].get("world")
+        drawn = run.experiment["source"].get("randomization")
+        still = "as in the source" if same and not drawn else "at nominal parameters"
         said.append(
-            f"{_code(name)} is {_code(target['world'])} {', '.join(what) or 'as in the source'}; "
+            f"{_code(name)} is {_code(target['world'])} {', '.join(what) or still}; "
             f"the budget of a trial was {steps} environment steps."
         )
     return f"{'Targets' if len(said) > 1 else 'Target'}: {' '.join(said)}"
@@ -192,10 +199,11 @@ def _statistics(summary: Mapping[str, Any]) -> str:
     if not gains:
         return ""
     kinds = {found["kind"] for found in gains}
-    used = [words for kind, words in KINDS.items() if kind in kinds]
-    each = "The unit is the seed."
+    unit, each = "seed", "The unit is the seed."
     if any(m["source_seeds"] for t in summary["targets"].values() for m in t["methods"].values()):
+        unit = "source policy"
         each = "The unit is the source policy: values of seeds that share one were averaged."
+    used = [words.format(unit=unit) for kind, words in KINDS.items() if kind in kinds]
     said = [f"{each} Intervals of gains are 95 %: " + "; ".join(used) + "."]
     if any(found["bca"] for found in gains):
         said.append(
@@ -204,7 +212,7 @@ def _statistics(summary: Mapping[str, Any]) -> str:
         )
     if any(found["p_holm"] is not None for found in gains):
         said.append("P values were adjusted after Holm (1979) over a target's methods and gains.")
-    said.append(f"Nothing is claimed from fewer than {FEWEST_SEEDS} seeds.")
+    said.append(f"Nothing is claimed from fewer than {counted(FEWEST_SEEDS, unit)}.")
     if summary["across"]:
         said.append(_over_targets(summary["across"]))
     return " ".join(said)

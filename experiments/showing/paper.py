@@ -115,7 +115,7 @@ def across_table(summary: Mapping[str, Any]) -> Table:
             rows.append([(name, ""), ("0", ""), *[(formats.NONE, "")] * len(ACROSS)])
             continue
         found = [_plain(method[metric][kind]) for metric, kind in ACROSS.values()]
-        rows.append([(name, ""), (str(len(method["seeds"])), ""), *found])
+        rows.append([(name, ""), _counted(method["seeds"], method["lost"]), *found])
     each = next(iter(summary["targets"].values()))["methods"]
     counts = [method["end"]["iqm"]["n"] for method in across["methods"].values() if method]
     brackets = formats.brackets(formats.share_sources(each.values()), counts)
@@ -168,15 +168,17 @@ def latex(table: Table) -> str:
 
 def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
     """Return the cells that every table begins with: method, seeds, return."""
-    seeds, lost = len(method["seeds"]), len(method["failed"])
-    notes = [f"of {seeds + lost}"] if lost else []
+    counted = _counted(method["seeds"], method["failed"])
     if formats.unpaired(method):
-        notes.append(f"({method['paired']} paired)")
-    counted = str(seeds), " ".join(notes)
+        counted = counted[0], f"{counted[1]} ({method['paired']} paired)".strip()
     if method["returns"] is None:
         return [(name, ""), counted, (formats.NONE, "")]
     start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
     return [(name, ""), counted, (start, f"→ {end}{formats.star(method)}")]
+
+
+def _counted(seeds: Sequence[int], lost: Sequence[Any]) -> Cell:
+    return str(len(seeds)), f"of {len(seeds) + len(lost)}" if lost else ""
 
 
 def _gain(found: Mapping[str, Any] | None) -> Cell:

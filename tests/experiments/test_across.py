@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from headstart.experiments.measuring import across, load, summarize
+from headstart.experiments.showing.paper import across_table
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "rliable_reference.json").read_text(encoding="utf-8")
@@ -161,12 +162,17 @@ def test_the_interval_of_the_probability_of_improvement_by_hand():
 
 def test_a_summary_over_targets(make_run):
     lost = [("tired-arm", "fine_tune", 3)]
+    lost += [(target, "naive", 4) for target in ("tired-arm", "long-tool")]
     run = load(make_run(seeds=range(5), failed=lost))
     summary = summarize(run)
     found = summary["across"]
     assert found["targets"] == ["tired-arm", "long-tool"]
     fine = found["methods"]["fine_tune"]
     assert (fine["seeds"], fine["lost"]) == ([0, 1, 2, 4], [3])
+    naive = found["methods"]["naive"]
+    assert (naive["seeds"], naive["lost"]) == ([0, 1, 2, 3], [4])
+    rows = {row[0][0]: row[1] for row in across_table(summary).rows}
+    assert (rows["scratch"], rows["naive"]) == (("5", ""), ("4", "of 5"))
     assert (fine["end"]["iqm"]["n"], fine["end"]["iqm"]["kind"]) == (4, "range")
     each = [
         [

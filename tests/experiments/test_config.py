@@ -90,6 +90,8 @@ def test_python_objects_mean_the_same_as_their_text():
         (("name: try", "name: ../up"), "name: '../up' names a folder"),
         (("[scratch,", "[scratch, scratch,"), "methods: 'scratch' is listed twice"),
         (("{kwargs: {g: 14.0}", "{shift: * 0.4"), "starts with '*' needs quotes"),
+        (("heavy:", "source:"), "'source' is what results call the source; give it another name"),
+        (("[scratch,", "[{scratch: {label: source}},"), "methods: 'source' is what results call"),
         (("seeds: [0, 1]", "seeds: [0]\nseeds: [1]"), "try.yaml:11: the key 'seeds' stands twice"),
         (("steps: 5_000}", "steps: 5_000, anchors: {random: 1, reference: 0}}"), "must be above"),
     ],

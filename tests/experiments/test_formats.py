@@ -1,7 +1,7 @@
 """Numbers as reports say them, and what is said where they stand on little."""
 
 from headstart.experiments.measuring.summary import _doubts
-from headstart.experiments.showing.formats import recovered
+from headstart.experiments.showing.formats import brief, interval, number, recovered
 
 
 def test_how_many_seeds_come_back_from_a_dip_and_when():
@@ -11,6 +11,14 @@ def test_how_many_seeds_come_back_from_a_dip_and_when():
     assert recovered(dip | {"recovery": back}) == "2/3, 4,000"
     assert recovered(dip | {"recovery": dict.fromkeys(back)}) == "0/3"
     assert recovered({"per_seed": {"0": 0.0}, "recovery": {"0": 0}}) == "–"
+    assert recovered(None) == "–"
+
+
+def test_no_number_is_written_with_an_exponent_where_it_rounds_to_more_digits():
+    assert [number(x) for x in (9_999.4, 9_999.9, -12_345.6)] == ["9999", "10,000", "-12,346"]
+    assert [brief(x) for x in (999.4, 999.7, -1_234.5)] == ["999", "1,000", "-1,234"]
+    found = {"estimate": 999.7, "low": -1_234.5, "high": 3_200.0, "kind": "t"}
+    assert interval(found) == "1,000 [-1,234, 3,200]"
 
 
 def test_a_scale_that_may_be_chance_is_said_to_be():

@@ -199,6 +199,10 @@ def test_the_methods_name_named_shifts_and_targets_like_the_source(make_run):
     run.experiment["targets"]["long-tool"]["shift"] = {}
     text = methods_text(run, summarize(run))
     assert "is `headstart/PandaReach-v0` under the shift `of-another-version`; the budget" in text
+    # The source is randomized.
+    assert "`long-tool` is `headstart/PandaReach-v0` at nominal parameters; the budget" in text
+    run.experiment["source"]["randomization"] = {}
+    text = methods_text(run, summarize(run))
     assert "`long-tool` is `headstart/PandaReach-v0` as in the source; the budget" in text
 
 

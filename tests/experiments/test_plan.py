@@ -123,6 +123,14 @@ def test_layers_that_are_not_there_are_refused_before_anything_runs(experiment):
         check(build(wrong))
 
 
+def test_no_method_goes_by_the_name_of_another(experiment):
+    wrong = {**experiment.resolved(), "methods": [{"naive": {"label": "scratch"}}]}
+    with pytest.raises(ConfigError, match="naive: it would be called 'scratch', which is another"):
+        check(build(wrong))
+    own = {**experiment.resolved(), "methods": [{"naive": {"label": "as-it-is"}}]}
+    assert list(methods(build(own))) == ["as-it-is"]
+
+
 def test_to_check_an_experiment_draws_no_random_number(experiment):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     torch_before = torch.get_rng_state()

@@ -25,6 +25,7 @@ from headstart.experiments.showing import (
     write,
 )
 from headstart.experiments.showing.contrast import contrast
+from headstart.experiments.showing.methods_text import methods_text
 from rich.console import Console
 
 from .conftest import write_curve
@@ -320,6 +321,25 @@ def test_source_and_target_are_compared_by_parameter(root):
     # nominal 0.1 m, not randomized; + 0.08 m in the target
     assert (tool["source"], tool["range"], tool["value"]) == (None, "0.1", "0.18")
     assert tool["inside"] == "no"
+
+
+def test_a_source_is_compared_by_the_nominals_of_its_own_world(make_run):
+    run = load(make_run(targets=(TARGET,)))
+    world = run.experiment["source"]["world"]
+    known = run.facts["parameters"][world]
+    other = {name: dict(row) for name, row in known.items() if name != "gravity"}
+    for name, nominal in (("motor_strength", 0.5), ("tool_length", 0.2)):
+        other[name]["nominal"] = nominal
+    run.facts["parameters"]["my:Arm-v0"] = other | {"mass": known["gravity"]}
+    run.experiment["targets"][TARGET].update(world="my:Arm-v0", shift={})
+    compared = contrast(run, TARGET)
+    rows = {row["name"]: row for row in compared["parameters"]}
+    # Drawn from 0.6 to 1.4 times the 1.0 of its world; the target's own is 0.5.
+    strength, tool = rows["motor_strength"], rows["tool_length"]
+    assert (strength["range"], strength["value"], strength["inside"]) == ("0.6 to 1.4", "0.5", "no")
+    assert (tool["range"], tool["value"], tool["inside"]) == ("0.1", "0.2", "no")
+    assert compared["others"] == []
+    assert "`tired-arm` is `my:Arm-v0` at nominal parameters;" in methods_text(run, summarize(run))
 
 
 def test_worlds_without_parameters_are_compared_by_settings(make_run):

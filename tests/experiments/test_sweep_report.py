@@ -12,7 +12,7 @@ from headstart.experiments.showing import figures_sweep, formats, sweeps
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 
-from .conftest import build_run
+from .conftest import build_run, write_curve
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,47 @@ def test_points_at_which_nothing_has_finished_say_nothing_of_what_was_unfair(tmp
     assert [note for note in found["notes"] if note.startswith("Baselines absent")]
     nothing = budgets(key, [0, 2], at0=every, at2=every)
     assert not [note for note in nothing["notes"] if note.startswith("The end is")]
+
+
+def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
+    root = build_run(tmp_path / "run", targets=("tired-arm",))
+    for key in ("targets.tired-arm.steps", "targets.*.steps"):
+        # It has evaluations to step 60,000, to which its budget was rounded up.
+        points = [({key: budget}, load(root)) for budget in (0, 59_000)]
+        found = sweeps.write("ice", points, tmp_path)
+        assert found["at"] == [0, 60_000]
+        assert found["axes"] == {key: [0, 59_000]}
+
+
+def test_nothing_lies_between_points_that_share_source_policies_in_other_ways(tmp_path):
+    ran = []
+    for policies in (2, 3):
+        place = build_run(tmp_path / "points" / str(policies), seeds=range(6), policies=policies)
+        ran.append(({"source.policies": policies}, load(place)))
+    found = sweeps.write("ice", ran, tmp_path)["targets"]["tired-arm"]["methods"]["fine_tune"]
+    assert found["turns"] == dict.fromkeys(("jump_start", "asymptotic", "area"))
+
+
+def test_a_parameter_that_one_method_has_not_been_run_without_is_drawn_for_the_others(tmp_path):
+    ran = []
+    for place, failed in (("all", ()), ("without mass", range(2)), ("without delay", ())):
+        lost = [("tired-arm", "zero_shot", seed) for seed in failed]
+        methods = ("scratch", "zero_shot", "fine_tune")
+        settings = {"targets": ("tired-arm",), "methods": methods, "seeds": range(2)}
+        root = build_run(tmp_path / "points" / place, failed=lost, **settings)
+        if place == "without delay":
+            for method in methods[1:]:
+                for seed in range(2):
+                    write_curve(root, method, seed, [0.3] * 11)
+        ran.append(({"source.randomization": place}, load(root)))
+    found = sweeps.write("ice", ran, tmp_path)
+    figure = figures_sweep.bought(found, "tired-arm")
+    titles = [axis.get_title() for axis in figure.axes]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert titles == ["zero_shot", "fine_tune"]
+    assert sorted(labels) == ["delay", "mass"]
+    bars = [len(axis.patches) for axis in figure.axes]
+    assert bars == [1, 2]
 
 
 def test_status_of_a_sweep_has_a_line_for_each_point(tmp_path):
