@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TypeVar
 
-from .errors import HeadstartError, nearest
+from .errors import HeadstartError, nearest, one_line
 
 T = TypeVar("T")
 
@@ -22,8 +22,9 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
         raise HeadstartError(f"{what} '{path}': expected 'package.module:Class'")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise HeadstartError(f"{what} '{path}': cannot import '{module_name}': {error}") from error
+    except Exception as error:
+        why = error if isinstance(error, ImportError) else one_line(error)
+        raise HeadstartError(f"{what} '{path}': cannot import '{module_name}': {why}") from error
     found = getattr(module, class_name, None)
     if found is None:
         names = [name for name, value in vars(module).items() if isinstance(value, type)]

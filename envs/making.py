@@ -88,11 +88,17 @@ def _wrap(
     if isinstance(wrapper, str):
         path, kwargs = wrapper, dict[str, Any]()
     else:
+        if len(wrapper) != 1:
+            raise HeadstartError(
+                f"wrapper {dict(wrapper)}: expected 'package.module:Class' or that with its kwargs"
+            )
         [(path, options)] = wrapper.items()
         kwargs = dict(options or {})
     kind: Any = load_class(path, gymnasium.Wrapper, "wrapper")
     try:
         wrapped: gymnasium.Env[Any, Any] = kind(env, **kwargs)
-    except TypeError as error:
-        raise HeadstartError(f"wrapper '{path}': {error}") from None
+    except HeadstartError:
+        raise
+    except Exception as error:
+        raise HeadstartError(f"wrapper '{path}': {one_line(error)}") from error
     return wrapped

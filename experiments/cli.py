@@ -296,6 +296,7 @@ def _say(error: Exception) -> int:
     elif isinstance(error, _UsageError):
         status, said = 2, _usage(error)
     elif isinstance(error, OSError):
+        status = 2
         said = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or said
     elif not _of_training(error):
         said = f"{type(error).__name__}: {error} (internal error; headstart --debug shows where)"

@@ -26,7 +26,7 @@ from .overriding import override
 from .swept import check_sweep
 from .tuned import check_tuned
 from .yaml_text import ConfigError as ConfigError
-from .yaml_text import parse_all
+from .yaml_text import parse_all, plain
 
 SOURCE = "source"
 """What stands in results for the source, where trials have a target or a method."""
@@ -36,6 +36,9 @@ Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
 # What comes along is known by its ids, which need no module to be imported first.
 WorldId = Annotated[Text, AfterValidator(lambda name: name.removeprefix("headstart:"))]
+
+
+Plain = AfterValidator(plain)
 
 
 class Section(BaseModel):
@@ -59,9 +62,9 @@ class Source(Section):
 
     world: WorldId
     """A Gymnasium id; `my_package.envs:MyEnv-v0` imports the module first."""
-    kwargs: dict[str, Any] = {}
+    kwargs: Annotated[dict[str, Any], Plain] = {}
     """What is passed to `gymnasium.make` with the id."""
-    wrappers: list[str | dict[str, dict[str, Any]]] = []
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
     """Wrappers in the order they are put on: `package.module:Class`, or
     `{"package.module:Class": {argument: value}}`."""
     bundle: Text | None = None
@@ -74,7 +77,7 @@ class Source(Section):
     randomization: dict[str, str] = {}
     """Parameters drawn anew at every training episode, by their changes; evaluation in the source
     is not randomized. `recommended`: the ranges that headstart recommends for the world."""
-    algorithm: str | dict[str, dict[str, Any] | None] = "ppo"
+    algorithm: Annotated[str | dict[str, dict[str, Any] | None], Plain] = "ppo"
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     steps: Steps
     """Environment steps that each seed's source policy is trained for; needed without a bundle."""
@@ -123,9 +126,9 @@ class Target(Section):
 
     world: WorldId | None = None
     """A Gymnasium id; by default the source's."""
-    kwargs: dict[str, Any] = {}
+    kwargs: Annotated[dict[str, Any], Plain] = {}
     """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
-    wrappers: list[str | dict[str, dict[str, Any]]] = []
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
     """As in the source; the source's are not taken over."""
     shift: str | dict[str, str] = {}
     """Parameters by their constant changes, or the name of one of the world's shifts."""
@@ -173,7 +176,7 @@ class Experiment(Section):
     """Where is learned first."""
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     """The worlds that count, by names of your own."""
-    methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)] = [
+    methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1), Plain] = [
         "scratch",
         "zero_shot",
         "naive",
@@ -197,7 +200,7 @@ class Experiment(Section):
     Results depend on it, since learners and worlds are reseeded there."""
     device: str = "cpu"
     """Torch device of the learners."""
-    sweep: dict[str, list[Any] | Literal["leave_one_out"]] = {}
+    sweep: Annotated[dict[str, list[Any] | Literal["leave_one_out"]], Plain] = {}
     """What is varied, to see what a result depends on: one key's path, or two for a grid, each with
     a list of its values, as `targets.icy.shift: [worn-tyres/0.2, worn-tyres/0.6]`;
     `source.randomization: leave_one_out` leaves out one randomized parameter at a time. `*` stands
@@ -294,17 +297,17 @@ class Experiment(Section):
 
     def resolved(self) -> dict[str, Any]:
         """Return the experiment as plain data with every default spelled out."""
-        plain = self.model_dump(mode="json")
+        found = self.model_dump()
         if not self.sweep:  # each point of a sweep has a default of its own
-            plain["evaluation"]["source_every"] = self.source_every
-            del plain["sweep"]
+            found["evaluation"]["source_every"] = self.source_every
+            del found["sweep"]
         if self.source.policies is None:
-            del plain["source"]["policies"]
-        plain["methods"] = [m if isinstance(m, dict) else {m: {}} for m in plain["methods"]]
-        plain["methods"] = [
-            {name: settings or {} for name, settings in m.items()} for m in plain["methods"]
+            del found["source"]["policies"]
+        found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]
+        found["methods"] = [
+            {name: settings or {} for name, settings in m.items()} for m in found["methods"]
         ]
-        return plain
+        return found
 
 
 def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:

@@ -13,6 +13,7 @@ from rich.text import Text
 from ..agents import bundle as bundles
 from ..agents import shipped
 from ..agents.exporting import export_onnx, require
+from ..envs.errors import HeadstartError
 from ..envs.making import WorldSpec
 from ..transfer.randomization import randomized
 
@@ -20,14 +21,16 @@ from ..transfer.randomization import randomized
 def export_table(name: str | Path, out: Path, world: str | None = None) -> Table:
     """Export the policy of a bundle, checked in its source world, and return what came of it.
 
-    `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>` for
-    a `world`.
+    `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`, for
+    a `world`; any other is of its own world.
 
     Raises:
         HeadstartError: a damaged bundle, a policy that cannot be exported, or an extra missing.
     """
     require()
     bundle = bundles.load(shipped.locate(name, world))
+    if world not in (None, bundle.world_id):
+        raise HeadstartError(f"--world {world}: '{name}' is of {bundle.world_id}")
 
     def make() -> gymnasium.Env[Any, Any]:
         return randomized(WorldSpec(bundle.world_id).make(), bundle.randomization)

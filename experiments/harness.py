@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .config import Experiment, build, load
+from .config import ConfigError, Experiment, build, load
 from .running import plan
 from .running.preview import Known
 from .running.preview import preview as preview_run
@@ -63,7 +63,8 @@ def run(
         where: what errors begin with, by default the file.
 
     Raises:
-        ConfigError: the experiment cannot run as written, or `out` holds another one.
+        ConfigError: the experiment cannot run as written, `out` holds another one, or there are
+            `overrides` without a file.
         ClusterError: no cluster answers.
         StoreError: `out` cannot be written.
     """
@@ -186,6 +187,8 @@ def _given(
     if isinstance(experiment, (str, Path)):
         where = str(experiment)
         experiment = load(experiment, list(overrides))
+    elif overrides:
+        raise ConfigError(f"{where}: overrides are for a YAML file; put {overrides[0]} into it")
     elif not isinstance(experiment, Experiment):
         experiment = build(experiment)
     return experiment, Path(out) if out is not None else Path("runs") / experiment.name, where

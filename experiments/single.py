@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def pretrain(
         return randomized(spec.make(), changes)
 
     make().close()
+    with tempfile.TemporaryDirectory(dir=_made(out.parent)):
+        pass  # that nothing can be saved there is known before the training
     if begun:
         learner = begun.learner(make, seed, device, workers=workers)
     else:
@@ -102,6 +105,11 @@ def pretrain(
         finally:
             evaluator.close()
             learner.close()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _provenance(bundle: bundles.Bundle) -> dict[str, Any]:

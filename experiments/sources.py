@@ -6,11 +6,12 @@ of a world, and a bundle's name alone for a source in the world of the targets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ..agents import shipped
 from ..envs.errors import HeadstartError
+from ..envs.ranges import RANGES
 from ..transfer.randomization.recommended import RECOMMENDED, recommended
 
 OF_THE_BUNDLE = ("steps", "algorithm", "randomization")
@@ -33,6 +34,15 @@ def spelled_out(source: Mapping[str, Any]) -> Mapping[str, Any]:
     except HeadstartError as error:
         raise ValueError(str(error)) from None
     return source
+
+
+def shorten(source: dict[str, Any], keys: Container[str]) -> None:
+    """Take out what `spelled_out` will put in anew, where the swept `keys` make it another."""
+    if "source.bundle" in keys:
+        for key in (*OF_THE_BUNDLE, "bundle_sha256"):
+            source.pop(key, None)
+    elif "source.world" in keys and source["randomization"] == RANGES.get(source["world"]):
+        source["randomization"] = RECOMMENDED
 
 
 def of_the_targets(name: str, targets: Any) -> dict[str, Any]:

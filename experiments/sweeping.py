@@ -23,6 +23,7 @@ from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
+from .sources import shorten
 from .swept import LEAVE_ONE_OUT, untrained, zero_budgets
 from .yaml_text import dumps, loads
 
@@ -66,6 +67,7 @@ def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
     rows = [row for row in _rows(experiment, where) if not zero_budgets(_shown(row))]
     for number, row in enumerate(rows):
         data, values = copy.deepcopy(plain), _shown(row)
+        shorten(data["source"], row)
         for key, (_, value) in row.items():
             for path in _paths(experiment, key, where):
                 put(data, path, copy.deepcopy(value), f"{where}: sweep.{key}")
@@ -208,7 +210,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
                 "--out, or delete this one"
             )
         return
-    if any(path.name != ".lock" for path in directory.iterdir()):
+    if any(not path.name.startswith(".") for path in directory.iterdir()):
         raise ConfigError(
             f"'{directory}' is not empty and holds no sweep; choose another with --out"
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ..envs.errors import HeadstartError
@@ -21,6 +24,8 @@ class _Loader(yaml.SafeLoader):
         """Refuse a key that stands twice."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<: *other`: what stands beside it comes first
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(
@@ -41,6 +46,32 @@ for _kind in (_Loader, _Dumper):
         re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
         list("-+0123456789."),
     )
+
+
+def plain(value: Any) -> Any:
+    """Return what YAML makes of a value, so that every process has the same; refuse what it cannot.
+
+    Keys and numbers stay what they are: JSON would make text of the former, nothing of infinity.
+    """
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, date)):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    raise ValueError(f"{value!r} cannot be written down as YAML, which workers read it from")
+
+
+def unshared(data: Any) -> Any:
+    """Return a copy of plain data in which no mapping or list stands twice."""
+    if isinstance(data, dict):
+        return {key: unshared(value) for key, value in data.items()}
+    return [unshared(value) for value in data] if isinstance(data, list) else data
 
 
 def dumps(data: Any, **settings: Any) -> str:
@@ -65,9 +96,9 @@ def parse(text: str, where: str) -> Any:
 
 
 def parse_all(text: str, where: str) -> list[Any]:
-    """Return the documents of a YAML text."""
+    """Return the documents of a YAML text; what aliases share is copied for each of them."""
     try:
-        return list(yaml.load_all(text, _Loader))
+        return [unshared(found) for found in yaml.load_all(text, _Loader)]
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         hint = ""

@@ -1,7 +1,7 @@
 """Source policies kept across experiments: one that is identical in content is trained once.
 
-What a source policy depends on is hashed: the world (with the code behind it), randomization,
-algorithm, budget, seed, how it is evaluated and checkpointed, the versions of all that computes
+What a source policy depends on is hashed: world and algorithm (with the code behind them),
+randomization, budget, seed, how it is evaluated and checkpointed, the versions of all that computes
 and the processor. A policy found under that hash is copied, once every file of it is known to be
 as it was stored; anything else is trained anew.
 
@@ -15,10 +15,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
-import sysconfig
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +25,13 @@ from ...agents.storage import (
     write_bytes,
     write_directory,
 )
-from ...envs.making import WorldSpec
 from ..config import Experiment
 from . import facts, plan
+from .provenance import code_behind
 
 VARIABLE = "HEADSTART_CACHE"
 OFF = "off"
 BUNDLE = "bundle"
-_HOUSE = Path(__file__).resolve().parents[2]
-_LEARNING = ("envs", "agents", "transfer", "experiments/running")
-"""The parts of headstart that a source policy is made by."""
-_READY_MADE = _HOUSE / "agents" / "pretrained"
-_MOST_FILES, _MOST_BYTES = 2_000, 100_000_000
 
 
 def folder() -> Path | None:
@@ -60,12 +51,13 @@ def key(experiment: Experiment, seed: int) -> str | None:
     None where that cannot be known: a world whose code lies among too many files to read.
     """
     source, algorithm = experiment.source, plan.algorithm(experiment)
-    code = _code(source.spec())
+    code = code_behind(source.spec(), algorithm)
     if code is None:
         return None
     content = {
         "world": [source.world, source.kwargs, source.wrappers],
-        "randomization": source.randomization,
+        # Drawn one after the other: in another order the same draws are those of others.
+        "randomization": list(source.randomization.items()),
         "algorithm": [algorithm.name, dict(algorithm.settings)],
         "steps": source.steps,
         "seed": seed,
@@ -74,10 +66,10 @@ def key(experiment: Experiment, seed: int) -> str | None:
         "checkpoint": experiment.checkpoint,
         "device": experiment.device,
         "versions": facts.versions(),
-        "hardware": [facts.hardware()[part] for part in ("system", "processor")],
+        "hardware": [facts.hardware()["system"], facts.computed_on(experiment.device)],
         "code": code,
     }
-    return _hash(json.dumps(content, sort_keys=True).encode())
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def holds(name: str | None) -> bool:
@@ -140,70 +132,3 @@ def _listed(place: Path) -> list[str]:
 def _fill(path: Path, files: dict[str, bytes]) -> None:
     for name, data in files.items():
         write_bytes(path / name, data)
-
-
-def _code(spec: WorldSpec) -> dict[str, str] | None:
-    """Return the hashes and versions of the code behind a world, by where it comes from."""
-    world = spec.make()
-    classes = {kind for layer in _layers(world) for kind in type(layer).__mro__}
-    world.close()
-    found = {"headstart": _hash_files([_HOUSE / part for part in _LEARNING], _HOUSE)}
-    distributions = packages_distributions()
-    libraries = [Path(p).resolve() for p in (sysconfig.get_path("stdlib"), _site())]
-    for module in sorted({kind.__module__ for kind in classes}):
-        top, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None)
-        if file is None or top == "headstart":
-            continue
-        place = Path(file).resolve()
-        if not any(place.is_relative_to(library) for library in libraries):
-            # A world of the user's own may read anything that lies beside it.
-            digest = _hash_files([place.parent], place.parent)
-            if digest is None:
-                return None
-            found[str(place)] = digest
-        elif top in distributions:
-            found[top] = version(distributions[top][0])
-    return {name: digest for name, digest in found.items() if digest is not None}
-
-
-def _layers(world: Any) -> Iterator[Any]:
-    while True:
-        yield world
-        inner = getattr(world, "env", None)
-        if inner is None or inner is world:
-            return
-        world = inner
-
-
-def _site() -> str:
-    return sysconfig.get_path("purelib")
-
-
-def _hash_files(folders: list[Path], root: Path) -> str | None:
-    """Return the hash of all files in folders, by name and content; None if there are too many."""
-    digest, files, size = hashlib.sha256(), 0, 0
-    for path in (path for place in folders for path in _files(place)):
-        files, size = files + 1, size + path.stat().st_size
-        if files > _MOST_FILES or size > _MOST_BYTES:
-            return None
-        name = path.relative_to(root).as_posix()
-        digest.update(f"{name}\0{_hash(path.read_bytes())}\n".encode())
-    return digest.hexdigest()
-
-
-def _files(place: Path) -> Iterator[Path]:
-    """Yield the files below a folder in a fixed order, but what is hidden, made or a result."""
-    for folder, inner, names in os.walk(place):
-        here = Path(folder)
-        inner[:] = sorted(
-            name
-            for name in inner
-            if not name.startswith((".", "__pycache__"))
-            and here / name != _READY_MADE
-            and not (here / name / "experiment.yaml").exists()
-        )
-        yield from (here / name for name in sorted(names) if not name.startswith("."))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 
 from ...agents import bundle as bundles
+from ...agents import shipped
 from ...agents.evaluation import Evaluator
 from ...agents.learner import create
 from ...agents.training import evaluation_steps, train
@@ -83,21 +84,40 @@ class Known:
 
 @dataclass(frozen=True)
 class Line:
-    """Units that are alike: how many, how many are left, and what one of them takes."""
+    """Units that are alike: how many, how many are left, and what one of them takes.
+
+    `begun` are the steps, of all that are left, that need not be trained again.
+    """
 
     name: str
     units: int
     left: int
     steps: int
     episodes: int
+    begun: int
+
+    @property
+    def todo(self) -> int:
+        """The training steps that are left."""
+        return self.left * self.steps - self.begun
 
     def seconds(self, pace: Pace) -> float:
         """Return the seconds that what is left takes one core."""
-        return self.left * (self.steps * pace.step + self.episodes * pace.episode)
+        whole = self.steps * pace.step + self.episodes * pace.episode
+        share = self.todo / (self.left * self.steps) if self.left and self.steps else 1.0
+        return self.left * whole * share
 
 
-def lines(experiment: Experiment, units: Iterable[Unit], done: Collection[str]) -> list[Line]:
-    """Return what units consist of; `done` are the paths of those that need not be run."""
+def lines(
+    experiment: Experiment,
+    units: Iterable[Unit],
+    done: Collection[str],
+    begun: Mapping[str, int],
+) -> list[Line]:
+    """Return what units consist of; `done` are the paths of those that need not be run.
+
+    `begun` has the steps of the checkpoints, by path, of those that go on from one.
+    """
     groups: dict[str, list[Unit]] = {}
     for unit in units:
         kind, *rest = unit.path.split("/")
@@ -110,6 +130,7 @@ def lines(experiment: Experiment, units: Iterable[Unit], done: Collection[str]) 
             sum(unit.path not in done for unit in alike),
             plan.taken(experiment, alike[0].steps),
             _episodes(experiment, name, alike[0]),
+            sum(begun.get(unit.path, 0) for unit in alike),
         )
         for name, alike in groups.items()
     ]
@@ -161,7 +182,9 @@ def measure(experiment: Experiment) -> Pace:
 
     steps = (ROLLOUTS + 1) * algorithm.rollout
     if not algorithm.on_policy:
-        steps = int(algorithm.value("learning_starts")) + OFF_POLICY_STEPS
+        # The warm-up, and two rollouts at least after the one that ends it.
+        learning = max(OFF_POLICY_STEPS, 3 * algorithm.rollout)
+        steps = int(algorithm.value("learning_starts")) + learning
     times: list[tuple[int, float]] = []
     learner = create(algorithm, make, 0, experiment.device)
     try:
@@ -217,7 +240,13 @@ def preview(
         for unit in units
         if unit.path not in done and _kept(experiment, directory, unit, known.sources)
     }
-    found = lines(experiment, units, done | kept)
+    begun = {
+        unit.path: shipped.facts(checkpoint).steps
+        for unit in units
+        if unit.path not in done | kept
+        and bundles.exists(checkpoint := directory / unit.path / "checkpoint")
+    }
+    found = lines(experiment, units, done | kept, begun)
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
     if key not in known.paces:
@@ -244,7 +273,7 @@ def preview(
     work = Work(
         left,
         sum(line.units for line in found),
-        sum(line.left * line.steps for line in found),
+        sum(line.todo for line in found),
         sum(line.seconds(pace) for line in found) / processes,
     )
     known.work += work

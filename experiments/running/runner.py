@@ -144,7 +144,10 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
             known["commands"].append(command)
         write_json(directory / "facts.json", known)
         return
-    if any(p for p in directory.iterdir() if p.name not in (".lock", claims.FOLDER)):
+    # A run that was stopped here left its facts, or part of a file, and no experiment.
+    begun = (read_json(directory / "facts.json") or {}).keys() >= {"versions", "commands"}
+    ours = {"facts.json"} if begun else set()
+    if any(not p.name.startswith(".") and p.name not in ours for p in directory.iterdir()):
         raise ConfigError(
             f"'{directory}' is not empty and holds no experiment; choose another with --out"
         )

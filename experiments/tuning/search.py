@@ -92,6 +92,8 @@ def task_of(
         ConfigError: seeds that are reported, or a target that is not there.
         HeadstartError: an unknown method or setting, or a range that cannot be read.
     """
+    if experiment.sweep:
+        raise ConfigError(f"{where}: sweep: settings are tuned at one point; take the sweep out")
     entries = {method_label(entry): entry for entry in experiment.methods}
     if method not in entries and method not in METHODS and ":" not in method:
         close = nearest(method, {*entries, *METHODS})

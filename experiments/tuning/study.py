@@ -93,10 +93,11 @@ class Task:
         """The steps at which each of the units is evaluated."""
         rollout = plan.algorithm(self.experiment).rollout
         every = self.experiment.evaluation.every
+        method = plan.methods(self.experiment)[self.label]
         return [
-            evaluation_steps(target.steps, every, rollout)
+            evaluation_steps(plan.budget(self.experiment, target, method), every, rollout)
             for _ in self.experiment.seeds
-            for target in self.experiment.targets.values()
+            for target in self.experiment.targets
         ]
 
     @property

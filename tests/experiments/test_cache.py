@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+from headstart.agents.algorithms import resolve
 from headstart.envs.errors import HeadstartError
+from headstart.envs.making import WorldSpec
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview
 from headstart.experiments.running import cache
+from headstart.experiments.running.provenance import code_behind
 from headstart.experiments.running.store import write_text
 from headstart.experiments.running.trial import run_unit
 
@@ -158,6 +162,83 @@ def test_what_a_source_depends_on_makes_its_key_and_nothing_else(here):
     assert changed != base
     (here / "masses.csv").write_text("1.0")
     assert key() != changed
+
+
+LAB = {
+    "my_lab/__init__.py": "",
+    "my_lab/register.py": """
+import gymnasium
+
+def make(scale=1):
+    from my_lab.deep.point import Point
+    return Point()
+
+gymnasium.registry.pop("Made-v0", None)
+gymnasium.register("Made-v0", entry_point="my_lab.register:make", kwargs={"scale": 1})
+""",
+    "my_lab/deep/__init__.py": "",
+    "my_lab/deep/point.py": WORLD.replace(
+        "class Point", "from elsewhere import FAR\n\n\nclass Point"
+    ),
+    "my_lab/core/physics.py": "TORQUE = 2.0",
+    "apart/elsewhere.py": "from farther import MOST as FAR",
+    "apart_too/farther.py": "MOST = 1.0",
+    "learn/mine.py": "from stable_baselines3 import PPO\n\n\nclass MyPPO(PPO):\n    pass\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("my_lab/register.py", '"scale": 1', '"scale": 9'),
+        ("my_lab/register.py", "def make(scale=1)", "def make(scale=2)"),
+        ("my_lab/deep/point.py", "0.3", "0.4"),
+        ("my_lab/core/physics.py", "2.0", "0.1"),
+        ("apart/elsewhere.py", "MOST as FAR", "MOST as FAR, MOST"),
+        ("apart_too/farther.py", "1.0", "0.5"),
+        ("learn/mine.py", "pass", "gamma = 0"),
+    ],
+)
+def test_all_code_of_ones_own_behind_a_policy_makes_its_key(here, monkeypatch, file, before, after):
+    for name, text in LAB.items():
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(text)
+    for folder in ("apart", "apart_too", "learn"):
+        monkeypatch.syspath_prepend(str(here / folder))
+    learner = {"mine:MyPPO": SMALL["source"]["algorithm"]["ppo"]}
+    source = {**SMALL["source"], "world": "my_lab.register:Made-v0", "algorithm": learner}
+
+    def fresh():
+        ours = {Path(name).parts[0].removesuffix(".py") for name in LAB}
+        for name in [
+            n for n in sys.modules if n.partition(".")[0] in {*ours, "elsewhere", "farther", "mine"}
+        ]:
+            monkeypatch.delitem(sys.modules, name)
+        return key(source=source)
+
+    base = fresh()
+    assert base is not None
+    assert fresh() == base
+    text = (here / file).read_text()
+    assert text.count(before) == 1
+    (here / file).write_text(text.replace(before, after))
+    assert fresh() != base
+
+
+def test_what_libraries_a_world_and_a_learner_import_is_known_by_its_version():
+    found = code_behind(WorldSpec("Pendulum-v1"), resolve("ppo", "Pendulum-v1"))
+    versions = {"gymnasium", "numpy", "torch", "stable_baselines3"}
+    assert {name: found[name] for name in versions} == {name: version(name) for name in versions}
+
+
+def test_the_order_in_which_parameters_are_drawn_makes_the_key(here):
+    drawn = {"gravity": "= uniform(9, 10)", "action_delay": "= uniform(0, 0.1)"}
+    source = {**SMALL["source"], "world": "headstart/CartPoleSwingUp-v0"}
+    one, other = (
+        key(source={**source, "randomization": dict(items)})
+        for items in (drawn.items(), reversed(drawn.items()))
+    )
+    assert one != other
 
 
 def test_it_can_be_turned_off_and_lies_where_it_is_told_to(here, monkeypatch):

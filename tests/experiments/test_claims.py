@@ -65,8 +65,34 @@ def test_the_claim_of_a_killed_process_of_this_machine_is_taken_over_at_once(tmp
 def test_a_number_that_another_process_has_now_does_not_keep_a_claim(tmp_path):
     path(tmp_path).parent.mkdir(parents=True)
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "begun": "1", "token": "x"}
-    path(tmp_path).write_text(json.dumps(owner))
+    path(tmp_path).write_text(json.dumps({**owner, "seen": claims._seen()}))
     assert holder(tmp_path, UNIT) is None
+    # The number means nothing to one who does not see that process, as in another container.
+    for seen in (["another boot", "pid:[1]"], [claims._seen()[0], "pid:[1]"]):
+        path(tmp_path).write_text(json.dumps({**owner, "seen": seen}))
+        assert holder(tmp_path, UNIT) is not None
+        then = time.time() - 70
+        os.utime(path(tmp_path), (then, then))
+        assert holder(tmp_path, UNIT) is None
+
+
+def test_who_cannot_write_may_still_ask_who_is_at_work(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(claims.Path, "touch", refused)
+    for age, held in ((10, True), (70, False)):
+        alien(tmp_path, age)
+        assert at_work(tmp_path) is held
+
+
+def test_the_heart_of_one_who_lost_a_claim_does_not_beat_for_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT", 0.02)
+    with claim(tmp_path, UNIT):
+        alien(tmp_path, 1_000)
+        then = path(tmp_path).stat().st_mtime
+        time.sleep(0.2)
+        assert path(tmp_path).stat().st_mtime == then
 
 
 @pytest.mark.parametrize(("age", "taken"), [(50, False), (70, True)])

@@ -1,10 +1,12 @@
 """Experiments are read exactly, or refused in one line that says where and what."""
 
 import json
+import math
 import re
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from headstart.envs.changes import parse
@@ -123,6 +125,29 @@ def test_text_stays_text_however_much_it_looks_like_a_number(text):
 @pytest.mark.parametrize("number", [1e-3, 1e5, 1.5e-7, -2e30, 100000])
 def test_numbers_stay_numbers(number):
     assert loads(dumps([number])) == [number]
+
+
+def test_what_workers_read_is_what_was_given(file):
+    given = {"gains": {1: 0.5, False: [1, (2, 3)]}, "limit": math.inf, "mass": np.float32(0.5)}
+    plain = {"gains": {1: 0.5, False: [1, [2, 3]]}, "limit": math.inf, "mass": 0.5}
+    data = {**loads(GOOD), "targets": {"heavy": {"kwargs": given, "steps": 5_000}}}
+    experiment = build(data)
+    assert experiment.targets["heavy"].kwargs == plain
+    assert loads(dumps(experiment.resolved()))["targets"]["heavy"]["kwargs"] == plain
+    assert build(loads(dumps(experiment.resolved()))).resolved() == experiment.resolved()
+    data["targets"]["heavy"]["kwargs"] = {"made": object()}
+    with pytest.raises(ConfigError, match=r"targets\.heavy\.kwargs: <object.* cannot be written"):
+        build(data)
+
+
+def test_what_aliases_share_is_set_for_one_of_them_alone(file):
+    shared = GOOD.replace("heavy: {", "heavy: &one {").replace(
+        "methods:", "  light: *one\n  empty:\n  more: {<<: *one, steps: 3_000}\nmethods:"
+    )
+    found = load(file(shared), ["targets.heavy.steps=1_000", "targets.empty.steps=2_000"])
+    steps = {name: target.steps for name, target in found.targets.items()}
+    assert steps == {"heavy": 1_000, "light": 5_000, "empty": 2_000, "more": 3_000}
+    assert found.targets["more"].kwargs == {"g": 14.0}
 
 
 def test_overrides_reach_any_key(file):

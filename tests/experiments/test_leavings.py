@@ -3,9 +3,13 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
+from headstart.agents import bundle as bundles
+from headstart.agents.learner import create
+from headstart.agents.training import train
 from headstart.envs.errors import HeadstartError
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview, run
@@ -13,7 +17,7 @@ from headstart.experiments.running import facts, plan
 from headstart.experiments.running.claims import claim
 from headstart.experiments.running.leavings import finished, settle
 from headstart.experiments.running.plan import Unit, units
-from headstart.experiments.running.preview import lines
+from headstart.experiments.running.preview import Line, Pace, lines, measure
 from headstart.experiments.running.store import Records, write_text
 from headstart.experiments.running.trial import run_unit
 from rich.console import Console
@@ -155,6 +159,23 @@ def test_a_run_of_which_the_beginning_is_damaged_is_not_gone_on_with(tmp_path, f
     assert (tmp_path / file).read_text() == text
 
 
+def test_a_run_stopped_before_its_experiment_was_written_goes_on(tmp_path):
+    (tmp_path / "facts.json").write_text(json.dumps({"versions": {}, "commands": ["before"]}))
+    (tmp_path / ".experiment.yaml.abc").write_text("name:")
+    run(SMALL, out=tmp_path, jobs=1, console=Console(file=io.StringIO()))
+    assert json.loads((tmp_path / "facts.json").read_text())["versions"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "facts.json").write_text("{}")
+    with pytest.raises(HeadstartError, match="is not empty and holds no experiment"):
+        run(SMALL, out=other, jobs=1, console=Console(file=io.StringIO()))
+
+
+def test_overrides_without_a_file_are_refused(tmp_path):
+    with pytest.raises(HeadstartError, match=r"overrides are for a YAML file; put seeds=\[5\]"):
+        run(SMALL, out=tmp_path / "run", overrides=["seeds=[5]"])
+
+
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(HeadstartError, match="device: unknown device 'gpu': expected cpu, cuda"):
         run({**SMALL, "device": "gpu"}, out=tmp_path / "run", console=Console(file=io.StringIO()))
@@ -195,8 +216,36 @@ def test_outside_git_no_commit_is_recorded(monkeypatch):
 def test_what_would_run_counts_whole_rollouts():
     targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
     small = build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
-    found = {line.name: (line.steps, line.episodes) for line in lines(small, units(small), ())}
+    found = {line.name: (line.steps, line.episodes) for line in lines(small, units(small), (), {})}
     # Rollouts of 32 steps: evaluated at 0, 64 and 96; fine_tune in the source once more.
     assert found["heavy/scratch"] == (96, 3)
     assert found["heavy/fine_tune"] == (96, 4)
     assert found["source/nominal"][0] == 64
+
+
+def test_what_a_line_of_a_dry_run_takes():
+    pace = Pace(step=0.002, episode=0.05)
+    line = Line("reach/scratch", units=5, left=3, steps=1_000, episodes=40, begun=0)
+    assert line.seconds(pace) == pytest.approx(3 * (2.0 + 2.0))
+    # Two of the three stand at 600 and 900 steps: half of all 3,000 is left.
+    line = replace(line, begun=1_500)
+    assert line.todo == 1_500
+    assert line.seconds(pace) == pytest.approx(3 * (2.0 + 2.0) / 2)
+
+
+def test_what_is_left_of_a_unit_begins_at_its_checkpoint(tmp_path):
+    small = build(SMALL)
+    # The source, scratch, fine_tune and naive, 64 each.
+    assert "256 training steps to do" in list(preview(SMALL, out=tmp_path))[-1]
+    learner = create(plan.algorithm(small), small.source.spec().make, 0, "cpu")
+    train(learner, steps=32, seed=0, grid=[], evaluate=print, on_evaluation=print)
+    place = tmp_path / "source/nominal/seed-0/checkpoint"
+    bundles.save(learner, place, world_id="Pendulum-v1")
+    learner.close()
+    assert "224 training steps to do" in list(preview(SMALL, out=tmp_path))[-1]
+
+
+def test_the_pace_of_a_learner_that_collects_much_before_it_learns_is_measured():
+    settings = {"train_freq": 250, "learning_starts": 10, "gradient_steps": 1, "batch_size": 8}
+    experiment = build({**SMALL, "source": {**SMALL["source"], "algorithm": {"sac": settings}}})
+    assert measure(experiment).step > 0

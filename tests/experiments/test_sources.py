@@ -15,6 +15,7 @@ from headstart.agents.training import train
 from headstart.envs.ranges import RANGES
 from headstart.experiments.config import ConfigError, build, load
 from headstart.experiments.harness import run
+from headstart.experiments.sweeping import points
 from rich.console import Console
 
 REACH = "headstart/PandaReach-v0"
@@ -54,6 +55,18 @@ def test_what_a_bundle_determines_is_spelled_out():
     assert source.name == "randomized"
     resolved = build(READY).resolved()
     assert build(yaml.safe_load(yaml.safe_dump(resolved))).resolved() == resolved
+
+
+def test_bundles_and_worlds_can_be_swept():
+    names = ["pretrained/nominal", "pretrained/randomized"]
+    found = points(build({**READY, "sweep": {"source.bundle": names}}))
+    shas = [shipped.facts(shipped.find(name, REACH)).sha256 for name in names]
+    assert [point.experiment.source.bundle_sha256 for point in found] == shas
+    worlds = [REACH, "headstart/KukaReach-v0"]
+    source = {"world": REACH, "randomization": "recommended", "steps": 1_000}
+    plain = with_(source, targets={"there": {"steps": 1_000}}, sweep={"source.world": worlds})
+    drawn = [point.experiment.source.randomization for point in points(build(plain))]
+    assert drawn == [RANGES[world] for world in worlds]
 
 
 def test_a_name_alone_is_in_the_world_of_the_targets():

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from headstart.experiments import harness, sweeping
 from headstart.experiments.config import ConfigError, build
-from headstart.experiments.measuring.sweeping import numbers, quantity, summarize_sweep
+from headstart.experiments.measuring.sweeping import quantity, summarize_sweep
 from rich.console import Console
 
 from .conftest import build_run
@@ -110,16 +110,6 @@ def test_one_randomized_parameter_is_left_out_at_a_time():
 def test_what_cannot_be_swept_is_refused_before_anything_runs(sweep, said):
     with pytest.raises(ConfigError, match=said):
         swept(**sweep)
-
-
-def test_values_that_stand_for_numbers():
-    assert numbers([0, 1_000, 2.5]) == [0.0, 1_000.0, 2.5]
-    assert numbers(["worn-tyres/0.2", "worn-tyres/1"]) == [0.2, 1.0]
-    assert numbers(["* 0.5", "* 1"]) == [0.5, 1.0]
-    assert numbers(["* 0.5", "+ 1"]) is None
-    assert numbers(["worn-tyres/0.2", "slow-loop/0.2"]) is None
-    assert numbers(["worn-tyres/mild", "worn-tyres/severe"]) is None
-    assert numbers([True, False]) is None
 
 
 def entry(*values, side="unclear"):

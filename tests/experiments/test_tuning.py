@@ -100,6 +100,19 @@ def test_the_seeds_tuned_on_are_not_reported(tunable):
         task_of(experiment, "scratch", seeds=[7, 100])
 
 
+def test_a_method_with_the_sources_steps_is_tuned_on_its_whole_budget(tunable):
+    task = task_of(build(tunable), "scratch_total")
+    # 192 and 64 of the targets, and 64 of the source; on two seeds.
+    assert task.budgets == [256, 128] * 2
+    assert task.evaluations == (4 + 2) * 2
+
+
+def test_a_sweep_is_not_tuned(tunable):
+    swept = {**tunable, "sweep": {"source.steps": [64, 128]}}
+    with pytest.raises(ConfigError, match="sweep: settings are tuned at one point"):
+        task_of(build(swept), "fine_tune")
+
+
 def test_a_method_is_found_by_label_or_by_name(tunable):
     experiment = build(tunable)
     task = task_of(experiment, "careful", targets=["light"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from headstart.experiments.measuring.sweeping import turns
+from headstart.experiments.measuring.sweeping import numbers, turns
 from scipy import stats
 
 
@@ -42,3 +42,13 @@ def test_every_change_of_sign_is_found_in_order():
     # Seeds that agree: the interval is as wide as the places looked at are apart.
     assert found[0].place.low == pytest.approx(0.25, abs=0.0051)
     assert found[0].place.high == pytest.approx(0.25, abs=0.0051)
+
+
+def test_values_that_stand_for_numbers():
+    assert numbers([0, 1_000, 2.5]) == [0.0, 1_000.0, 2.5]
+    assert numbers(["worn-tyres/0.2", "worn-tyres/1"]) == [0.2, 1.0]
+    assert numbers(["* 0.5", "* 1"]) == [0.5, 1.0]
+    assert numbers(["* 0.5", "+ 1"]) is None
+    assert numbers(["worn-tyres/0.2", "slow-loop/0.2"]) is None
+    assert numbers(["worn-tyres/mild", "worn-tyres/severe"]) is None
+    assert numbers([True, False]) is None
