@@ -205,7 +205,11 @@ FAMILIES: dict[str, dict[str, Family]] = {
             "a noisy locating system and LiDAR",
             {"position_noise": "+ 0.3", "heading_noise": "+ 0.3", "lidar_noise": "+ 0.5"},
         ),
-        "long-wheelbase": Family("kinematic", "a longer car", {"wheelbase": "+ 0.3"}),
+        "long-wheelbase": Family(
+            "kinematic",
+            "a longer car of less lock",
+            {"wheelbase": "+ 0.3", "steering_gain": "* 0.8"},
+        ),
     },
     "headstart/A1Walk-v0": {
         "slippery": Family("dynamics", "a wet floor", {"ground_friction": "* 0.07"}),
