@@ -6,7 +6,7 @@ of a world, and a bundle's name alone for a source in the world of the targets.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..agents import shipped
@@ -36,13 +36,16 @@ def spelled_out(source: Mapping[str, Any]) -> Mapping[str, Any]:
     return source
 
 
-def shorten(source: dict[str, Any], keys: Container[str]) -> None:
-    """Take out what `spelled_out` will put in anew, where the swept `keys` make it another."""
-    if "source.bundle" in keys:
+def adapt(source: dict[str, Any], swept: Mapping[str, Any]) -> None:
+    """Change what was spelled out of a source, where swept keys make it that of another.
+
+    A bundle brings its own; the recommended randomization is that of the world.
+    """
+    if swept.get("source.bundle") is not None:
         for key in (*OF_THE_BUNDLE, "bundle_sha256"):
             source.pop(key, None)
-    elif "source.world" in keys and source["randomization"] == RANGES.get(source["world"]):
-        source["randomization"] = RECOMMENDED
+    elif "source.world" in swept and source["randomization"] == RANGES.get(source["world"]):
+        source["randomization"] = dict(RANGES.get(swept["source.world"], {}))
 
 
 def of_the_targets(name: str, targets: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from .running import plan
 from .running.runner import PATIENCE, first_difference
 from .running.store import lock, write_text
 from .showing import sweeps
-from .sources import shorten
+from .sources import adapt
 from .swept import LEAVE_ONE_OUT, untrained, zero_budgets
 from .yaml_text import dumps, loads
 
@@ -67,7 +67,7 @@ def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
     rows = [row for row in _rows(experiment, where) if not zero_budgets(_shown(row))]
     for number, row in enumerate(rows):
         data, values = copy.deepcopy(plain), _shown(row)
-        shorten(data["source"], row)
+        adapt(data["source"], {key: value for key, (_, value) in row.items()})
         for key, (_, value) in row.items():
             for path in _paths(experiment, key, where):
                 put(data, path, copy.deepcopy(value), f"{where}: sweep.{key}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,25 @@ class ConfigError(HeadstartError):
 class _Loader(yaml.SafeLoader):
     """A safe loader that refuses repeated keys and knows numbers like 1e-3."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # `<<: *other`: what stands beside it comes first
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._checked: dict[int, yaml.MappingNode] = {}
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Refuse a key that stands twice, before keys of others are merged in (`<<: *other`)."""
+        if id(node) not in self._checked:
+            self._checked[id(node)] = node
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                if key_node.tag == "tag:yaml.org,2002:merge":
+                    continue
+                key = self.construct_object(key_node, deep=True)
+                if key in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
+                    )
+                seen.add(key)
+        super().flatten_mapping(node)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -49,21 +56,29 @@ for _kind in (_Loader, _Dumper):
 
 
 def plain(value: Any) -> Any:
-    """Return what YAML makes of a value, so that every process has the same; refuse what it cannot.
+    """Return what YAML makes of a value, so that every process has the same.
 
     Keys and numbers stay what they are: JSON would make text of the former, nothing of infinity.
+
+    Raises:
+        ValueError: a value, or a key, that cannot be written down and read back.
     """
     if isinstance(value, Mapping):
-        return {plain(key): plain(inner) for key, inner in value.items()}
+        return {_scalar(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, date)):
-        return value
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _scalar(value.value)
+    found = value.item() if isinstance(value, np.generic) else value
+    if found is None or isinstance(found, (bool, date)):
+        return found
     for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
+        if isinstance(found, kind):
+            return kind(found)
     raise ValueError(f"{value!r} cannot be written down as YAML, which workers read it from")
 
 
@@ -99,6 +114,8 @@ def parse_all(text: str, where: str) -> list[Any]:
     """Return the documents of a YAML text; what aliases share is copied for each of them."""
     try:
         return [unshared(found) for found in yaml.load_all(text, _Loader)]
+    except RecursionError:
+        raise ConfigError(f"{where}: an alias stands inside of what it stands for") from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         hint = ""

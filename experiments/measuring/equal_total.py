@@ -28,7 +28,9 @@ def equal_total(run: Run, target: str, longer: Curves, methods: Mapping[str, Ent
     """
     had = run.total_steps(target)
     as_many = "as many as source and target had"
-    if had != longer.steps[-1]:
+    if not any(method["returns"] for method in methods.values()):
+        as_many = "and no other method has a finished trial"
+    elif had != longer.steps[-1]:
         as_many = f"where source and target had {had:,}"
     found: Entry = {
         "as_many": as_many,

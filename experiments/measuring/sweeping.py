@@ -72,7 +72,8 @@ def _read(values: Sequence[Any]) -> tuple[str, list[float] | None]:
 
 def on_axis(value: Any) -> Any:
     """Return what stands for a swept value in `axes`: itself, or text for mappings and the like."""
-    return value if isinstance(value, (int, float, str)) else str(value)
+    told = isinstance(value, (int, str)) or (isinstance(value, float) and np.isfinite(value))
+    return value if told else str(value)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ def summarize_sweep(name: str, points: Points, missing: Sequence[str] = ()) -> d
     left_out = len(keys) == 1 and any(str(v).startswith("without ") for v in axes[keys[0]])
     line = len(keys) == 1 and len(points) > 1
     at = numbers([_taken(keys[0], *point) for point in points]) if line else None
+    if at is not None and len(set(at)) < len(at):  # budgets that are rounded up to the same
+        at = numbers([values[keys[0]] for values, _ in points])
     if at is not None and (np.diff(at) <= 0).any():
         order = np.argsort(at, kind="stable")
         points, at = [points[i] for i in order], [at[i] for i in order]

@@ -27,7 +27,7 @@ from ...agents.storage import (
 )
 from ..config import Experiment
 from . import facts, plan
-from .provenance import code_behind
+from .provenance import canonical, code_behind
 
 VARIABLE = "HEADSTART_CACHE"
 OFF = "off"
@@ -69,7 +69,7 @@ def key(experiment: Experiment, seed: int) -> str | None:
         "hardware": [facts.hardware()["system"], facts.computed_on(experiment.device)],
         "code": code,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def holds(name: str | None) -> bool:

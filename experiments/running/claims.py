@@ -44,14 +44,10 @@ class Claim:
     path: Path
     token: str
 
-    def is_held(self) -> bool:
-        """Whether no other process has taken the unit over."""
-        found = _read(self.path)
-        return found is not None and found.get("token") == self.token
-
     def check(self) -> None:
         """Raise ClaimLost if another process has taken the unit over."""
-        if not self.is_held():
+        found = _read(self.path)
+        if found is None or found.get("token") != self.token:
             raise ClaimLost(
                 "another process has taken this over, as no heartbeat was seen for "
                 f"{STALE:.0f} s (was the machine asleep?); what that one does counts"
@@ -117,8 +113,9 @@ def _take(path: Path) -> Claim | None:
 
 def _beat(mine: Claim, ended: threading.Event) -> None:
     while not ended.wait(BEAT):
-        with suppress(OSError):
-            if not mine.is_held():
+        with suppress(OSError, StoreError):
+            found = read_json(mine.path)
+            if found is None or found.get("token") != mine.token:
                 return
             os.utime(mine.path)
 

@@ -25,8 +25,6 @@ from ...transfer.randomization import UniformRandomization
 from ..config import SOURCE, ConfigError, Experiment, method_label, source_seed
 from ..tuned import own_settings
 
-"""What the source is called among the worlds that have anchors."""
-
 
 @dataclass(frozen=True)
 class Unit:

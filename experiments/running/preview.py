@@ -25,6 +25,7 @@ from . import cache, plan
 from .leavings import finished
 from .plan import Unit
 from .runner import wanted
+from .store import read_json
 from .trial import ANCHOR_EPISODES, EVALUATION_WORLDS
 
 ROLLOUTS = 2
@@ -161,6 +162,16 @@ def _kept(experiment: Experiment, directory: Path, unit: Unit, sources: set[str]
     )
 
 
+def _begun(directory: Path, unit: Unit) -> int:
+    """Return the steps of the checkpoint that a unit would go on from, if there is one."""
+    try:
+        if (read_json(directory / unit.path / "status.json") or {}).get("state") == "failed":
+            return 0  # begins anew
+        return shipped.facts(directory / unit.path / "checkpoint").steps
+    except HeadstartError:
+        return 0
+
+
 def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
     """Return how many evaluation episodes a unit takes."""
     if name == "anchors":
@@ -240,12 +251,7 @@ def preview(
         for unit in units
         if unit.path not in done and _kept(experiment, directory, unit, known.sources)
     }
-    begun = {
-        unit.path: shipped.facts(checkpoint).steps
-        for unit in units
-        if unit.path not in done | kept
-        and bundles.exists(checkpoint := directory / unit.path / "checkpoint")
-    }
+    begun = {u.path: _begun(directory, u) for u in units if u.path not in done | kept}
     found = lines(experiment, units, done | kept, begun)
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])

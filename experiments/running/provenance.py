@@ -9,11 +9,13 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, version
-from importlib.util import resolve_name
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from ...agents.algorithms import Algorithm
 from ...envs.making import WorldSpec
@@ -22,8 +24,12 @@ _HOUSE = Path(__file__).resolve().parents[2]
 _LEARNING = ("envs", "agents", "transfer", "experiments/running")
 """The parts of headstart that a source policy is made by."""
 _READY_MADE = _HOUSE / "agents" / "pretrained"
-_RESULTS = ("experiment.yaml", "sweep.yaml", "study.json")
-"""What tells a folder of results, which no world is made of."""
+_RESULTS = (
+    ("experiment.yaml", "facts.json"),
+    ("sweep.yaml", "points"),
+    ("study.json", "trial-0000"),
+)
+"""What folders of results hold, of a run, a sweep and a search; no world is made of them."""
 _MOST_FILES, _MOST_BYTES = 2_000, 100_000_000
 _CLASS = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
@@ -31,37 +37,59 @@ _CLASS = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_]\w*")
 def code_behind(spec: WorldSpec, algorithm: Algorithm) -> dict[str, str] | None:
     """Return what tells the code behind a world and a learner, by where it comes from.
 
-    Looked at are the modules that the world's layers, its entry point, the learner and classes
-    named in its settings are defined in, and those that they import: through all of one's own
-    code, and one import further into libraries. One's own code may read anything that lies in its
-    package, or beside it: all of that is hashed. None where that is too much.
+    It begins with the modules that the world's layers, its entry point, the learner and classes
+    named in its settings are defined in. Of one's own code, all that lies in a module's package,
+    or beside it, is hashed, as it may be read, and so is what any of it imports; of libraries, and
+    what the first of them import, versions are told. Nothing of it depends on what else is loaded.
+    None where it is too much to hash.
     """
     world = spec.make()
     classes = {kind for layer in _layers(world) for kind in type(layer).__mro__}
     registered = world.spec
     world.close()
-    found = {"headstart": _hash_files([_HOUSE / part for part in _LEARNING], _HOUSE)}
     roots = {kind.__module__ for kind in classes | set(algorithm.cls.__mro__)}
     roots |= {spec.world.rpartition(":")[0], *_named(algorithm.settings)}
+    found = {"headstart": _hash_files([_HOUSE / part for part in _LEARNING], _HOUSE)}
     if registered is not None:
         point = registered.entry_point
         roots.add(point.partition(":")[0] if isinstance(point, str) else point.__module__)
         said = [registered.kwargs, registered.max_episode_steps, registered.additional_wrappers]
-        # Without the addresses of functions, which are others in each process.
-        found["registered"] = re.sub(r" at 0x\w+", "", repr(said))
-    distributions = packages_distributions()
-    for module in _modules(roots):
-        top = module.__name__.partition(".")[0]
-        if _is_own(module):
-            place = _place(module)
-            digest = found.get(str(place)) or _hash_files([place], place)
+        found["registered"] = canonical(said)
+    waiting, seen = {_top(root) for root in roots}, {"", "headstart"}
+    for root in roots:
+        if _top(root) != "headstart" and _own_folder(_top(root)) is None:
+            waiting |= _imports(Path(getattr(sys.modules.get(root), "__file__", None) or ""))
+    while waiting - seen:
+        name = (waiting - seen).pop()
+        seen.add(name)
+        place = _own_folder(name)
+        if place is None:
+            found |= {dist: version(dist) for dist in _distributions().get(name, ())}
+        elif str(place) not in found:
+            digest = _hash_files([place], place)
             if digest is None:
                 return None
             found[str(place)] = digest
-        else:
-            for name in distributions.get(top, ()):
-                found[name] = version(name)
+            waiting |= {
+                top for path in _files(place) if path.suffix == ".py" for top in _imports(path)
+            }
     return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def canonical(value: Any) -> str:
+    """Return a text that values of one kind and content have in common, in every process."""
+    if isinstance(value, Mapping):
+        pairs = sorted(f"{canonical(key)}: {canonical(inner)}" for key, inner in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(canonical, value))}]"
+    if isinstance(value, (set, frozenset)):
+        return f"set({', '.join(sorted(map(canonical, value)))})"
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"array({value.dtype}, {value.shape}, {digest})"
+    # Without addresses, which are others in each process.
+    return re.sub(r" at 0x\w+", "", repr(value))
 
 
 def _layers(world: Any) -> Iterator[Any]:
@@ -82,55 +110,64 @@ def _named(settings: Any) -> Iterator[str]:
         yield match[1]
 
 
-def _modules(roots: Iterable[str]) -> list[ModuleType]:
-    """Return the modules of these names, and those that they import, in the order of names."""
-    first, found, waiting = set(roots), dict[str, ModuleType](), list(roots)
-    while waiting:
-        name = waiting.pop()
-        module = sys.modules.get(name)
-        if name in found or module is None or name.partition(".")[0] == "headstart":
-            continue
-        found[name] = module
-        if name in first or _is_own(module):
-            waiting += _imported(module)
-    return [found[name] for name in sorted(found)]
+def _top(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def _imported(module: ModuleType) -> Iterator[str]:
-    """Yield the names of what a module's file imports, wherever in it."""
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _own_folder(top: str) -> Path | None:
+    """Return the folder of a package, or the one that a module lies in; None of what is installed.
+
+    `top` is a name without dots, which can be looked for without importing anything.
+    """
     try:
-        tree = ast.parse(Path(getattr(module, "__file__", None) or "").read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return  # a built-in or compiled one
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or top in sys.builtin_module_names:
+        return None
+    inside = list(spec.submodule_search_locations or ())
+    origin = inside[0] if inside else spec.origin
+    if origin is None or origin in ("built-in", "frozen"):
+        return None
+    place = Path(origin).resolve()
+    standard = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")}
+    if {"site-packages", "dist-packages"} & set(place.parts) or any(
+        place.is_relative_to(Path(library).resolve()) for library in standard
+    ):
+        return None
+    return place if inside else place.parent
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the names, without dots, of what a file imports from elsewhere, wherever in it."""
+    try:
+        about = path.stat()
+        return _parsed(path, about.st_mtime_ns, about.st_size)
+    except OSError:
+        return set()  # of what is built in
+
+
+@cache
+def _parsed(path: Path, stamp: int, size: int) -> set[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return set()  # compiled, or no Python
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            base = resolve_name(base, module.__package__) if node.level else base
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names |= {_top(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(_top(node.module))
+    return names
 
 
-def _is_own(module: ModuleType) -> bool:
-    """Whether a module is no part of Python, of headstart or of what was installed."""
-    if module.__name__.partition(".")[0] == "headstart" or not getattr(module, "__file__", None):
-        return False
-    place = Path(str(module.__file__)).resolve()
-    libraries = {
-        sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
-    return not any(place.is_relative_to(Path(library).resolve()) for library in libraries)
-
-
-def _place(module: ModuleType) -> Path:
-    """Return the folder of a module's whole package, or the one that the module lies in."""
-    file = Path(str(module.__file__)).resolve()
-    depth = module.__name__.count(".") + (file.stem == "__init__")
-    return file.parents[max(depth - 1, 0)]
-
-
-def _hash_files(folders: list[Path], root: Path) -> str | None:
+def _hash_files(folders: Iterable[Path], root: Path) -> str | None:
     """Return the hash of all files in folders, by name and content; None if there are too many."""
     digest, files, size = hashlib.sha256(), 0, 0
     for path in (path for place in folders for path in _files(place)):
@@ -151,6 +188,6 @@ def _files(place: Path) -> Iterator[Path]:
             for name in inner
             if not name.startswith((".", "__pycache__"))
             and here / name != _READY_MADE
-            and not any((here / name / result).exists() for result in _RESULTS)
+            and not any(all((here / name / part).exists() for part in parts) for parts in _RESULTS)
         )
         yield from (here / name for name in sorted(names) if not name.startswith("."))

@@ -188,7 +188,8 @@ def first_difference(there: Any, here: Any, path: str = "") -> str | None:
             if found:
                 return found
         return None
-    return None if there == here else f"{path} is {there!r} there and {here!r} here"
+    same = there == here or (there != there and here != here)  # NaN is not even itself
+    return None if same else f"{path} is {there!r} there and {here!r} here"
 
 
 def _known_anchors(experiment: Experiment) -> dict[str, Any]:

@@ -18,9 +18,9 @@ def contrast(run: Run, target: str) -> dict[str, Any]:
 
     `parameters` has a row for each parameter that the source randomizes or the target shifts: what
     it is written as, the range of the source and the value in the target. `others` are the
-    parameters left at nominal. `shift` is the name of a named shift, else None. `settings` has a
-    row for each keyword, wrapper or world that differs. Where the source has another world, its
-    range is of that world's nominal, and a parameter whose nominal differs has a row as well.
+    parameters left at nominal in both. `shift` is the name of a named shift, else None. `settings`
+    has a row for each keyword, wrapper or world that differs. Where the source has another world,
+    its range is of that world's nominal, and a parameter whose nominal differs has a row as well.
     """
     source = run.experiment["source"]
     there = run.experiment["targets"][target] or {}

@@ -16,7 +16,7 @@ from rich.text import Text
 from ..measuring.beginning import at_the_start
 from ..measuring.loading import Run
 from ..measuring.summary import summarize
-from ..measuring.sweeping import SCORES, summarize_sweep
+from ..measuring.sweeping import SCORES, on_axis, summarize_sweep
 from ..measuring.verdict import GAINS, ends
 from ..running.store import write_bytes, write_json, write_text
 from .figures_sweep import draw, level_counts
@@ -34,6 +34,15 @@ COLUMNS = {
 """The columns of a sweep's table: kind and metric by their heads."""
 MEASURED = ("estimate", "low", "high", "n", "kind", "converged")
 """What sweep.csv has of each entry; `kind` tells a range of seeds from an interval."""
+
+
+def _as_json(value: Any) -> Any:
+    """Return a swept value as JSON can hold it: with text for infinity and dates."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in value]
+    return None if value is None else on_axis(value)
 
 
 def write(
@@ -58,7 +67,8 @@ def write(
     figures = draw(summary)
     table = pd.DataFrame(list(rows(summary)))
     write_text(directory / "sweep.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(directory / "summary.json", summary)
+    told = [{key: _as_json(value) for key, value in point.items()} for point in summary["points"]]
+    write_json(directory / "summary.json", {**summary, "points": told})
     for file, drawn in figures.items():
         write_bytes(directory / "figures" / file, drawn)
     counts = {target: level_counts(found) for target, found in summary["targets"].items()}

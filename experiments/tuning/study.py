@@ -27,6 +27,7 @@ from ..running import plan
 from ..running.runner import first_difference
 from ..running.trial import stream
 from ..tuned import own_settings
+from ..yaml_text import dumps, loads
 from .space import Space, space
 
 PRUNE_AFTER = 5
@@ -48,7 +49,7 @@ class Task:
     @classmethod
     def of(cls, study: Study) -> Task:
         """Return the task that a study holds."""
-        plain = study.user_attrs[TASK]
+        plain = _task(study)
         return cls(build(plain["experiment"], "the study"), plain["search"], plain["seed"])
 
     def plain(self) -> dict[str, Any]:
@@ -132,8 +133,9 @@ def open_study(storage: str, task: Task | None = None, name: str = "") -> Study:
         raise HeadstartError(f"cannot open the storage '{storage}': {said}") from None
     if task is not None:
         if TASK not in study.user_attrs:
-            study.set_user_attr(TASK, task.plain())
-        elif differing := first_difference(study.user_attrs[TASK], task.plain()):
+            # As text: the JSON of a storage has no numbers as keys, no dates and no infinity.
+            study.set_user_attr(TASK, dumps(task.plain()))
+        elif differing := first_difference(_task(study), task.plain()):
             raise HeadstartError(
                 f"'{storage}' holds another study '{study.study_name}': {differing}; choose "
                 "another --out, or another --storage"
@@ -142,6 +144,13 @@ def open_study(storage: str, task: Task | None = None, name: str = "") -> Study:
     study.sampler = Sampler(task.seed)
     study.pruner = CurvePruner(1 + int(WARM_UP * (len(task.grids[0]) - 1)))
     return study
+
+
+def _task(study: Study) -> dict[str, Any]:
+    """Return what a study holds of its task; those of before held it as JSON."""
+    held = study.user_attrs[TASK]
+    plain: dict[str, Any] = loads(held) if isinstance(held, str) else held
+    return plain
 
 
 def _storage(where: str) -> BaseStorage:

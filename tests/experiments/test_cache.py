@@ -1,12 +1,16 @@
 """A source policy is trained once for all experiments that mean the same by it."""
 
 import json
+import math
 import os
 import shutil
+import subprocess
 import sys
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from headstart.agents.algorithms import resolve
@@ -15,9 +19,10 @@ from headstart.envs.making import WorldSpec
 from headstart.experiments.config import build
 from headstart.experiments.harness import preview
 from headstart.experiments.running import cache
-from headstart.experiments.running.provenance import code_behind
+from headstart.experiments.running.provenance import canonical, code_behind
 from headstart.experiments.running.store import write_text
 from headstart.experiments.running.trial import run_unit
+from headstart.experiments.yaml_text import dumps
 
 WORLD = """
 import gymnasium
@@ -68,6 +73,7 @@ def here(tmp_path, monkeypatch):
 
 def execute(out):
     """Run the source of seed 0 in this process."""
+    write_text(Path(out) / "facts.json", "{}")
     write_text(Path(out) / "experiment.yaml", yaml.safe_dump(build(SMALL).resolved()))
     assert run_unit(Path(out), SOURCE, lambda *_: None) == ("done", None)
     return Path(out)
@@ -168,61 +174,96 @@ LAB = {
     "my_lab/__init__.py": "",
     "my_lab/register.py": """
 import gymnasium
+import numpy as np
 
-def make(scale=1):
+def make(scale=1, tags=(), masses=()):
     from my_lab.deep.point import Point
     return Point()
 
 gymnasium.registry.pop("Made-v0", None)
-gymnasium.register("Made-v0", entry_point="my_lab.register:make", kwargs={"scale": 1})
+kwargs = {"scale": 1, "tags": {"a", "b", "c", "d"}, "masses": np.arange(5_000)}
+gymnasium.register("Made-v0", entry_point="my_lab.register:make", kwargs=kwargs)
 """,
     "my_lab/deep/__init__.py": "",
     "my_lab/deep/point.py": WORLD.replace(
-        "class Point", "from elsewhere import FAR\n\n\nclass Point"
-    ),
+        "class Point",
+        "try:\n    from .util import MU\nexcept ImportError:\n    MU = 1\n\n\nclass Point",
+    ).replace("super().reset", "import elsewhere\n        super().reset"),
     "my_lab/core/physics.py": "TORQUE = 2.0",
-    "apart/elsewhere.py": "from farther import MOST as FAR",
+    # Beside code of one's own, an experiment's file says nothing of results.
+    "my_lab/core/experiment.yaml": "name: tried",
+    "apart/elsewhere.py": "def far():\n    from farther import MOST",
     "apart_too/farther.py": "MOST = 1.0",
     "learn/mine.py": "from stable_baselines3 import PPO\n\n\nclass MyPPO(PPO):\n    pass\n",
 }
+EDITS = [
+    ("my_lab/register.py", '"scale": 1', '"scale": 9'),
+    ("my_lab/register.py", "arange(5_000)", "arange(5_001)"),
+    ("my_lab/register.py", "def make(scale=1,", "def make(scale=2,"),
+    ("my_lab/deep/point.py", "0.3", "0.4"),
+    ("my_lab/core/physics.py", "2.0", "0.1"),
+    ("apart/elsewhere.py", "MOST", "MOST as FAR"),
+    ("apart_too/farther.py", "1.0", "0.5"),
+    ("learn/mine.py", "pass", "gamma = 0"),
+]
+KEYS = """
+import json, sys
+from pathlib import Path
+from headstart.experiments.config import load
+from headstart.experiments.running import cache
+
+def key():
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("my_lab", "mine")]:
+        del sys.modules[name]
+    return cache.key(load("small.yaml"), 0)
+
+edits, imported = json.loads(sys.argv[1])
+for name in imported:
+    __import__(name)
+print(key())
+for file, before, after in edits:
+    text = Path(file).read_text()
+    assert text.count(before) == 1
+    Path(file).write_text(text.replace(before, after))
+    print(key())
+    Path(file).write_text(text)
+print(key())
+"""
 
 
-@pytest.mark.parametrize(
-    ("file", "before", "after"),
-    [
-        ("my_lab/register.py", '"scale": 1', '"scale": 9'),
-        ("my_lab/register.py", "def make(scale=1)", "def make(scale=2)"),
-        ("my_lab/deep/point.py", "0.3", "0.4"),
-        ("my_lab/core/physics.py", "2.0", "0.1"),
-        ("apart/elsewhere.py", "MOST as FAR", "MOST as FAR, MOST"),
-        ("apart_too/farther.py", "1.0", "0.5"),
-        ("learn/mine.py", "pass", "gamma = 0"),
-    ],
-)
-def test_all_code_of_ones_own_behind_a_policy_makes_its_key(here, monkeypatch, file, before, after):
+def test_all_code_of_ones_own_behind_a_policy_makes_its_key(here):
     for name, text in LAB.items():
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(text)
-    for folder in ("apart", "apart_too", "learn"):
-        monkeypatch.syspath_prepend(str(here / folder))
     learner = {"mine:MyPPO": SMALL["source"]["algorithm"]["ppo"]}
     source = {**SMALL["source"], "world": "my_lab.register:Made-v0", "algorithm": learner}
+    write_text(here / "small.yaml", dumps(build({**SMALL, "source": source}).resolved()))
+    places = [here, *(here / folder for folder in ("apart", "apart_too", "learn"))]
 
-    def fresh():
-        ours = {Path(name).parts[0].removesuffix(".py") for name in LAB}
-        for name in [
-            n for n in sys.modules if n.partition(".")[0] in {*ours, "elsewhere", "farther", "mine"}
-        ]:
-            monkeypatch.delitem(sys.modules, name)
-        return key(source=source)
+    def keys(edits, imported, seed):
+        """Return the keys that another process finds: as it is, after each edit, and again."""
+        given = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", KEYS, json.dumps([edits, imported])]
+        done = subprocess.run(
+            command, env={**os.environ, **given}, cwd=here, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
 
-    base = fresh()
-    assert base is not None
-    assert fresh() == base
-    text = (here / file).read_text()
-    assert text.count(before) == 1
-    (here / file).write_text(text.replace(before, after))
-    assert fresh() != base
+    base, *others, again = keys(EDITS, [], "1")
+    assert base == again != "None"
+    assert len({base, *others}) == 1 + len(EDITS)
+    # Nor does it matter what else a process has loaded, or in which order sets are told.
+    assert keys([], ["pandas", "elsewhere", "farther"], "2") == [base, base]
+
+
+def test_values_are_told_apart_by_kind_and_content():
+    same = [{"b": 1, "a": [1.0, {2, 3}]}, {"a": (1.0, {3, 2}), "b": 1}]
+    assert canonical(same[0]) == canonical(same[1])
+    apart = [{"m": {1: 2}}, {"m": {"1": 2}}, {"m": {1: 2.0}}, {"m": {1: date(2020, 1, 1)}}]
+    apart += [{"m": math.inf}, {"m": None}, {"m": np.zeros(5_000)}, {"m": np.zeros((50, 100))}]
+    assert len({canonical(value) for value in apart}) == len(apart)
+    assert canonical(lambda: 0) == canonical(lambda: 0)
 
 
 def test_what_libraries_a_world_and_a_learner_import_is_known_by_its_version():

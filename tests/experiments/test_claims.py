@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from headstart.experiments.running import claims
 from headstart.experiments.running.claims import ClaimLost, at_work, claim, holder
+from headstart.experiments.running.store import read_json
 
 UNIT = "trials/pushed/scratch/seed-0"
 
@@ -84,6 +86,31 @@ def test_who_cannot_write_may_still_ask_who_is_at_work(tmp_path, monkeypatch):
     for age, held in ((10, True), (70, False)):
         alien(tmp_path, age)
         assert at_work(tmp_path) is held
+
+
+def test_the_heart_beats_on_after_it_could_not_look(tmp_path, monkeypatch):
+    looks = []
+
+    def read(path):
+        looks.append(path)
+        if len(looks) == 1:
+            raise claims.StoreError("too many open files")
+        return read_json(path)
+
+    with claim(tmp_path, UNIT) as mine:
+        monkeypatch.setattr(claims, "read_json", read)
+        monkeypatch.setattr(claims, "BEAT", 0.02)
+        ended = threading.Event()
+        beating = threading.Thread(target=claims._beat, args=(mine, ended))
+        beating.start()
+        then = time.time() - 1_000
+        os.utime(path(tmp_path), (then, then))
+        end = time.monotonic() + 10
+        while path(tmp_path).stat().st_mtime < then + 500 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert path(tmp_path).stat().st_mtime > time.time() - 500
+        ended.set()
+        beating.join()
 
 
 def test_the_heart_of_one_who_lost_a_claim_does_not_beat_for_the_other(tmp_path, monkeypatch):

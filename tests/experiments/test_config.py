@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from enum import Enum
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ from headstart.envs.changes import parse
 from headstart.experiments import config
 from headstart.experiments.config import ConfigError, Experiment, build, load, method_label
 from headstart.experiments.yaml_text import dumps, loads
+from headstart.experiments.yaml_text import parse as parse_yaml
 
 GOOD = """
 name: try
@@ -129,15 +131,17 @@ def test_numbers_stay_numbers(number):
 
 def test_what_workers_read_is_what_was_given(file):
     given = {"gains": {1: 0.5, False: [1, (2, 3)]}, "limit": math.inf, "mass": np.float32(0.5)}
-    plain = {"gains": {1: 0.5, False: [1, [2, 3]]}, "limit": math.inf, "mass": 0.5}
+    given["kind"] = Enum("Kind", {"SOFT": "soft"}).SOFT
+    plain = {"gains": {1: 0.5, False: [1, [2, 3]]}, "limit": math.inf, "mass": 0.5, "kind": "soft"}
     data = {**loads(GOOD), "targets": {"heavy": {"kwargs": given, "steps": 5_000}}}
     experiment = build(data)
     assert experiment.targets["heavy"].kwargs == plain
     assert loads(dumps(experiment.resolved()))["targets"]["heavy"]["kwargs"] == plain
     assert build(loads(dumps(experiment.resolved()))).resolved() == experiment.resolved()
-    data["targets"]["heavy"]["kwargs"] = {"made": object()}
-    with pytest.raises(ConfigError, match=r"targets\.heavy\.kwargs: <object.* cannot be written"):
-        build(data)
+    for wrong in ({"made": object()}, {"made": np.complex64(1)}, {"made": {(1, 2): 3}}, {"b": b""}):
+        data["targets"]["heavy"]["kwargs"] = wrong
+        with pytest.raises(ConfigError, match=r"targets\.heavy\.kwargs: .* cannot be written"):
+            build(data)
 
 
 def test_what_aliases_share_is_set_for_one_of_them_alone(file):
@@ -148,6 +152,9 @@ def test_what_aliases_share_is_set_for_one_of_them_alone(file):
     steps = {name: target.steps for name, target in found.targets.items()}
     assert steps == {"heavy": 1_000, "light": 5_000, "empty": 2_000, "more": 3_000}
     assert found.targets["more"].kwargs == {"g": 14.0}
+    assert parse_yaml("{a: &a {x: 1}, d: {i: &b {<<: *a, x: 3}}, o: {<<: *b}}", "")["o"] == {"x": 3}
+    with pytest.raises(ConfigError, match="there: an alias stands inside of what it stands for"):
+        parse_yaml("a: &a {b: *a}", "there")
 
 
 def test_overrides_reach_any_key(file):

@@ -243,6 +243,12 @@ def test_what_is_left_of_a_unit_begins_at_its_checkpoint(tmp_path):
     bundles.save(learner, place, world_id="Pendulum-v1")
     learner.close()
     assert "224 training steps to do" in list(preview(SMALL, out=tmp_path))[-1]
+    # What failed begins anew, and so does what is damaged.
+    for file, text in (("../status.json", '{"state": "failed"}'), ("bundle.json", "{")):
+        before = (place / file).read_text() if (place / file).exists() else None
+        (place / file).write_text(text)
+        assert "256 training steps to do" in list(preview(SMALL, out=tmp_path))[-1]
+        (place / file).write_text(before) if before else (place / file).unlink()
 
 
 def test_the_pace_of_a_learner_that_collects_much_before_it_learns_is_measured():

@@ -62,6 +62,12 @@ def test_bundles_and_worlds_can_be_swept():
     found = points(build({**READY, "sweep": {"source.bundle": names}}))
     shas = [shipped.facts(shipped.find(name, REACH)).sha256 for name in names]
     assert [point.experiment.source.bundle_sha256 for point in found] == shas
+    trained = {"world": REACH, "steps": 1_000}
+    found = points(build(with_(trained, sweep={"source.bundle": [None, names[0]]})))
+    assert [(p.experiment.source.bundle, p.experiment.source.steps) for p in found] == [
+        (None, 1_000),
+        (names[0], shipped.facts(shipped.find(names[0], REACH)).steps),
+    ]
     worlds = [REACH, "headstart/KukaReach-v0"]
     source = {"world": REACH, "randomization": "recommended", "steps": 1_000}
     plain = with_(source, targets={"there": {"steps": 1_000}}, sweep={"source.world": worlds})

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import re
+from datetime import date
 
 import pytest
 import yaml
@@ -201,6 +203,20 @@ def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
         found = sweeps.write("ice", points, tmp_path)
         assert found["at"] == [0, 60_000]
         assert found["axes"] == {key: [0, 59_000]}
+
+
+def test_swept_values_that_json_has_not_are_told_as_text(tmp_path):
+    root = build_run(tmp_path / "run", targets=("tired-arm",))
+    points = [({"kwargs.x": value}, load(root)) for value in (1.5, math.inf, date(2020, 1, 1))]
+    sweeps.write("ice", points, tmp_path)
+    told = json.loads((tmp_path / "summary.json").read_text())
+    assert [point["kwargs.x"] for point in told["points"]] == [1.5, "inf", "2020-01-01"]
+
+
+def test_budgets_that_take_the_same_steps_stand_where_they_were_asked_for(tmp_path):
+    root = build_run(tmp_path / "run", targets=("tired-arm",))
+    points = [({"targets.*.steps": steps}, load(root)) for steps in (58_000, 59_000)]
+    assert sweeps.write("ice", points, tmp_path)["at"] == [58_000, 59_000]
 
 
 def test_nothing_lies_between_points_that_share_source_policies_in_other_ways(tmp_path):

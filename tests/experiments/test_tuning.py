@@ -1,5 +1,7 @@
 """Tuning: what is maximized, by which study, and what the report makes of it."""
 
+import math
+from datetime import date
 from types import SimpleNamespace
 
 import optuna
@@ -11,7 +13,7 @@ from headstart.experiments.measuring.fairness import fairness
 from headstart.experiments.running import plan
 from headstart.experiments.tuning.objective import reports, scale, value
 from headstart.experiments.tuning.search import task_of
-from headstart.experiments.tuning.study import CurvePruner, Sampler, open_study
+from headstart.experiments.tuning.study import CurvePruner, Sampler, Task, open_study
 from optuna.trial import TrialState, create_trial
 
 # What is maximized
@@ -105,6 +107,14 @@ def test_a_method_with_the_sources_steps_is_tuned_on_its_whole_budget(tunable):
     # 192 and 64 of the targets, and 64 of the source; on two seeds.
     assert task.budgets == [256, 128] * 2
     assert task.evaluations == (4 + 2) * 2
+
+
+def test_a_study_holds_kwargs_as_they_were_written(tmp_path, tunable):
+    tunable["targets"]["heavy"]["kwargs"] = {"g": {1: math.inf, "day": date(2020, 1, 1)}}
+    task = task_of(build(tunable), "fine_tune")
+    for _ in range(2):
+        held = Task.of(open_study(str(tmp_path / "journal.log"), task))
+        assert held.plain() == task.plain()
 
 
 def test_a_sweep_is_not_tuned(tunable):
