@@ -45,7 +45,8 @@ def adapt(source: dict[str, Any], swept: Mapping[str, Any]) -> None:
         for key in (*OF_THE_BUNDLE, "bundle_sha256"):
             source.pop(key, None)
     elif "source.world" in swept and source["randomization"] == RANGES.get(source["world"]):
-        source["randomization"] = dict(RANGES.get(swept["source.world"], {}))
+        # A world without any is refused for it.
+        source["randomization"] = RANGES.get(swept["source.world"], RECOMMENDED)
 
 
 def of_the_targets(name: str, targets: Any) -> dict[str, Any]:

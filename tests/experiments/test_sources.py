@@ -73,6 +73,8 @@ def test_bundles_and_worlds_can_be_swept():
     plain = with_(source, targets={"there": {"steps": 1_000}}, sweep={"source.world": worlds})
     drawn = [point.experiment.source.randomization for point in points(build(plain))]
     assert drawn == [RANGES[world] for world in worlds]
+    with pytest.raises(ConfigError, match="no recommended randomization for world 'Pendulum-v1'"):
+        points(build({**plain, "sweep": {"source.world": [REACH, "Pendulum-v1"]}}))
 
 
 def test_a_name_alone_is_in_the_world_of_the_targets():
