@@ -41,9 +41,11 @@ def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:
     *folders, last = key.split(".")
     here: Any = data
     for folder in folders:
-        if isinstance(here, dict) and here.get(folder) is None:
+        if not isinstance(here, dict):
+            break
+        if here.get(folder) is None:
             here[folder] = {}
-        here = here[folder] if isinstance(here, dict) else None
+        here = here[folder]
     if not isinstance(here, dict):
         raise ConfigError(f"{where}: '{'.'.join(folders)}' has no keys in it")
     here[last] = value

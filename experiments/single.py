@@ -68,7 +68,8 @@ def pretrain(
         return randomized(spec.make(), changes)
 
     make().close()
-    with tempfile.TemporaryDirectory(dir=_made(out.parent)):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent):
         pass  # that nothing can be saved there is known before the training
     if begun:
         learner = begun.learner(make, seed, device, workers=workers)
@@ -105,11 +106,6 @@ def pretrain(
         finally:
             evaluator.close()
             learner.close()
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _provenance(bundle: bundles.Bundle) -> dict[str, Any]:

@@ -136,10 +136,12 @@ def _by_the_end(gains: Mapping[str, Mapping[str, Any]]) -> bool:
     """Return whether the gain at the end, and no other, holds above 0: a claim rests on it then."""
     made = [
         name
-        for name, gain in gains.items()
-        if gain["side"] == "above" and (p := gain["p_holm"]) is not None and p <= LEVEL
+        for name in GAINS
+        if gains[name]["side"] == "above"
+        and (p := gains[name]["p_holm"]) is not None
+        and p <= LEVEL
     ]
-    return [name for name in made if name in GAINS] == ["asymptotic"]
+    return made == ["asymptotic"]
 
 
 def _rank(method: Mapping[str, Any]) -> tuple[bool, float]:

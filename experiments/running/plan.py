@@ -94,11 +94,10 @@ def methods(experiment: Experiment) -> dict[str, Method]:
     """Return the experiment's methods by label."""
     found = {}
     for entry in experiment.methods:
-        plain: Any = entry
+        name, plain, label = entry, entry, method_label(entry)
         if isinstance(entry, Mapping):
             [(name, settings)] = entry.items()
             plain = {name: own_settings(settings)}
-        label, name = method_label(entry), next(iter(plain)) if isinstance(plain, dict) else plain
         if label in METHODS and label != name:
             raise HeadstartError(
                 f"method {name}: it would be called '{label}', which is another method; give it "

@@ -60,11 +60,9 @@ def outcome(name: str, change: Any, declared: Mapping[str, Any] | None) -> str |
         return None
     parameter = _parameter(name, declared)
     found = _range(change, parameter)
-    return (
-        None
-        if found is None
-        else f"{_span(*found)}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
-    )
+    if found is None:
+        return None
+    return f"{_span(*found)}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
 
 
 def _elsewhere(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> bool:

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -26,6 +25,16 @@ def alien(run, age):
     path(run).write_text(json.dumps({"host": "elsewhere", "pid": 7, "begun": "1", "token": "x"}))
     then = time.time() - age
     os.utime(path(run), (then, then))
+
+
+def beats(run):
+    """Age the heartbeat of a claim, and return whether another comes."""
+    then = time.time() - 1_000
+    os.utime(path(run), (then, then))
+    end = time.monotonic() + 10
+    while path(run).stat().st_mtime < then + 500 and time.monotonic() < end:
+        time.sleep(0.02)
+    return path(run).stat().st_mtime > time.time() - 500
 
 
 def test_a_claimed_unit_is_not_to_be_had_until_it_is_given_back(tmp_path):
@@ -97,20 +106,13 @@ def test_the_heart_beats_on_after_it_could_not_look(tmp_path, monkeypatch):
             raise claims.StoreError("too many open files")
         return read_json(path)
 
-    with claim(tmp_path, UNIT) as mine:
+    monkeypatch.setattr(claims, "BEAT", 0.02)
+    with claim(tmp_path, UNIT):
         monkeypatch.setattr(claims, "read_json", read)
-        monkeypatch.setattr(claims, "BEAT", 0.02)
-        ended = threading.Event()
-        beating = threading.Thread(target=claims._beat, args=(mine, ended))
-        beating.start()
-        then = time.time() - 1_000
-        os.utime(path(tmp_path), (then, then))
-        end = time.monotonic() + 10
-        while path(tmp_path).stat().st_mtime < then + 500 and time.monotonic() < end:
-            time.sleep(0.02)
-        assert path(tmp_path).stat().st_mtime > time.time() - 500
-        ended.set()
-        beating.join()
+        # The first may come of a look that had begun before.
+        assert beats(tmp_path)
+        assert beats(tmp_path)
+        assert len(looks) > 1
 
 
 def test_the_heart_of_one_who_lost_a_claim_does_not_beat_for_the_other(tmp_path, monkeypatch):
@@ -133,12 +135,7 @@ def test_the_claim_of_another_machine_holds_while_its_heart_beats(tmp_path, age,
 def test_the_heart_beats_while_a_unit_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "BEAT", 0.02)
     with claim(tmp_path, UNIT):
-        then = time.time() - 1_000
-        os.utime(path(tmp_path), (then, then))
-        end = time.monotonic() + 10
-        while path(tmp_path).stat().st_mtime < then + 500 and time.monotonic() < end:
-            time.sleep(0.02)
-        assert path(tmp_path).stat().st_mtime > time.time() - 500
+        assert beats(tmp_path)
 
 
 def test_who_lost_a_claim_notices_and_leaves_the_other_s_alone(tmp_path):
