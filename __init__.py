@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .envs import HeadstartError, Parameter, Parameterized, ParameterSpace, World
 
 if TYPE_CHECKING:
-    from .experiments.config import Experiment, load
-    from .experiments.harness import Result, run
+    from .experiments.api import Result, run
+    from .experiments.config.schema import Experiment, load
     from .transfer.methods import Method, Problem
     from .transfer.randomization import UniformRandomization
 
@@ -39,10 +39,10 @@ __all__ = [
 
 # These need torch, whose import takes seconds; making a world should not wait for it.
 _LATE = {
-    "Experiment": ".experiments.config",
-    "load": ".experiments.config",
-    "Result": ".experiments.harness",
-    "run": ".experiments.harness",
+    "Experiment": ".experiments.config.schema",
+    "load": ".experiments.config.schema",
+    "Result": ".experiments.api",
+    "run": ".experiments.api",
     "Method": ".transfer.methods",
     "Problem": ".transfer.methods",
     "UniformRandomization": ".transfer.randomization",

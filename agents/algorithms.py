@@ -19,8 +19,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn, optim
 
-from ..envs.errors import HeadstartError, nearest
-from ..envs.loading import load_class
+from ..core.classes import load_class
+from ..core.errors import HeadstartError, nearest
 from .presets import PRESETS
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}

@@ -27,10 +27,10 @@ from stable_baselines3.common.vec_env import (
 )
 from torch import nn
 
-from ..envs.errors import HeadstartError
-from ..envs.vector import ParallelVecEnv
+from ..core.errors import HeadstartError
+from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
-from .spaces import Space
+from .bundles.spaces import Space
 
 Array = np.ndarray[Any, Any]
 World = gym.Env[Any, Any]

@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.utils.tensorboard import SummaryWriter
 
-from ..envs.errors import HeadstartError
+from ..core.errors import HeadstartError
 from .evaluation import Evaluation, EvaluationError, is_finite
 from .learner import Learner, reset_worlds
 

@@ -18,16 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from headstart import envs
-from headstart.agents import shipped
 from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
+from headstart.agents.bundles import pretrained as shipped
 from headstart.agents.presets import PRESETS
-from headstart.envs import shifts, vector
+from headstart.envs import shifts
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
-from headstart.envs.ranges import RANGES
 from headstart.envs.shifts import LEVELS, families
-from headstart.experiments import bench_timing, config
-from headstart.experiments.describing import (
+from headstart.envs.vector import vec_env
+from headstart.envs.worlds.ranges import RANGES
+from headstart.experiments.bench import timing
+from headstart.experiments.config import schema as config
+from headstart.experiments.config.method_entries import Tuned
+from headstart.experiments.showing.tables.registries import (
     Sheet,
     band,
     defaults,
@@ -35,8 +38,8 @@ from headstart.experiments.describing import (
     exceptions,
     in_yaml,
 )
-from headstart.experiments.tuned import Tuned
-from headstart.transfer.methods import METHODS, normalizer
+from headstart.transfer.methods import METHODS
+from headstart.transfer.methods.parts import normalizer
 from pydantic import BaseModel, TypeAdapter
 
 # Of rl-baselines3-zoo's benchmark.md, one run each: PPO after 2 million steps, SAC after 1 million.
@@ -73,7 +76,7 @@ MEANINGS = {
 
 def experiment_file() -> str:
     """Return the page on an experiment's file: all keys, changes, algorithms and methods."""
-    example = Path(config.__file__).with_name("studies") / f"{STUDY}.yaml"
+    example = Path(config.__file__).parents[1] / "studies" / f"{STUDY}.yaml"
     return _page(
         "# The experiment file",
         "An experiment is one YAML file, run by `headstart run FILE.yaml`, or the same as a Python "
@@ -135,17 +138,17 @@ def worlds() -> str:
         "These levels are out of their bands:",
         _sheet(exceptions()),
         "## Many at once",
-        _joined(inspect.getdoc(vector) or ""),
+        _joined(inspect.getdoc(vec_env) or ""),
         f"```python\n{MANY}\n```",
         "`ParallelVectorEnv` is the same as a Gymnasium vector environment. A worker that dies, or "
         "says nothing for `timeout` seconds, ends all with one error that says what became of it. "
         "How much faster it is: [speed.md](../experiments/results/speed.md).",
         "## How finely time is divided",
-        _joined((inspect.getdoc(bench_timing) or "").split("\n\n")[1])
+        _joined((inspect.getdoc(timing) or "").split("\n\n")[1])
         + " `error` is in standard deviations of the observations, over "
-        f"{bench_timing.HORIZON} control steps of random actions, from the first touch on; bodies "
+        f"{timing.HORIZON} control steps of random actions, from the first touch on; bodies "
         "sink into each other by the depth given, at most, on average over "
-        f"{bench_timing.PLAYED} steps.",
+        f"{timing.PLAYED} steps.",
     )
 
 

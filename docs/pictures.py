@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gymnasium
 import matplotlib.image
-from headstart.agents import bundle, shipped
+from headstart.agents.bundles import bundle, pretrained
 from headstart.envs import WORLDS
 
 FOLDER = Path(__file__).parent / "images" / "worlds"
@@ -22,11 +22,11 @@ SEED = 1_000_000
 
 def picture(world_id: str) -> None:
     """Play the nominal policy, if there is one, until the moment, and write what is seen."""
-    has_policy = any(world == world_id for world, _, _ in shipped.listed())
+    has_policy = any(world == world_id for world, _, _ in pretrained.listed())
     env = gymnasium.make(world_id, render_mode="rgb_array", image_size=SIZE)
     observation, _ = env.reset(seed=SEED)
     if has_policy:
-        policy = bundle.load(shipped.find("pretrained/nominal", world_id)).policy()
+        policy = bundle.load(pretrained.find("pretrained/nominal", world_id)).policy()
         for _ in range(int(MOMENT * env.unwrapped.task.episode_steps)):
             observation, *_ = env.step(policy.act(observation[None])[0])
     FOLDER.mkdir(parents=True, exist_ok=True)

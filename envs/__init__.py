@@ -1,8 +1,8 @@
 """Worlds: Gymnasium environments with named physical parameters, and how they differ."""
 
+from ..core.errors import HeadstartError
 from .catalog import WORLDS, build, register
 from .changes import Change, ChangeError, parse
-from .errors import HeadstartError
 from .parameters import Parameter, ParameterError, Parameterized, ParameterSpace
 from .world import World
 

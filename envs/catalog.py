@@ -9,8 +9,8 @@ from typing import Any
 
 import gymnasium
 
-from .errors import HeadstartError, nearest
-from .telling import docstring
+from ..core.errors import HeadstartError, nearest
+from .docstrings import docstring
 from .world import Robot, Task, Timing, World
 
 PREFIX = "headstart/"

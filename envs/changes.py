@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .errors import HeadstartError, nearest
+from ..core.errors import HeadstartError, nearest
 from .parameters import Parameter, ParameterSpace
 
 

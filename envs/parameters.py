@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from .errors import HeadstartError, nearest
+from ..core.errors import HeadstartError, nearest
 
 Apply = TypeVar("Apply", bound=Callable[..., None])
 

@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ..core.errors import HeadstartError, nearest
 from .changes import Change, ChangeError, parse
-from .errors import HeadstartError, nearest
 
 Kind = Literal["dynamics", "actuation", "sensing", "kinematic", "task"]
 
@@ -69,14 +69,14 @@ class Family:
 
 def families(world: str) -> Mapping[str, Family]:
     """Return the families of a world of the catalog by name; empty for other worlds."""
-    from .families import FAMILIES
+    from .worlds.families import FAMILIES
 
     return FAMILIES.get(world, {})
 
 
 def unmodelled(world: str) -> Mapping[str, str]:
     """Return the changes of a world's shift `unmodelled`; empty where it has none."""
-    from .families import UNMODELLED_CHANGES
+    from .worlds.families import UNMODELLED_CHANGES
 
     return UNMODELLED_CHANGES.get(world, {})
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .errors import HeadstartError
+from ..core.errors import HeadstartError
 
 
 @contextmanager

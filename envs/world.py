@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import gymnasium
 import numpy as np
 
-from .errors import HeadstartError, nearest
+from ..core.errors import HeadstartError, nearest
 from .parameters import Parameter, ParameterSpace, appliers, applies
 from .sensing import Actuation, Channel, Command, Sensing
 from .simulation import Simulation

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("envs", "agents", "transfer", "experiments")
+LAYERS = ("core", "envs", "agents", "transfer", "experiments")
 FILES = [ROOT / "__init__.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
 # Made to be copied, so they import headstart as a user does.
-SCRIPTS = {"experiments/quickstart.py", "experiments/driving.py"}
+SCRIPTS = {"experiments/studies/quickstart.py", "experiments/studies/driving.py"}
 # Of numpy.random: what has no part in the global stream, or only keeps it as it is.
 ALLOWED = {"default_rng", "Generator", "SeedSequence", "get_state", "set_state"}
 
@@ -45,9 +45,9 @@ def imports(path: Path) -> set[str]:
 
 def test_there_is_something_to_look_at():
     assert len(FILES) > 50
-    assert "headstart.envs.errors.HeadstartError" in imports(ROOT / "experiments" / "cli.py")
+    assert "headstart.core.errors.HeadstartError" in imports(ROOT / "experiments" / "cli.py")
     runner = imports(ROOT / "experiments" / "running" / "runner.py")
-    assert "headstart.experiments.config.Experiment" in runner
+    assert "headstart.experiments.config.schema.Experiment" in runner
 
 
 def test_imports_run_one_way():
@@ -68,7 +68,7 @@ def test_imports_run_one_way():
 def test_data_flows_one_way_through_the_folders_of_experiments():
     known = {"running": {"config"}, "measuring": {"config"}}
     known["showing"] = {"config", "measuring", "running"}
-    folders = {"harness", "cli", "config", *known}
+    folders = {"api", "cli", "config", *known}
     wrong = [
         f"{name_of(path)} imports {module}"
         for folder, below in known.items()

@@ -12,7 +12,7 @@ import pybullet as bullet
 
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
-from .runner import (
+from .legged import (
     ATTITUDE_NOISE,
     OBSERVATION_DELAY,
     SPEED_NOISE,

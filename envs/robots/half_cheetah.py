@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
-from .runner import PlanarRunner, planar_channels, torques
+from .legged import PlanarRunner, planar_channels, torques
 
 SHINS = ("bshin", "fshin")
 DROP = 0.18  # m, how far the longer-reaching ankle lies below its knee

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
-from .runner import PlanarRunner, planar_channels, torques
+from .legged import PlanarRunner, planar_channels, torques
 
 KNEE = 0.6  # m, the height of the knee in the model file
 ANKLE = 0.1  # m, likewise

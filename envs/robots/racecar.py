@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import pybullet as bullet
 
+from ..geometry.rays import Rays, Surroundings
 from ..parameters import Parameter, applies
-from ..ranging import Rays, Surroundings
 from ..sensing import Channel, Command
 from ..simulation import Simulation
 from ..world import AIR_DRAG, Robot

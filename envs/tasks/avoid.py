@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..geometry.road import LENGTH, OBSTACLES, PIECE, Road, generate, scatter
 from ..parameters import Parameter, applies
 from ..robots.racecar import Racecar
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
-from .road import LENGTH, OBSTACLES, PIECE, Road, generate, scatter
 
 START = 1.0  # m along the road
 FINISH = 28.0  # m, likewise

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..geometry.lot import CENTRE, HALF_LENGTH, HALF_WIDTH, PLACES, SIDE, Lot, Pose, generate
 from ..parameters import Parameter, applies
 from ..robots.parking_car import ParkingCar
 from ..sensing import Channel
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
-from .lot import CENTRE, HALF_LENGTH, HALF_WIDTH, PLACES, SIDE, Lot, Pose, generate
 
 NEAR = 0.15  # m, from the rear axle to where it belongs
 IN_LINE = math.radians(10.0)

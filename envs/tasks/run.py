@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..robots.runner import Runner
+from ..robots.legged import Runner
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..geometry.circuit import PIECES, WIDEST, Circuit, generate
 from ..parameters import Parameter, applies
 from ..robots.racecar import Racecar
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
-from .circuit import PIECES, WIDEST, Circuit, generate
 
 KERB = (0.14, 0.05, 0.1)  # m, half extents of the boxes that show a wall
 

@@ -1,6 +1,6 @@
 """Measuring: from a run directory to the numbers, as pure functions of recorded curves."""
 
-from .loading import Run, RunError, load
+from .runs import Run, RunError, load
 from .statistics import Interval
 from .summary import summarize
 

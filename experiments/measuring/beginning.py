@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..swept import untrained, zero_budgets
-from .sweeping import SCORES
+from ..config.sweep import untrained, zero_budgets
+from .sweep import SCORES
 from .verdict import GAINS
 
 

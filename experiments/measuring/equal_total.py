@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from . import metrics
-from .comparing import gain_entry, source_seeds, uses_source
-from .entries import Curves, Entry, ends
-from .loading import Run
+from .estimates import Curves, Entry, ends
+from .gains import gain_entry, source_seeds, uses_source
+from .runs import Run
 from .statistics import Comparison, compare, holm
 from .verdict import few_seeds, signed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tuned import tuned_with
-from .comparing import BASELINE, uses_source
-from .loading import Run
+from ..config.method_entries import tuned_with
+from .gains import BASELINE, uses_source
+from .runs import Run
 from .statistics import FEWEST_SEEDS
 
 ALWAYS_BESIDE = (BASELINE, "zero_shot", "naive")

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from ... import __version__
 from . import metrics
-from .across import summarize_across
-from .comparing import (
+from .aggregates import summarize_across
+from .equal_total import equal_total
+from .estimates import Curves, Entry, ends, entry, last_terms, plain, within
+from .fairness import fairness
+from .gains import (
     BASELINE,
     add_gains,
     add_total_time,
@@ -27,10 +30,7 @@ from .comparing import (
     source_seeds,
     zero_shot_gap,
 )
-from .entries import Curves, Entry, ends, entry, last_terms, plain, within
-from .equal_total import equal_total
-from .fairness import fairness
-from .loading import Run
+from .runs import Run
 from .statistics import FEWEST_SEEDS, by_source, caution, mean_interval
 from .verdict import Verdict, headline
 
@@ -110,8 +110,9 @@ def _caveats(run: Run) -> list[str]:
             "this policy, not for others trained as it was."
         )
     begun = (run.facts.get("versions") or {}).get("headstart")
-    if begun and begun != __version__:
-        notes.append(f"Run with headstart {begun}, reported with headstart {__version__}.")
+    here = version("headstart")
+    if begun and begun != here:
+        notes.append(f"Run with headstart {begun}, reported with headstart {here}.")
     return notes
 
 

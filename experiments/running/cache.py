@@ -18,16 +18,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ...agents.storage import (
+from ...agents.bundles.storage import (
     BundleError,
     is_whole,
     read_directory,
     write_bytes,
     write_directory,
 )
-from ..config import Experiment
-from . import facts, plan
-from .provenance import canonical, code_behind
+from ..config.schema import Experiment
+from . import metadata, plan
+from .code_hash import canonical, code_behind
 
 VARIABLE = "HEADSTART_CACHE"
 OFF = "off"
@@ -65,8 +65,8 @@ def key(experiment: Experiment, seed: int) -> str | None:
         "episodes": experiment.evaluation.episode_seeds(),
         "checkpoint": experiment.checkpoint,
         "device": experiment.device,
-        "versions": facts.versions(),
-        "hardware": [facts.hardware()["system"], facts.computed_on(experiment.device)],
+        "versions": metadata.versions(),
+        "hardware": [metadata.hardware()["system"], metadata.computed_on(experiment.device)],
         "code": code,
     }
     return hashlib.sha256(canonical(content).encode()).hexdigest()

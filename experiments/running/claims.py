@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from .store import StoreError, read_json, write_json
+from ...core.files import StoreError, read_json, write_json
 
 FOLDER = ".claims"
 CLAIMED = "claimed"

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...agents import bundle as bundles
-from ...agents import learner, shipped
+from ...agents import learner
 from ...agents.algorithms import Algorithm, resolve
+from ...agents.bundles import bundle as bundles
+from ...agents.bundles import pretrained
+from ...agents.bundles.placeholder import placeholder
+from ...agents.bundles.spaces import difference
 from ...agents.learner import create
-from ...agents.placeholder import placeholder
-from ...agents.spaces import difference
 from ...agents.training import streams_kept, whole
+from ...core.errors import HeadstartError
 from ...envs.changes import ChangeError
-from ...envs.errors import HeadstartError
 from ...envs.parameters import Parameterized
 from ...envs.shifts import stored_anchors
 from ...transfer.methods import METHODS, Method
@@ -22,8 +23,8 @@ from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.randomization import UniformRandomization
-from ..config import SOURCE, ConfigError, Experiment, method_label, source_seed
-from ..tuned import own_settings
+from ..config.method_entries import own_settings
+from ..config.schema import SOURCE, ConfigError, Experiment, method_label, source_seed
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,8 @@ def _check_bundle(experiment: Experiment, world: Any) -> None:
     """Raise HeadstartError unless the ready-made policy is whole, as stated, and fits `world`."""
     source = experiment.source
     assert source.bundle is not None
-    path = shipped.locate(source.bundle, source.world)
-    facts, bundle = shipped.facts(path), bundles.load(path)
+    path = pretrained.locate(source.bundle, source.world)
+    facts, bundle = pretrained.facts(path), bundles.load(path)
     stated = (source.bundle_sha256, source.steps, source.randomization)
     if stated != (facts.sha256, facts.steps, facts.randomization):
         raise HeadstartError(

@@ -18,10 +18,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ...core.files import StoreError, read_json, write_json
 from .claims import CLAIMED, holder
-from .display import Display
 from .plan import Unit
-from .store import StoreError, read_json, write_json
+from .progress import Display
 
 Answers = queue.SimpleQueue[Any]
 LOOK_AGAIN = 2.0

@@ -12,17 +12,17 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from ...envs import vector_cores
-from ...envs.errors import nearest
+from ...core.errors import nearest
+from ...core.files import lock, read_json, write_json, write_text
+from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
-from ..config import SOURCE, ConfigError, Experiment
-from ..yaml_text import dumps, loads
-from . import claims, facts, plan
-from .leavings import settle
-from .local import LocalWorker
+from ..config.schema import SOURCE, ConfigError, Experiment
+from ..config.yaml_text import dumps, loads
+from . import claims, metadata, plan
 from .plan import Unit
 from .pool import Pool, StartWorker
-from .store import lock, read_json, write_json, write_text
+from .verify import settle
+from .workers.local import LocalWorker
 
 # What others do in a run's directory as a whole takes seconds.
 PATIENCE = 60.0
@@ -133,13 +133,13 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         known = read_json(directory / "facts.json")
         if known is None or not known.keys() >= {"versions", "commands"}:
             raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")
-        if known["versions"] != facts.versions():
-            changed = first_difference(known["versions"], facts.versions())
+        if known["versions"] != metadata.versions():
+            changed = first_difference(known["versions"], metadata.versions())
             raise ConfigError(
                 f"'{directory}' was begun with other versions: {changed}; finish it with those, "
                 "or choose another directory with --out"
             )
-        command = facts.command_line()
+        command = metadata.command_line()
         if known["commands"][-1] != command:
             known["commands"].append(command)
         write_json(directory / "facts.json", known)
@@ -160,7 +160,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         }
         for label, method in plan.methods(experiment).items()
     }
-    known = facts.begin(parameters, _known_anchors(experiment), methods)
+    known = metadata.begin(parameters, _known_anchors(experiment), methods)
     write_json(directory / "facts.json", known)
     write_text(path, dumps(resolved))
 
@@ -168,7 +168,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
 def _go_on(directory: Path, console: Console) -> None:
     """Record the code that units are run with from here on, and say where it is another."""
     known = read_json(directory / "facts.json") or {}
-    said = facts.go_on(known)
+    said = metadata.go_on(known)
     write_json(directory / "facts.json", known)
     if said:
         console.print(said, style="yellow", highlight=False, soft_wrap=True)

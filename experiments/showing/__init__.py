@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..measuring import several
-from ..measuring.loading import Run, RunError, load
+from ...core.files import write_bytes, write_json, write_text
+from ..measuring import comparison
+from ..measuring.runs import Run, RunError, load
 from ..measuring.summary import summarize
-from ..running.store import write_bytes, write_json, write_text
-from . import board, filming, paper, report
-from .comparison import Comparison
-from .figures import draw
+from .figures.curves import draw
+from .html import report
+from .html.comparison import Comparison
+from .tables import paper
+from .tensorboard import events
+from .video import clips
 
 __all__ = ["compare", "write"]
 
@@ -40,10 +43,10 @@ def compare(directories: Sequence[str | Path], out: str | Path) -> Comparison:
     """
     if len(directories) < 2:
         raise RunError("a comparison takes two run directories or more")
-    runs, out = several.load_apart(directories), Path(out)
+    runs, out = comparison.load_apart(directories), Path(out)
     if (out / "experiment.yaml").exists():
         raise RunError(f"'{out}' is a run directory; choose another one for the comparison")
-    compared = Comparison(several.members(runs, [_write(run) for run in runs]))
+    compared = Comparison(comparison.members(runs, [_write(run) for run in runs]))
     compared.write(out)
     return compared
 
@@ -51,7 +54,7 @@ def compare(directories: Sequence[str | Path], out: str | Path) -> Comparison:
 def _write(run: Run) -> dict[str, Any]:
     summary = summarize(run)
     figures = draw(run, summary)
-    videos = filming.videos(run.directory)
+    videos = clips.videos(run.directory)
     # pandas writes floats by their shortest text that reads back exactly.
     write_text(run.directory / "results.csv", run.results.to_csv(index=False, lineterminator="\n"))
     write_json(run.directory / "summary.json", summary)
@@ -60,5 +63,5 @@ def _write(run: Run) -> dict[str, Any]:
     for name, text in paper.texts(run, summary).items():
         write_text(run.directory / "tables" / name, text)
     write_text(run.directory / "report.html", report.build(run, summary, figures, videos))
-    board.write(run, summary, figures, videos)
+    events.write(run, summary, figures, videos)
     return summary

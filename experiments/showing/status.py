@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.loading import Run, Trial, load
+from ..measuring.runs import Run, Trial, load
 from ..running.claims import at_work
 from .formats import duration
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from ...envs.errors import HeadstartError
+from ...core.errors import HeadstartError
 
 
 def require() -> None:

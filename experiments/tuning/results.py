@@ -11,11 +11,11 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from ..describing import Sheet, in_yaml
-from ..running import facts
-from ..running.store import write_text
-from ..tuned import Tuned
-from ..yaml_text import dumps
+from ...core.files import write_text
+from ..config.method_entries import Tuned
+from ..config.yaml_text import dumps
+from ..running import metadata
+from ..showing.tables.registries import Sheet, in_yaml
 from .space import short
 from .study import Task
 from .trials import ERROR, SETTINGS, STEPS, TRIED
@@ -121,7 +121,7 @@ def _best(study: Study, task: Task) -> str:
         f"Trial {best.number} of study '{study.study_name}': {best.value:.4f}, where the method "
         f"as it is has {first.value:.4f}",
         f"(mean area under the curve over targets {targets} and seeds {seeds}).",
-        f"Found by: {facts.command_line()}",
+        f"Found by: {metadata.command_line()}",
         f"Ranges: {shlex.join(f'{name} {text}' for name, text in task.search.items())}",
     )
     # Lists and innermost mappings on one line each, as one would write them.

@@ -29,14 +29,14 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...envs.errors import HeadstartError, nearest
+from ...core.errors import HeadstartError, nearest
+from ...core.files import StoreError, read_json, write_json
 from ...transfer.methods import METHODS
-from ..config import ConfigError, Experiment, build, method_label
-from ..describing import in_yaml
+from ..config.schema import ConfigError, Experiment, build, method_label
 from ..running import plan
-from ..running.local import start, stop
 from ..running.runner import run_units
-from ..running.store import StoreError, read_json, write_json
+from ..running.workers.local import start, stop
+from ..showing.tables.registries import in_yaml
 from . import results, space
 from .study import Task, open_study
 from .trials import FIRST, TRIED, add_first, folder

@@ -27,15 +27,15 @@ from optuna.trial import Trial
 from pydantic import TypeAdapter, ValidationError
 
 from ...agents.algorithms import Algorithm, setting_types
+from ...core.errors import HeadstartError, nearest
 from ...envs.changes import Choice, Distribution, LogUniform, Uniform
 from ...envs.changes import parse as parse_change
-from ...envs.errors import HeadstartError, nearest
 from ...transfer.methods import Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.methods import search as declared_by
-from ..describing import in_yaml
-from ..yaml_text import loads
+from ..config.yaml_text import loads
+from ..showing.tables.registries import in_yaml
 
 ALGORITHM = "algorithm"
 """The setting that holds changes of the algorithm's settings."""

@@ -21,13 +21,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ...agents.training import evaluation_steps
-from ...envs.errors import HeadstartError
-from ..config import Experiment, build, method_label
+from ...core.errors import HeadstartError
+from ..config.method_entries import own_settings
+from ..config.schema import Experiment, build, method_label
+from ..config.yaml_text import dumps, loads
 from ..running import plan
 from ..running.runner import first_difference
-from ..running.trial import stream
-from ..tuned import own_settings
-from ..yaml_text import dumps, loads
+from ..running.unit import stream
 from .space import Space, space
 
 PRUNE_AFTER = 5

@@ -19,11 +19,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from ...agents.evaluation import EvaluationError
 from ...agents.training import TrainingError
-from ..curves import CURVE, read_evaluations
+from ...core.files import StoreError, lock, read_json, write_json, write_text
+from ..config.yaml_text import dumps, loads
+from ..records import CURVE, read_evaluations
 from ..running.plan import known_anchors
-from ..running.store import StoreError, lock, read_json, write_json, write_text
-from ..running.trial import Stop, run_unit
-from ..yaml_text import dumps, loads
+from ..running.unit import Stop, run_unit
 from .objective import Curve, Scale, reports, scale, value
 from .study import SCALES, Task
 

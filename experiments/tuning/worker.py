@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ..running.answering import begin
+from ..running.workers.answering import begin
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
     import torch
 
-    from ...envs.errors import HeadstartError
+    from ...core.errors import HeadstartError
     from .study import Task, open_study
     from .trials import Work
 

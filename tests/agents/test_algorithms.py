@@ -4,7 +4,7 @@ import pytest
 from headstart.agents.algorithms import Algorithm, resolve
 from headstart.agents.learner import create
 from headstart.agents.presets import PRESETS
-from headstart.envs.errors import HeadstartError
+from headstart.core.errors import HeadstartError
 
 
 def test_layers_general_preset_then_world_preset_then_given(monkeypatch):

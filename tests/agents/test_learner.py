@@ -2,10 +2,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents import bundle
+from headstart.agents.bundles import bundle
 from headstart.agents.learner import create
 from headstart.agents.training import train
-from headstart.envs.errors import HeadstartError
+from headstart.core.errors import HeadstartError
 
 
 def test_acting_moves_no_statistics_and_draws_nothing(learner, observations):

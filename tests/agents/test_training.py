@@ -5,7 +5,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents import bundle
+from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import EvaluationError
 from headstart.agents.training import TrainingError, evaluation_steps, train
 

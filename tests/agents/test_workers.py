@@ -3,10 +3,10 @@
 import gymnasium as gym
 import pytest
 import torch
-from headstart.agents import bundle
+from headstart.agents.bundles import bundle
 from headstart.agents.learner import create
 from headstart.agents.training import train
-from headstart.envs.errors import HeadstartError
+from headstart.core.errors import HeadstartError
 from headstart.transfer.randomization import randomized
 
 

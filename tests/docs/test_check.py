@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gymnasium
 import pytest
-from headstart.experiments import cli
+from headstart.experiments.cli import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "custom-environment.md").read_text(encoding="utf-8")
 (HOVER,) = re.findall(r"^```python\n(# hover\.py\n.*?)^```$", PAGE, re.M | re.S)
@@ -19,13 +19,13 @@ def check(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(cli, "console", cli._console())
+    monkeypatch.setattr(app, "console", app._console())
     gymnasium.registry.pop("Hover-v0", None)
 
     def run(text):
         (tmp_path / "hover.py").write_text(text)
         with pytest.raises(SystemExit) as ended:
-            cli.main(["check", "hover:Hover-v0", "--quick"])
+            app.main(["check", "hover:Hover-v0", "--quick"])
         return ended.value.code, capsys.readouterr().out
 
     yield run

@@ -9,8 +9,9 @@ import gymnasium
 import headstart
 import pytest
 import yaml
-from headstart.experiments import cli, harness
-from headstart.experiments.config import build
+from headstart.experiments import api
+from headstart.experiments.cli import app
+from headstart.experiments.config.schema import build
 from headstart.experiments.running import plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "custom-environment.md"
@@ -57,7 +58,7 @@ def call(command, capsys, *more):
     words = shlex.split(command)
     assert words[0] == "headstart"
     with pytest.raises(SystemExit) as ended:
-        cli.main([*words[1:], *more])
+        app.main([*words[1:], *more])
     printed = capsys.readouterr()
     assert ended.value.code == 0, printed.err
     assert printed.err == ""
@@ -142,7 +143,7 @@ def test_the_environment_is_as_the_page_says(here):
 
 
 def test_the_script(here, monkeypatch, capsys):
-    class Checked(harness.Result):
+    class Checked(api.Result):
         def show(self, console=None):
             print("shown")
 
@@ -150,7 +151,7 @@ def test_the_script(here, monkeypatch, capsys):
         plan.check(build(experiment))
         return Checked(Path(), {}, [])
 
-    monkeypatch.setattr(harness, "run", check)
+    monkeypatch.setattr(api, "run", check)
     exec(compile(block("hover_sweep.py"), "hover_sweep.py", "exec"), {})
     assert capsys.readouterr().out == "shown\n"
 

@@ -1,12 +1,9 @@
 """Families of shifts: what a severity means, which names there are, and what is checked in."""
 
 import pytest
+from headstart.core.errors import HeadstartError
 from headstart.envs import WORLDS
 from headstart.envs.changes import ChangeError, read_changes
-from headstart.envs.errors import HeadstartError
-from headstart.envs.families import FAMILIES, UNMODELLED_CHANGES
-from headstart.envs.making import WorldSpec
-from headstart.envs.ranges import RANGES
 from headstart.envs.shifts import (
     LEVELS,
     Family,
@@ -18,6 +15,9 @@ from headstart.envs.shifts import (
     stored_anchors,
     unmodelled,
 )
+from headstart.envs.spec import WorldSpec
+from headstart.envs.worlds.families import FAMILIES, UNMODELLED_CHANGES
+from headstart.envs.worlds.ranges import RANGES
 
 HOPPER = "headstart/Hopper-v0"
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import gymnasium as gym
 import pytest
 import torch
-from headstart.agents import bundle
 from headstart.agents.algorithms import resolve
+from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import Evaluator
 from headstart.agents.learner import create
 from headstart.agents.training import evaluation_steps, train

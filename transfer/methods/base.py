@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from ...agents.algorithms import Algorithm
-from ...agents.bundle import Bundle
+from ...agents.bundles.bundle import Bundle
 from ...agents.learner import Learner, MakeWorld, create
-from ...envs.errors import HeadstartError
+from ...core.errors import HeadstartError
 
 
 @dataclass(frozen=True)

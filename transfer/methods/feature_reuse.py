@@ -9,11 +9,11 @@ from pydantic import Field
 
 from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
-from ...agents.networks import copy_layers, names_in
-from ...envs.errors import HeadstartError
+from ...agents.policies.layers import copy_layers, names_in
+from ...core.errors import HeadstartError
 from .base import Problem
-from .callbacks import Frozen, check_freezing
-from .normalizer import Normalizer, carry
+from .parts.normalizer import Normalizer, carry
+from .parts.schedules import Frozen, check_freezing
 
 Layers = tuple[str, ...]
 

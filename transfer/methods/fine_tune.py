@@ -14,12 +14,12 @@ from pydantic import Field
 
 from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
-from ...agents.networks import actor_names
+from ...agents.policies.layers import actor_names
 from ...agents.training import whole
-from ...envs.errors import HeadstartError
+from ...core.errors import HeadstartError
 from .base import Problem
-from .callbacks import Frozen, LogStdFloor, NoUpdates, check_freezing
-from .normalizer import Normalizer, carry
+from .parts.normalizer import Normalizer, carry
+from .parts.schedules import Frozen, LogStdFloor, NoUpdates, check_freezing
 
 # A phase may take this share of the budget at most, to a whole rollout more.
 PHASE_SHARE = 0.1

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
-from ...envs.errors import HeadstartError, nearest
-from ...envs.loading import load_class
+from ...core.classes import load_class
+from ...core.errors import HeadstartError, nearest
 from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 

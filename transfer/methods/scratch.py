@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
-from ...envs.errors import HeadstartError
+from ...core.errors import HeadstartError
 from .base import Problem
 
 _SEARCH_ON_POLICY = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...envs.errors import HeadstartError, nearest
-from ...envs.ranges import RANGES
+from ...core.errors import HeadstartError, nearest
+from ...envs.worlds.ranges import RANGES
 
 RECOMMENDED = "recommended"
 

@@ -1,0 +1,355 @@
+"""A trained agent on disk: JSON, safetensors and plain npz, verified; nothing executable.
+
+A bundle is a directory:
+
+=====================  =========================================================================
+manifest.json          format, and the size and sha256 of every other file
+bundle.json            algorithm and settings, world, spaces, randomization, counters, versions;
+                       the bundle that training began with, where there was one
+policy.safetensors     all that is learned, by parameter name
+optimizer.safetensors  the optimizers' moments as `optimizer/parameter/moment`
+normalizer.npz         running mean, variance and count of observations and returns
+replay_buffer.npz      the replay buffer, where it was asked for
+=====================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from ...core.errors import HeadstartError
+from ..algorithms import Algorithm
+from ..learner import Array, Learner, MakeWorld, create
+from . import spaces
+from .placeholder import placeholder
+from .storage import (
+    BundleError,
+    is_whole,
+    parse_json,
+    read_directory,
+    write_bytes,
+    write_directory,
+    write_json,
+)
+
+__all__ = ["Bundle", "BundleError", "exists", "load", "save"]
+
+_REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
+_OPTIONAL = ("normalizer.npz", "replay_buffer.npz")
+_LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
+# Counters of Stable-Baselines3's models that decide how training goes on.
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle in memory; `load` makes one.
+
+    `steps` are all environment steps that it was trained for, those of `start` included: the
+    randomization, steps and checksum of the bundle that training began with, or None.
+    """
+
+    directory: Path
+    algorithm: Algorithm
+    world_id: str
+    randomization: dict[str, str]
+    observation_space: spaces.Space
+    action_space: spaces.Space
+    steps: int
+    versions: dict[str, str]
+    start: dict[str, Any] | None
+    _counters: dict[str, Any] = field(repr=False)
+    _contents: dict[str, bytes] = field(repr=False)
+
+    def learner(
+        self, make_world: MakeWorld, seed: int, device: str = "cpu", *, workers: int = 0
+    ) -> Learner:
+        """Return a learner in these worlds that goes on from where the bundle was saved.
+
+        Raises BundleError when the world's spaces are not the bundle's.
+        """
+        learner = create(
+            self.algorithm,
+            make_world,
+            seed,
+            device,
+            check_spaces=self.check_spaces,
+            workers=workers,
+        )
+        try:
+            self.restore(learner)
+        except BaseException:
+            learner.close()
+            raise
+        return learner
+
+    def policy(self, device: str = "cpu") -> Learner:
+        """Return a learner that can only act, without any world."""
+        stand_in = placeholder(self.observation_space, self.action_space)
+        learner = create(self.algorithm, stand_in, 0, device)
+        self.restore_weights(learner)
+        self.restore_normalizer(learner)
+        return learner
+
+    def check_spaces(self, observation_space: spaces.Space, action_space: spaces.Space) -> None:
+        """Raise BundleError, saying what differs, unless the policy fits these spaces."""
+        for name, own, other in (
+            ("observation", self.observation_space, observation_space),
+            ("action", self.action_space, action_space),
+        ):
+            found = spaces.difference(own, other, bounds=name == "action")
+            if found:
+                raise BundleError(
+                    f"bundle {self.directory} (from {self.world_id}) does not fit this world: "
+                    f"{name} space: {found}"
+                )
+
+    def restore(self, learner: Learner) -> None:
+        """Put a learner into the state in which the bundle was saved."""
+        self.restore_weights(learner)
+        self.restore_optimizers(learner)
+        self.restore_normalizer(learner)
+        self.restore_counters(learner)
+        self.restore_replay_buffer(learner)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return all that was learned, by parameter name."""
+        return self._tensors("policy.safetensors")
+
+    def restore_weights(self, learner: Learner) -> None:
+        """Copy every learned tensor, target networks and SAC's temperature among them."""
+        saved, own = self.weights(), learner.tensors()
+        for name in sorted(saved.keys() | own.keys()):
+            ours = tuple(own[name].shape) if name in own else "missing"
+            theirs = tuple(saved[name].shape) if name in saved else "missing"
+            if ours != theirs:
+                raise BundleError(
+                    f"bundle {self.directory}: '{name}' is {theirs} in the bundle and {ours} in "
+                    f"the learner (bundle made with {self.versions}, now {_versions()})"
+                )
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(saved[name])
+
+    def restore_optimizers(self, learner: Learner) -> None:
+        """Restore the optimizers' moments, by parameter name."""
+        parameters, optimizers = learner.parameters(), learner.optimizers()
+        for optimizer in optimizers.values():
+            optimizer.state.clear()
+        for path, value in self._tensors("optimizer.safetensors").items():
+            optimizer_name, name, key = path.split("/")
+            if optimizer_name not in optimizers or name not in parameters:
+                raise BundleError(
+                    f"bundle {self.directory}: optimizer.safetensors: '{path}' has no counterpart"
+                )
+            parameter = parameters[name]
+            # Adam counts its steps on the CPU, whatever the device.
+            value = value.to(parameter.device) if value.ndim else value
+            optimizers[optimizer_name].state[parameter][key] = value.clone()
+
+    def restore_normalizer(self, learner: Learner) -> None:
+        """Restore the running statistics of observations and returns."""
+        normalizer = learner.normalizer
+        if normalizer is None:
+            return
+        arrays = self._arrays("normalizer.npz")
+        try:
+            for name, statistics in _statistics(normalizer).items():
+                statistics.mean = arrays[f"{name}.mean"].copy()
+                statistics.var = arrays[f"{name}.var"].copy()
+                statistics.count = float(arrays[f"{name}.count"])
+        except KeyError as error:
+            raise BundleError(f"{self.directory / 'normalizer.npz'} lacks {error}") from None
+
+    def restore_counters(self, learner: Learner) -> None:
+        """Restore the counts of steps, updates and episodes."""
+        for name, value in self._counters.items():
+            setattr(learner.model, name, value)
+
+    def restore_replay_buffer(self, learner: Learner) -> None:
+        """Restore the replay buffer, where the bundle holds one."""
+        buffer = getattr(learner.model, "replay_buffer", None)
+        if buffer is None or "replay_buffer.npz" not in self._contents:
+            return
+        arrays = self._arrays("replay_buffer.npz")
+        if not {"size", "pos", "full"} <= arrays.keys():
+            raise BundleError(f"{self.directory / 'replay_buffer.npz'} is not a replay buffer")
+        size = int(arrays["size"])
+        for name, array in _buffer_arrays(buffer).items():
+            saved = arrays.get(name)
+            if saved is None or saved.shape[1:] != array.shape[1:] or size > len(array):
+                raise BundleError(
+                    f"bundle {self.directory}: replay_buffer.npz: '{name}' does not fit a buffer "
+                    f"of shape {array.shape}"
+                )
+            array[:size] = saved
+        buffer.full = bool(arrays["full"])
+        buffer.pos = int(arrays["pos"])
+
+    def _tensors(self, name: str) -> dict[str, torch.Tensor]:
+        try:
+            return safetensors.torch.load(self._contents[name])
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise BundleError(
+                f"{self.directory / name} is not a safetensors file: {error}"
+            ) from None
+
+    def _arrays(self, name: str) -> dict[str, Array]:
+        if name not in self._contents:
+            raise BundleError(f"bundle {self.directory} has no {name}")
+        try:
+            # A bare array or a pickle would come back as something other than an archive.
+            with np.load(io.BytesIO(self._contents[name]), allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        except (ValueError, OSError, AttributeError, TypeError, EOFError) as error:
+            raise BundleError(f"{self.directory / name} is not a plain npz file: {error}") from None
+
+
+def save(
+    learner: Learner,
+    directory: str | Path,
+    *,
+    world_id: str,
+    randomization: Mapping[str, str] | None = None,
+    start: Mapping[str, Any] | None = None,
+    replay_buffer: bool = False,
+) -> None:
+    """Save a learner to `directory`, replacing a bundle that is there only once this one is whole.
+
+    Raises OSError (disk full, no permission) with the earlier bundle, if any, untouched.
+    """
+    model = learner.model
+    about = {
+        "algorithm": {learner.algorithm.name: dict(learner.algorithm.settings)},
+        "world_id": world_id,
+        "randomization": dict(randomization or {}),
+        "observation_space": spaces.to_json(learner.observation_space),
+        "action_space": spaces.to_json(learner.worlds.action_space),
+        "counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)},
+        "versions": _versions(),
+        **({"start": dict(start)} if start else {}),
+    }
+
+    def fill(path: Path) -> None:
+        write_json(path / "bundle.json", about)
+        write_bytes(path / "policy.safetensors", _packed(learner.tensors()))
+        write_bytes(path / "optimizer.safetensors", _packed(_moments(learner)))
+        if learner.normalizer is not None:
+            _write_arrays(path / "normalizer.npz", _normalizer_arrays(learner.normalizer))
+        buffer = getattr(model, "replay_buffer", None)
+        if replay_buffer and buffer is not None:
+            _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
+
+    write_directory(Path(directory), fill)
+
+
+def exists(directory: str | Path) -> bool:
+    """Return whether a bundle was ever completely saved to `directory`."""
+    return is_whole(Path(directory))
+
+
+def load(directory: str | Path) -> Bundle:
+    """Read a bundle and verify every file in it.
+
+    Raises BundleError when there is none, or a file is missing, truncated, altered or not what
+    its name says. Nothing in a bundle is ever unpickled or run.
+    """
+    directory = Path(directory)
+    contents = read_directory(directory, _REQUIRED, _OPTIONAL)
+    about = parse_json(directory / "bundle.json", contents["bundle.json"])
+    try:
+        ((name, settings),) = about["algorithm"].items()
+        counters = about["counters"]
+        return Bundle(
+            directory=directory,
+            algorithm=Algorithm(str(name), {}).replace(**settings),
+            world_id=str(about["world_id"]),
+            randomization={str(k): str(v) for k, v in about["randomization"].items()},
+            observation_space=spaces.from_json(about["observation_space"]),
+            action_space=spaces.from_json(about["action_space"]),
+            steps=int(counters["num_timesteps"]),
+            versions={str(k): str(v) for k, v in about["versions"].items()},
+            start=dict(about["start"]) if "start" in about else None,
+            _counters={name: counters[name] for name in _COUNTERS if name in counters},
+            _contents=contents,
+        )
+    except HeadstartError as error:
+        raise BundleError(f"{directory / 'bundle.json'}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{directory / 'bundle.json'} is damaged: {error!r}") from error
+
+
+def _moments(learner: Learner) -> dict[str, torch.Tensor]:
+    """Return every optimizer's state as `optimizer/parameter/moment`."""
+    names = {id(tensor): name for name, tensor in learner.parameters().items()}
+    return {
+        f"{optimizer_name}/{names[id(parameter)]}/{key}": torch.as_tensor(value)
+        for optimizer_name, optimizer in learner.optimizers().items()
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+        if value is not None
+    }
+
+
+def _statistics(normalizer: Any) -> dict[str, Any]:
+    """Return a normalizer's running statistics by name."""
+    statistics = {"returns": normalizer.ret_rms}
+    if normalizer.norm_obs and isinstance(normalizer.obs_rms, dict):
+        statistics.update({f"observation.{k}": rms for k, rms in normalizer.obs_rms.items()})
+    elif normalizer.norm_obs:
+        statistics["observation"] = normalizer.obs_rms
+    return statistics
+
+
+def _normalizer_arrays(normalizer: Any) -> dict[str, Array]:
+    return {
+        f"{name}.{part}": np.asarray(getattr(statistics, part), dtype=np.float64)
+        for name, statistics in _statistics(normalizer).items()
+        for part in ("mean", "var", "count")
+    }
+
+
+def _replay_arrays(buffer: Any) -> dict[str, Array]:
+    """Return the filled part of a replay buffer, and how far it is filled."""
+    size = buffer.size()
+    arrays = {name: array[:size] for name, array in _buffer_arrays(buffer).items()}
+    counts = {"size": size, "pos": buffer.pos, "full": buffer.full}
+    return {**arrays, **{name: np.array(value) for name, value in counts.items()}}
+
+
+def _buffer_arrays(buffer: Any) -> dict[str, Array]:
+    """Return a replay buffer's arrays by name; those of dict observations by `name.key`."""
+    arrays = {}
+    for name, value in vars(buffer).items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        for key, part in parts:
+            if isinstance(part, np.ndarray) and part.ndim >= 2 and len(part) == buffer.buffer_size:
+                arrays[f"{name}.{key}" if key else name] = part
+    return arrays
+
+
+def _packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return bytes(safetensors.torch.save(own))
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}

@@ -1,0 +1,141 @@
+"""Files that are either wholly there or absent: atomic writes, append-only records, locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .errors import HeadstartError
+
+
+class StoreError(HeadstartError):
+    """A run directory that cannot be written, or that is not what it should be."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, force it to disk and rename it into place.
+
+    Raises:
+        StoreError: the disk is full or the directory cannot be written; the old file stays.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """As `write_text`, for bytes."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(f"cannot write '{path}': {error.strerror}") from error
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON as `write_text` does."""
+    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what `write_json` wrote, or None if it was never written.
+
+    Raises:
+        StoreError: the file is no JSON object.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read '{path}': {error}") from None
+    if not isinstance(data, dict):
+        raise StoreError(f"'{path}' holds no JSON object")
+    return data
+
+
+class Records:
+    """An append-only file of JSON lines, each wholly there or absent."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the records; a last line that a crash cut short is dropped."""
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = path.read_bytes() if path.exists() else b""
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                os.truncate(path, whole)
+        except OSError as error:
+            raise StoreError(f"cannot open '{path}': {error.strerror}") from error
+        for number, line in enumerate(data[:whole].splitlines(), 1):
+            try:
+                self.rows.append(json.loads(line))
+            except ValueError:
+                raise StoreError(f"'{path}' line {number} is no JSON; was it edited?") from None
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add one line and force it to disk.
+
+        Raises:
+            StoreError: the line could not be written; then nothing of it stays.
+        """
+        line = (json.dumps(row, allow_nan=False) + "\n").encode()
+        size = None
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                size = file.tell()
+                if file.write(line) < len(line):
+                    raise OSError(28, "No space left on device")
+                os.fsync(file.fileno())
+        except OSError as error:
+            if size is not None:
+                os.truncate(self.path, size)
+            raise StoreError(f"cannot write '{self.path}': {error.strerror}") from error
+        self.rows.append(dict(row))
+
+    def clear(self) -> None:
+        """Drop all lines.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            os.truncate(self.path, 0)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreError(f"cannot write '{self.path}': {error.strerror}") from error
+        self.rows.clear()
+
+
+def lock(directory: Path, patience: float = 0.0) -> FileLock:
+    """Return the directory's lock, taken; the system frees it when the process ends, however.
+
+    Raises:
+        StoreError: another process holds it for `patience` seconds, or the directory cannot be
+            written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        held = FileLock(directory / ".lock")
+        held.acquire(timeout=patience)
+    except Timeout:
+        raise StoreError(f"'{directory}' is in use by another headstart process") from None
+    except OSError as error:
+        raise StoreError(f"cannot write to '{directory}': {error.strerror}") from None
+    return held

@@ -1,0 +1,1 @@
+"""What an environment must hold for a transfer to be measured on it: `examine` checks it."""

@@ -1,0 +1,188 @@
+"""What an environment with parameters must hold, so that a change of them means what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..parameters import Parameter
+from .subject import BrokenError, Noted, Subject, far, first_difference, holds, put, trajectory
+
+SHORT = 20  # steps that show whether a parameter is in force
+
+
+@holds(
+    means="The report's table of source against target could not say what was changed.",
+    mend='Give Parameter(name, unit, nominal, low, high, about); the unit of a factor is "1".',
+)
+def declared(subject: Subject) -> None:
+    """Every parameter has a unit, a description and bounds that differ."""
+    for name, parameter in subject.parameters.items():
+        if not isinstance(parameter, Parameter) or parameter.name != name:
+            raise BrokenError(f"parameters['{name}'] is {parameter!r}, no Parameter of that name")
+        if not (parameter.unit and parameter.about):
+            raise BrokenError(f"'{name}' has no {'description' if parameter.unit else 'unit'}")
+        if not parameter.low < parameter.high:
+            raise BrokenError(f"'{name}' can only be {parameter.low:g}")
+
+
+@holds(
+    means="The source would differ from the target even where nothing was changed.",
+    mend="Take the nominals from what the environment is built with; set_parameters({}) puts all "
+    "of them in force.",
+)
+def nominal(subject: Subject) -> None:
+    """With all parameters at their nominals it is the unmodified environment."""
+    subject.compare()
+    nominals = subject.parameters.nominal()
+    steps = subject.size.trajectory
+    with subject.fresh() as env:
+        untouched = trajectory(env, steps)
+    for what, values in (("set_parameters({})", {}), ("the nominals set", nominals)):
+        difference = first_difference(untouched, trajectory(subject.env, steps, values=values))
+        if difference is not None:
+            raise BrokenError(f"untouched and with {what}: {difference}")
+
+
+@holds(
+    means="Randomizing or shifting it does nothing, and the report would claim a change.",
+    mend="Read the value from where set_parameters puts it in every reset and step (not a constant "
+    "or a copy made in __init__), or leave the parameter out.",
+)
+def effect(subject: Subject) -> None:
+    """Every parameter has an effect."""
+    subject.compare()
+    short, long = 2 * SHORT, 5 * subject.size.trajectory
+    without = []
+    for parameter in subject.parameters.values():
+        end = far(parameter)
+        other = parameter.low + parameter.high - end
+        tries = ((end, short, 3), (other, short, 3), (end, long, 4), (other, long, 5))
+        if not any(_acts(subject, {parameter.name: v}, n, s) for v, n, s in tries):
+            without.append(f"'{parameter.name}' from {parameter.low:g} to {parameter.high:g}")
+    put(subject.env, {})
+    if without:
+        raise BrokenError(f"no observation or reward changed with {', '.join(without)}")
+
+
+def _acts(subject: Subject, values: Mapping[str, float], steps: int, seed: int) -> bool:
+    if all(subject.parameters[name].nominal == value for name, value in values.items()):
+        return False
+    one = trajectory(subject.env, steps, seed=seed, values={})
+    other = trajectory(subject.env, steps, seed=seed, values=values)
+    return first_difference(one, other) is not None
+
+
+@holds(
+    means="What an episode was run with cannot be read back.",
+    mend='Return {"parameters": dict(self.values)} as reset\'s info, all parameters by name.',
+)
+def read_back(subject: Subject) -> None:
+    """At reset, info["parameters"] says the values in force."""
+    nominals = subject.parameters.nominal()
+    for parameter in subject.parameters.values():
+        values = {parameter.name: far(parameter)}
+        put(subject.env, values)
+        _, info = subject.env.reset(seed=0)
+        if "parameters" not in info:
+            raise Noted('info at reset has no "parameters"')
+        _same(info["parameters"], {**nominals, **values}, f"after set_parameters({values})")
+    put(subject.env, {})
+
+
+def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> None:
+    for name in dict.fromkeys((*wanted, *said)):
+        if name not in said or name not in wanted or said[name] != wanted[name]:
+            raise BrokenError(
+                f"{when}: '{name}' is said to be {said.get(name, 'nothing')}, "
+                f"expected {wanted.get(name, 'nothing')}"
+            )
+
+
+@holds(
+    means="An episode depends on the ones before it, and a method on what ran before it.",
+    mend="self.values = {**self.parameters.nominal(), **self.parameters.validate(values)}, and "
+    "apply all of self.values at every reset.",
+)
+def forgets(subject: Subject) -> None:
+    """What set_parameters is not given goes back to its nominal."""
+    subject.compare()
+    values = {p.name: far(p) for p in subject.parameters.values()}
+    names = list(values)
+    with subject.fresh() as env:
+        put(env, {})
+        nominals = trajectory(env, SHORT)
+    for kept in (names[: len(names) // 2], names[len(names) // 2 :]):
+        put(subject.env, values)
+        subject.env.reset(seed=1)
+        some = {name: values[name] for name in kept}
+        after = trajectory(subject.env, SHORT, values=some)
+        with subject.fresh() as env:
+            difference = first_difference(trajectory(env, SHORT, values=some), after)
+        if difference is not None:
+            raise BrokenError(
+                f"{', '.join(kept) or 'nothing'} changed, in a new instance and after all had "
+                f"been changed: {difference}"
+            )
+    difference = first_difference(nominals, trajectory(subject.env, SHORT, values={}))
+    if difference is not None:
+        raise BrokenError(f"nothing changed, in a new instance and after a change: {difference}")
+
+
+@holds(
+    means="Over a training the environment drifts away from what the parameters say.",
+    mend="Compute every value from the nominal that was kept when the environment was made, "
+    "never from the value in force (mass = nominal * factor, not mass *= factor).",
+)
+def no_compounding(subject: Subject) -> None:
+    """Many resets, of random parameters where there are any, leave no trace."""
+    subject.compare()
+    env, count = subject.env, subject.size.resets
+    one = next(subject.draws(1))
+    before = trajectory(env, SHORT, values={})
+    changed = trajectory(env, SHORT, values=one)
+    done = 0
+    draws = subject.draws(count, block=max(1, count // 4))
+    for _, values in zip(subject.repeat(count), draws, strict=False):
+        put(env, values)
+        env.reset()
+        done += 1
+    for what, then, values in (("the nominals", before, {}), ("one change", changed, one)):
+        difference = first_difference(then, trajectory(env, SHORT, values=values))
+        if difference is not None:
+            raise BrokenError(f"with {what}, before and after {done:,} resets: {difference}")
+    put(env, {})
+
+
+@holds(
+    means="A slip in an experiment's file would run for hours as something else.",
+    mend="Check all values before anything is changed: self.parameters.validate(values) does.",
+)
+def bad_parameters(subject: Subject) -> None:
+    """An unknown parameter, a NaN and a value out of bounds are refused and change nothing."""
+    subject.compare()
+    parameters = subject.parameters
+    env = subject.env
+    first, *others = parameters.values()
+    beyond = 1.0 + abs(first.high - first.low)
+    name = first.name
+    bad: list[dict[str, float]] = [
+        {"no_such_parameter": 1.0},
+        {name: first.high + beyond},
+        {name: first.low - beyond},
+        {name: math.nan},
+        {**{p.name: far(p) for p in others}, name: math.nan},
+    ]
+    good = {name: far(first)}
+    before = trajectory(env, SHORT, values=good)
+    for values in bad:
+        try:
+            put(env, values)
+        except Exception:
+            difference = first_difference(before, trajectory(env, SHORT))
+            if difference is not None:
+                raise BrokenError(f"{values} was refused but changed {difference}") from None
+            continue
+        raise BrokenError(f"{values} was taken; bounds [{first.low:g}, {first.high:g}]")
+    put(env, {})

@@ -1,0 +1,395 @@
+"""What a property is, and the environment that it is checked on: made, driven and recorded."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+import gymnasium
+import numpy as np
+
+from ..parameters import Parameter, Parameterized, ParameterSpace
+
+Env: TypeAlias = gymnasium.Env[Any, Any]
+Values: TypeAlias = Mapping[str, float]
+
+
+class BrokenError(Exception):
+    """A property does not hold; says what was seen."""
+
+
+class Noted(Exception):
+    """A property holds as far as can be asked, but its user should know something."""
+
+
+class NotApplicable(Exception):
+    """A property says nothing about this environment; says why."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is tried: numbers of steps, resets and parameter draws; `patience` in seconds.
+
+    `patience` ends the repetitions of one check early where an environment is slow.
+    """
+
+    trajectory: int
+    recording: int
+    resets: int
+    draws: int
+    draw_steps: int
+    memory_steps: int
+    longest_episode: int
+    patience: float
+
+
+QUICK = Size(60, 400, 300, 8, 60, 0, 5_000, 10.0)
+THOROUGH = Size(200, 2_000, 2_000, 40, 1_000, 200_000, 20_000, 900.0)
+
+
+class Moment(NamedTuple):
+    """What a reset or a step gave, by name, in fresh arrays; `when` is as "step 12"."""
+
+    when: str
+    values: dict[str, np.ndarray]
+
+
+class Ending(NamedTuple):
+    """How an episode under random actions ended; `steps` is its length."""
+
+    steps: int
+    truncated: bool
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Some episodes: what was returned (as it is now) beside copies taken when it was returned."""
+
+    returned: list[dict[str, np.ndarray]]
+    moments: list[Moment]
+    observations: list[Any]
+    rewards: list[tuple[str, Any]]
+    changed_action: str | None
+
+
+class Subject:
+    """An environment under examination.
+
+    `make` builds it anew at every call. `foreign` environments are asked what Gymnasium asks; of
+    headstart's own worlds more is wanted (see `Property.advisory`).
+    """
+
+    def __init__(
+        self, make: Callable[..., Env], *, foreign: bool = True, size: Size = QUICK
+    ) -> None:
+        self.make = make
+        self.foreign = foreign
+        self.size = size
+        self._env: Env | None = None
+
+    @property
+    def env(self) -> Env:
+        """One instance that the checks share."""
+        if self._env is None:
+            self._env = self.make()
+        return self._env
+
+    @contextmanager
+    def fresh(self) -> Iterator[Env]:
+        """Make an instance that is closed after use, whatever its `close` does."""
+        env = self.make()
+        try:
+            yield env
+        finally:
+            with suppress(Exception):
+                env.close()
+
+    def close(self) -> None:
+        """Close the shared instance; the next check that wants it gets a new one."""
+        env, self._env = self._env, None
+        if env is not None:
+            with suppress(Exception):
+                env.close()
+
+    @property
+    def parameters(self) -> ParameterSpace:
+        """The parameters.
+
+        Raises:
+            NotApplicable: there are none, or one without finite bounds to try.
+        """
+        world = self.env.unwrapped
+        if not isinstance(world, Parameterized):
+            raise NotApplicable("it declares no parameters")
+        if not world.parameters:
+            raise NotApplicable("its parameters are none")
+        for parameter in world.parameters.values():
+            if not math.isfinite(parameter.low + parameter.high):
+                raise NotApplicable(f"parameter '{parameter.name}' has no finite bounds")
+        return world.parameters
+
+    @cached_property
+    def _chance(self) -> bool:
+        """Whether two new instances differ with the same seed: something is not drawn from it."""
+        with self.fresh() as one, self.fresh() as other:
+            there = trajectory(one, 20, values={})
+            return first_difference(there, trajectory(other, 20, values={})) is not None
+
+    def compare(self) -> None:
+        """Make sure that trajectories can be compared.
+
+        Raises:
+            NotApplicable: they differ by chance anyhow, which `same_seed` says.
+        """
+        if self._chance:
+            raise NotApplicable("the same seed does not give the same trajectory")
+
+    def draws(self, count: int, *, block: int = 1) -> Iterator[dict[str, float]]:
+        """Yield values of all parameters, at corners of their bounds and inside in turn.
+
+        Parameters that build the simulation anew change only every `block` draws. Nothing is
+        in the draws of an environment without parameters.
+        """
+        try:
+            parameters = self.parameters
+        except NotApplicable:
+            yield from ({} for _ in range(count))
+            return
+        slow = {p.name for p in getattr(self.env.unwrapped, "morphology", ())}
+        rng = np.random.default_rng(0)
+        held: dict[str, float] = {}
+        for number in range(count):
+            where = rng.random(len(parameters))
+            if number % 2 == 0:
+                where = np.round(where)
+            values = {
+                p.name: float(p.low + w * (p.high - p.low))
+                for p, w in zip(parameters.values(), where, strict=True)
+            }
+            if number % block == 0:
+                held = {name: values[name] for name in slow}
+            yield {**values, **held}
+
+    def repeat(self, count: int) -> Iterator[int]:
+        """Count up to `count`, or as far as `size.patience` goes, but at least to 20."""
+        start = time.monotonic()
+        for number in range(count):
+            if number >= 20 and time.monotonic() - start > self.size.patience:
+                return
+            yield number
+
+    @cached_property
+    def ending(self) -> Ending | None:
+        """The end of an episode under random actions: the longest of three, None if it has none."""
+        put(self.env, {})
+        found: Ending | None = None
+        for seed in range(3):
+            self.env.reset(seed=seed)
+            source = _Actions(self.env.action_space, seed)
+            for number in range(1, self.size.longest_episode + 1):
+                _, _, terminated, truncated, info = self.env.step(source.inside())
+                if terminated or truncated:
+                    if found is None or number > found.steps:
+                        found = Ending(number, bool(truncated), info)
+                    break
+            else:
+                return None
+        return found
+
+    @cached_property
+    def recording(self) -> Recording:
+        """Random actions for two stretches, and then some resets."""
+        env, half = self.env, self.size.recording // 2
+        put(env, {})
+        kept = Recording([], [], [], [], None)
+        changed: str | None = None
+        steps = 0
+        for episode, length in enumerate((half, half, 1, 1, 1, 1)):
+            _keep(kept, f"reset {episode}", env.reset(seed=0 if episode == 0 else None)[0])
+            for action in actions(env.action_space, length, seed=episode):
+                steps += 1
+                before = {name: part.copy() for name, part in leaves(action, "action")}
+                observation, reward, terminated, truncated, _ = env.step(action)
+                _keep(kept, f"step {steps}", observation)
+                kept.rewards.append((f"step {steps}", reward))
+                difference = _difference(before, dict(leaves(action, "action")))
+                if difference is not None and changed is None:
+                    changed = f"step {steps}: {difference}"
+                if terminated or truncated:
+                    _keep(kept, f"reset after step {steps}", env.reset()[0])
+        return Recording(kept.returned, kept.moments, kept.observations, kept.rewards, changed)
+
+
+def _keep(kept: Recording, when: str, observation: Any) -> None:
+    parts = dict(leaves(observation, "observation"))
+    kept.observations.append(observation)
+    kept.returned.append(parts)
+    kept.moments.append(Moment(when, {name: part.copy() for name, part in parts.items()}))
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the arrays of an observation or action with their names, as observation['goal']."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from leaves(part, f"{name}[{key!r}]")
+    elif isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield from leaves(part, f"{name}[{number}]")
+    else:
+        yield name, np.asarray(value)
+
+
+def put(env: Env, values: Values) -> None:
+    """Put parameters in force, all others at their nominals, where there are parameters."""
+    world = env.unwrapped
+    if isinstance(world, Parameterized):
+        world.set_parameters(values)
+
+
+def far(parameter: Parameter) -> float:
+    """Return the bound that is farther from the nominal."""
+    return max((parameter.low, parameter.high), key=lambda end: abs(end - parameter.nominal))
+
+
+class _Actions:
+    """Draws actions of a space without touching the space's own generator."""
+
+    def __init__(self, space: gymnasium.Space[Any], seed: int) -> None:
+        self._space = copy.deepcopy(space)
+        self._space.seed(seed)
+        self._rng = np.random.default_rng(seed)
+
+    def inside(self) -> Any:
+        return self._space.sample()
+
+    def corner(self) -> Any:
+        return self._corner(self._space)
+
+    def _corner(self, space: gymnasium.Space[Any]) -> Any:
+        """Return a corner of the space; where it has none, something inside."""
+        spaces = gymnasium.spaces
+        if isinstance(space, spaces.Box) and space.is_bounded():
+            return np.where(self._rng.random(space.shape) < 0.5, space.low, space.high)
+        if isinstance(space, spaces.Discrete):
+            return space.start + type(space.n)(self._rng.integers(2)) * (space.n - 1)
+        if isinstance(space, spaces.Dict):
+            return {name: self._corner(part) for name, part in space.spaces.items()}
+        if isinstance(space, spaces.Tuple):
+            return tuple(self._corner(part) for part in space.spaces)
+        return space.sample()
+
+
+def actions(
+    space: gymnasium.Space[Any], count: int, seed: int = 0, *, corners: bool = False
+) -> list[Any]:
+    """Return `count` random actions, the same for the same seed: inside the space, or corners."""
+    source = _Actions(space, seed)
+    return [source.corner() if corners else source.inside() for _ in range(count)]
+
+
+def trajectory(
+    env: Env,
+    steps: int,
+    *,
+    seed: int | None = 3,
+    values: Values | None = None,
+    actions_seed: int = 0,
+    corners: bool = False,
+    between: Callable[[], None] | None = None,
+) -> list[Moment]:
+    """Reset with `seed` and take random steps; over an end it goes on without a seed.
+
+    `values` are put in force first (None: whatever is in force stays); `between` is called after
+    every step.
+    """
+    if values is not None:
+        put(env, values)
+    observation, _ = env.reset(seed=seed)
+    moments = [_moment("reset", observation)]
+    drawn = actions(env.action_space, steps, actions_seed, corners=corners)
+    for number, action in enumerate(drawn, start=1):
+        observation, reward, terminated, truncated, _ = env.step(action)
+        ends = {"reward": reward, "terminated": terminated, "truncated": truncated}
+        moments.append(_moment(f"step {number}", observation, ends))
+        if terminated or truncated:
+            moments.append(_moment(f"reset after step {number}", env.reset()[0]))
+        if between is not None:
+            between()
+    return moments
+
+
+def _moment(when: str, observation: Any, others: Mapping[str, Any] | None = None) -> Moment:
+    parts = {name: part.copy() for name, part in leaves(observation, "observation")}
+    return Moment(when, parts | {name: np.array(part) for name, part in (others or {}).items()})
+
+
+def first_difference(one: list[Moment], other: list[Moment]) -> str | None:
+    """Return where two trajectories first differ, to the bit, as "step 3: reward 1.0, then 2.0"."""
+    for a, b in zip(one, other, strict=False):
+        difference = _difference(a.values, b.values)
+        if difference is not None:
+            return f"{a.when}: {difference}"
+    return None
+
+
+def _difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> str | None:
+    for name in dict.fromkeys((*one, *other)):
+        if name not in one or name not in other:
+            return f"{name} is there only once"
+        a, b = one[name], other[name]
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"{name} is {a.dtype}{a.shape}, then {b.dtype}{b.shape}"
+        if a.tobytes() != b.tobytes():
+            if a.ndim == 0:
+                return f"{name} {a}, then {b}"
+            unequal = np.ravel(a != b) & ~(np.ravel(a != a) & np.ravel(b != b))
+            where = element(a, int(np.argmax(unequal)))
+            return f"{name}{where[0]} {a[where[1]]}, then {b[where[1]]}"
+    return None
+
+
+def element(array: np.ndarray, flat: int) -> tuple[str, tuple[int, ...]]:
+    """Return an element's index as text and as a tuple, from its place in the flat array."""
+    index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
+    return (f"[{', '.join(map(str, index))}]" if index else ""), index
+
+
+Check: TypeAlias = Callable[[Subject], None]
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something that an environment must hold.
+
+    `statement` says it in plain words, `means` what follows where it does not hold, `mend` what
+    to do then. `check` raises BrokenError, Noted or NotApplicable, or returns. A foreign
+    environment that does not hold an `advisory` property is only told so.
+    """
+
+    name: str
+    statement: str
+    means: str
+    mend: str
+    advisory: bool
+    check: Check
+
+
+PROPERTIES: list[Property] = []
+
+
+def holds(*, means: str, mend: str, advisory: bool = False) -> Callable[[Check], Check]:
+    """Register a check as a property: its name is the function's, its statement the docstring."""
+
+    def register(check: Check) -> Check:
+        statement = " ".join((check.__doc__ or "").split()).rstrip(".")
+        PROPERTIES.append(Property(check.__name__, statement, means, mend, advisory, check))
+        return check
+
+    return register

@@ -1,0 +1,1 @@
+"""Plane geometry of driving worlds: rays, circuits, roads and parking lots."""

@@ -1,0 +1,104 @@
+"""One way to make a world from its description: id, kwargs, wrappers and shift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+
+from ..core.classes import load_class
+from ..core.errors import HeadstartError, nearest, one_line
+from .changes import shifted
+from .parameters import parameterized
+from .shifts import shift_changes
+
+
+class UnmadeError(HeadstartError):
+    """A world that is known, but whose constructor raised what is this error's cause."""
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """A world as an experiment names it.
+
+    `world` is any Gymnasium id ("my_package.envs:MyEnv-v0" imports the module first), `kwargs` go
+    to `gymnasium.make`, `wrappers` are "package.module:Class" or {that: its kwargs}, applied in
+    order, `shift` maps parameters to constant changes or names one of the world's shifts.
+    """
+
+    world: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    wrappers: Sequence[str | Mapping[str, Mapping[str, Any]]] = ()
+    shift: str | Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self, **extra: Any) -> gymnasium.Env[Any, Any]:
+        """Make the environment; `extra` goes to `gymnasium.make` too.
+
+        Raises:
+            HeadstartError: an unknown id, module, wrapper, shift or parameter, or arguments that
+                the environment does not take; says which and names the nearest valid one.
+        """
+        env = _make(self.world, {**self.kwargs, **extra})
+        try:
+            for wrapper in self.wrappers:
+                env = _wrap(env, wrapper)
+            if self.shift:
+                world = parameterized(env, "a shift")
+                world.set_parameters(
+                    shifted(shift_changes(self.world, self.shift), world.parameters)
+                )
+        except BaseException:
+            env.close()
+            raise
+        return env
+
+
+def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Make a registered environment; its id is taken as it stands, with its version."""
+    module, _, name = world.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        why = "" if missing else f" ({one_line(error)})"
+        raise HeadstartError(
+            f"cannot import '{missing or module}', wanted by world '{world}'{why}"
+        ) from error
+    if name not in gymnasium.registry:
+        known = nearest(name, gymnasium.registry)
+        hint = known if "did you mean" in known else "; 'headstart envs' lists ours"
+        raise HeadstartError(f"unknown world '{world}'{hint}")
+    try:
+        return gymnasium.make(name, **kwargs)
+    except HeadstartError:
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError) and kwargs:
+            raise HeadstartError(f"world '{world}' does not take these kwargs: {error}") from error
+        raise UnmadeError(f"cannot make world '{world}': {one_line(error)}") from error
+
+
+def _wrap(
+    env: gymnasium.Env[Any, Any], wrapper: str | Mapping[str, Mapping[str, Any]]
+) -> gymnasium.Env[Any, Any]:
+    if isinstance(wrapper, str):
+        path, kwargs = wrapper, dict[str, Any]()
+    else:
+        if len(wrapper) != 1:
+            raise HeadstartError(
+                f"wrapper {dict(wrapper)}: expected 'package.module:Class' or that with its kwargs"
+            )
+        [(path, options)] = wrapper.items()
+        kwargs = dict(options or {})
+    kind: Any = load_class(path, gymnasium.Wrapper, "wrapper")
+    try:
+        wrapped: gymnasium.Env[Any, Any] = kind(env, **kwargs)
+    except HeadstartError:
+        raise
+    except Exception as error:
+        raise HeadstartError(f"wrapper '{path}': {one_line(error)}") from error
+    return wrapped

@@ -1,0 +1,1 @@
+"""What differs from world to world: recommended ranges and families of shifts."""

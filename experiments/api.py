@@ -1,0 +1,196 @@
+"""The whole way in one call: run what is left of an experiment, measure it, show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..core.files import lock
+from .config.schema import ConfigError, Experiment, build, load
+from .running import plan
+from .running.dry_run import Known
+from .running.dry_run import preview as preview_run
+from .running.runner import PATIENCE, cores, matching, run_units, trial_name
+from .showing import write
+from .showing.tables import terminal
+from .showing.video import clips
+from .sweeps import POINTS, SweepResult, check, points, run_sweep
+
+Given = Experiment | Mapping[str, Any] | str | Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: where it is, what it showed, and the units that failed."""
+
+    directory: Path
+    summary: Mapping[str, Any]
+    failed: Sequence[str]
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the tables."""
+        (console or Console()).print(terminal.render(self.summary))
+
+
+def run(
+    experiment: Given,
+    *,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    console: Console | None = None,
+    trials: Sequence[str] = (),
+    cluster: str | None = None,
+    where: str | None = None,
+) -> Result | SweepResult:
+    """Run an experiment and write its report; goes on where an earlier run was interrupted.
+
+    Several processes may run the same experiment in the same directory and share the work.
+
+    Args:
+        experiment: an `Experiment`, the same as plain data, or a YAML file.
+        out: the run directory, by default `runs/<name>`.
+        jobs: worker processes, by default as many as there are cores.
+        overrides: `key.path=value` texts, for a YAML file.
+        console: where progress is shown.
+        cluster: the address of a Ray cluster to run on, or `local`, in place of processes here;
+            `jobs` are then the tasks at a time, by default as many as the cluster has room for.
+        trials: patterns of `target/method/seed`, in a sweep of `point/target/method/seed`; only
+            these trials are run, with their sources.
+        where: what errors begin with, by default the file.
+
+    Raises:
+        ConfigError: the experiment cannot run as written, `out` holds another one, or there are
+            `overrides` without a file.
+        ClusterError: no cluster answers.
+        StoreError: `out` cannot be written.
+    """
+    experiment, directory, where = _given(experiment, out, overrides, where)
+    console = console or Console()
+    if experiment.sweep:
+        at = _by_point(experiment, trials, where)
+
+        def run_point(point: Experiment, place: Path) -> Result | SweepResult:
+            given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
+            return run(point, out=place, trials=at.get(place.name, ()), **given)
+
+        return run_sweep(experiment, directory, run_point, console, where, at)
+    if experiment.video:
+        # Not only after the trials, which may take hours.
+        clips.check(experiment, where)
+    given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
+    if cluster is None:
+        failed = run_units(experiment, directory, jobs=jobs, **given)
+    else:
+        from .running.workers.ray_cluster import connected
+
+        with connected(cluster, experiment) as (start, fit):
+            failed = run_units(experiment, directory, jobs=jobs or fit, start=start, **given)
+    if experiment.video and not trials:
+        with lock(directory, PATIENCE):
+            clips.record_all(experiment, directory, console)
+    # Who writes last has read last, so that what others have finished is not lost.
+    with lock(directory, PATIENCE):
+        return Result(directory, write(directory), failed)
+
+
+def preview(
+    experiment: Given,
+    *,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    trials: Sequence[str] = (),
+    where: str | None = None,
+) -> Iterator[Table | str]:
+    """Yield, for a console, what `run` would do with these arguments and how long it would take.
+
+    Raises:
+        ConfigError: the experiment cannot run as written.
+    """
+    experiment, directory, where = _given(experiment, out, overrides, where)
+    if experiment.sweep:
+        known, at = Known(), _by_point(experiment, trials, where)
+        todo = [p for p in points(experiment, where) if not trials or p.folder in at]
+        check(todo, where)
+        for point in todo:
+            yield f"point {point.folder}"
+            place, its = directory / POINTS / point.folder, at.get(point.folder, ())
+            yield from preview_run(point.experiment, place, jobs or cores(), where, its, known)
+        yield f"All {'these ' if trials else ''}points: {known.work}."
+        return
+    yield from preview_run(experiment, directory, jobs or cores(), where, trials)
+
+
+def trials(experiment: Given) -> list[str]:
+    """Return the trials of an experiment as `run` takes them.
+
+    They are `target/method/seed`, in a sweep `point/target/method/seed`.
+    """
+    found, _, where = _given(experiment, None)
+    return _trials(found, where)
+
+
+def share(parts: Sequence[Experiment], patterns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the trials that fit patterns, by the name of the experiment that has them.
+
+    Of several experiments of one file, the patterns and the trials as listed begin with that name.
+
+    Raises:
+        ConfigError: a pattern that fits no trial.
+    """
+    lead = "name/" if len(parts) > 1 else ""
+    named = {
+        f"{part.name}/{name}" if lead else name: (part.name, name)
+        for part in (parts if patterns else ())
+        for name in _trials(part)
+    }
+    chosen: dict[str, list[str]] = {part.name: [] for part in parts}
+    point = "point/" if any(part.sweep for part in parts) else ""
+    for found in matching(patterns, list(named), f"{lead}{point}target/method/seed"):
+        of, name = named[found]
+        chosen[of].append(name)
+    return chosen
+
+
+def _by_point(experiment: Experiment, patterns: Sequence[str], where: str) -> dict[str, list[str]]:
+    """Return the trials of a sweep that fit patterns, by the folder of their point."""
+    found: dict[str, list[str]] = {}
+    for name in matching(patterns, _trials(experiment, where), "point/target/method/seed"):
+        folder, _, trial = name.partition("/")
+        found.setdefault(folder, []).append(trial)
+    return found
+
+
+def _trials(experiment: Experiment, where: str = "experiment") -> list[str]:
+    if experiment.sweep:
+        return [
+            f"{point.folder}/{name}"
+            for point in points(experiment, where)
+            for name in _trials(point.experiment, where)
+        ]
+    units = plan.units(experiment)
+    return [trial_name(unit) for unit in units if unit.path.startswith("trials/")]
+
+
+def _given(
+    experiment: Given,
+    out: str | Path | None,
+    overrides: Sequence[str] = (),
+    where: str | None = None,
+) -> tuple[Experiment, Path, str]:
+    """Return the experiment, its run directory, and what errors begin with."""
+    where = where or "experiment"
+    if isinstance(experiment, (str, Path)):
+        where = str(experiment)
+        experiment = load(experiment, list(overrides))
+    elif overrides:
+        raise ConfigError(f"{where}: overrides are for a YAML file; put {overrides[0]} into it")
+    elif not isinstance(experiment, Experiment):
+        experiment = build(experiment)
+    return experiment, Path(out) if out is not None else Path("runs") / experiment.name, where

@@ -1,0 +1,5 @@
+"""`python -m headstart.experiments.cli` is `headstart`."""
+
+from .app import main
+
+main()

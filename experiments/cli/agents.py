@@ -1,0 +1,222 @@
+"""Commands on one agent, a part of the command line: train, evaluate, look at, hand over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...core.errors import HeadstartError
+from .console import console
+from .options import ready_made, world_ids
+
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Bundle = Annotated[
+    str,
+    typer.Argument(
+        help="A bundle, the folder of a source or trial, or pretrained/nominal, "
+        "pretrained/randomized.",
+        autocompletion=ready_made,
+    ),
+]
+Shift = Annotated[
+    list[str] | None,
+    typer.Option(help="A named shift, or one changed parameter; may be repeated."),
+]
+
+
+def pretrain(
+    env: Annotated[str, typer.Argument(help="The source world's id.", autocompletion=world_ids)],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; not there yet.")],
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Environment steps to train for, those of --start included.",
+            show_default="what PPO needs there, 100000 in worlds of your own",
+        ),
+    ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(help="ppo, sac, or package.module:Class.", show_default="ppo"),
+    ] = None,
+    randomize: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A parameter drawn anew at every episode, or 'recommended'; may be repeated."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that step the worlds; 0: none but this one."),
+    ] = 0,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundle to go on from, as in evaluate; its algorithm is kept.",
+            show_default="fresh weights",
+        ),
+    ] = None,
+) -> None:
+    r"""Train one agent in a source world and save it as a bundle.
+
+    Examples:
+
+        headstart pretrain headstart/PandaReach-v0 --out reach --randomize recommended
+        headstart pretrain headstart/PandaReach-v0 --out reach --steps 50000 \
+            --randomize "motor_strength * loguniform(0.5, 1.3)" \
+            --randomize "action_delay = uniform(0, 0.08)"
+        headstart pretrain headstart/A1Walk-v0 --out walk --randomize recommended \
+            --start pretrained/nominal --steps 1000000
+
+    What can be randomized: `headstart describe headstart/PandaReach-v0`. Changes that stand beside
+    `recommended` are put in its place.
+    """
+    from ...agents.presets import training_steps
+    from ...transfer.randomization.recommended import RECOMMENDED, recommended
+    from ..running.pretrain import pretrain as pretrain_one
+
+    texts = randomize or []
+    changes = recommended(env) if RECOMMENDED in texts else {}
+    changes |= _changes([text for text in texts if text != RECOMMENDED])
+    steps = steps or training_steps(env, bool(changes))
+    pretrain_one(env, out, steps, algorithm, changes, seed, device, console, workers, start)
+    console.print(f"bundle: {out}", highlight=False)
+
+
+def evaluate(
+    bundle: Bundle,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            help="World to evaluate in.", show_default="the bundle's", autocompletion=world_ids
+        ),
+    ] = None,
+    shift: Shift = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
+    seed: Seed = 1_000_000,
+) -> None:
+    """Evaluate a bundle: return, success and length over fixed episodes.
+
+    Examples:
+
+        headstart evaluate reach --shift weak-motors/severe
+        headstart evaluate reach --shift "payload_mass = 2"
+        headstart evaluate runs/quickstart/source/randomized/seed-0
+        headstart evaluate pretrained/nominal --world headstart/Hopper-v0
+
+    The same `--seed` and `--episodes` are the same episodes for every bundle.
+    """
+    from ..running.pretrain import evaluation_table
+
+    table = evaluation_table(bundle, world, _shift(shift or []), episodes, seed)
+    console.print(table)
+
+
+def export(
+    bundle: Bundle,
+    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX: the one format so far.")] = True,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("policy.onnx"),
+    world: Annotated[
+        str | None,
+        typer.Option(
+            help="World of a ready-made policy.",
+            show_default="the bundle's",
+            autocompletion=world_ids,
+        ),
+    ] = None,
+) -> None:
+    """Write a bundle's policy as one ONNX file: raw observations in, actions out.
+
+    Normalizer and action range are in it. It is compared with the policy on 1,000 observations
+    and timed; a file that acts otherwise is not left behind.
+
+    Example:
+
+        headstart export runs/quickstart/source/randomized/seed-0 --onnx --out policy.onnx
+    """
+    from ...transfer.deployment.parity import export_table
+
+    console.print(export_table(bundle, out, world))
+
+
+def watch(
+    bundle: Bundle,
+    out: Annotated[Path, typer.Option(help="The video: .mp4 or .gif.")] = Path("video.mp4"),
+    world: Annotated[
+        str | None,
+        typer.Option(
+            help="World to be seen.", show_default="the bundle's", autocompletion=world_ids
+        ),
+    ] = None,
+    shift: Shift = None,
+    against: Annotated[
+        str | None, typer.Option(help="A bundle to be seen beside it, in the same world.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.1, help="The video's greatest length.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode.")] = 1_000_000,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=1, max=120, help="Frames a second.", show_default="the world's, <= 30"),
+    ] = None,
+    size: Annotated[str, typer.Option(help="A panel's width and height in pixels.")] = "480x360",
+) -> None:
+    """Record a bundle's policy as a video, in real time: the nominal world beside the shifted.
+
+    Examples:
+
+        headstart watch reach --shift weak-motors/severe
+        headstart watch reach --shift "payload_mass = 2" --out reach.gif --episodes 1
+        headstart watch reach --against tuned --shift weak-motors/severe
+
+    Episodes are those of `headstart evaluate` with the same `--seed`.
+    """
+    from ..showing.video.watch import watch as watch_policy
+
+    table = watch_policy(
+        bundle,
+        out,
+        world=world,
+        shift=_shift(shift or []),
+        against=against,
+        episodes=episodes,
+        seconds=seconds,
+        seed=seed,
+        fps=fps,
+        size=size,
+        console=console,
+    )
+    console.print(table)
+
+
+def _changes(texts: Sequence[str]) -> dict[str, str]:
+    """Read 'parameter change' texts, as in 'payload_mass = 2' or 'motor_strength * 0.7'."""
+    changes = {}
+    for text in texts:
+        match = re.fullmatch(r"\s*(\w+)\s*([=*+].*)", text)
+        if match is None:
+            raise HeadstartError(
+                f"'{text}': expected a parameter and its change, as in 'payload_mass = 2' or "
+                "'motor_strength * uniform(0.5, 1)'"
+            )
+        name, change = match.groups()
+        if name in changes:
+            raise HeadstartError(f"'{text}': '{name}' is changed twice")
+        changes[name] = change
+    return changes
+
+
+def _shift(texts: Sequence[str]) -> Any:
+    """Return the one named shift that is meant, or changes by parameter."""
+    named = [text for text in texts if re.fullmatch(r"[\w./-]+", text)]
+    if named and len(texts) > 1:
+        raise HeadstartError(
+            f"'{named[0]}': a named shift stands alone; to add to it, give its changes one by one"
+        )
+    return named[0] if named else _changes(texts)

@@ -1,0 +1,113 @@
+"""`headstart run`: the experiments of a file, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...core.errors import HeadstartError, nearest
+from .console import console, errors
+
+STUDIES = Path(__file__).parents[1] / "studies"
+
+
+def run(
+    experiment: Annotated[
+        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory.", show_default="runs/<name>")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a setting, as key.path=value; may be repeated."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.", show_default="the cores")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Run on the Ray cluster at host:port, or 'local' to start one here."),
+    ] = None,
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run only this trial, as --list prints it ('*' for any), and its source; may be "
+            "repeated. Several processes may share one run directory."
+        ),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Only list the trials, as --trial takes them.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
+    ] = False,
+) -> None:
+    """Run an experiment: sources, then trials, then tables and a report.
+
+    The same command goes on where an interrupted run stopped, and tries failed trials again. A file
+    with several experiments, parted by lines of ---, runs them one after the other.
+
+    Examples:
+
+        headstart run quickstart
+        headstart run my-experiment.yaml --jobs 4
+        headstart run my-experiment.yaml --out runs/try --set seeds=[0]
+        headstart run my-experiment.yaml --dry-run
+        headstart run my-experiment.yaml --cluster 10.0.0.5:6379
+        headstart run my-experiment.yaml --trial 'icy-road/*/0'
+
+    On many machines, by Ray or SLURM: docs/running.md. What an experiment's file holds:
+    docs/experiment-file.md. The same from Python:
+    `headstart.run("my-experiment.yaml").show()`.
+    """
+    from .. import api
+    from ..config.schema import load_all
+
+    file = find(experiment)
+    parts = load_all(file, set_ or [])
+    chosen = api.share(parts, trial or [])
+    failed = 0
+    for part in parts:
+        place = out / part.name if out is not None and len(parts) > 1 else out
+        if list_:
+            for name in api.trials(part):
+                print(f"{part.name}/{name}" if len(parts) > 1 else name)
+            continue
+        if trial and not chosen[part.name]:
+            continue
+        if dry_run:
+            its = chosen[part.name]
+            for line in api.preview(part, out=place, jobs=jobs, trials=its, where=str(file)):
+                console.print(line, highlight=False)
+            continue
+        result = api.run(
+            part,
+            out=place,
+            jobs=jobs,
+            console=console,
+            trials=chosen[part.name],
+            cluster=cluster,
+            where=str(file),
+        )
+        result.show(console)
+        console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
+        console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
+        failed += len(result.failed)
+    if failed:
+        units = f"{failed} unit{'s' * (failed != 1)}"
+        errors.print(f"[red]{units} failed[/]; the same command tries again")
+        raise typer.Exit(1)
+
+
+def find(experiment: Path) -> Path:
+    """Return the experiment's file: the one named, or else the study of this name."""
+    if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
+        return experiment
+    studies = {path.stem: path for path in STUDIES.glob("*.yaml")}
+    name = str(experiment)
+    if name not in studies:
+        raise HeadstartError(f"no file '{name}', and no study of that name{nearest(name, studies)}")
+    return studies[name]

@@ -1,0 +1,51 @@
+"""Settings by their keys' paths: what `--set` and sweeps put into an experiment's plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.errors import nearest
+from .yaml_text import ConfigError, parse
+
+
+def override(data: dict[str, Any], text: str) -> None:
+    """Do what `--set key.path=value` says; the value is read as YAML.
+
+    Raises:
+        ConfigError: it is no override, or its path leads nowhere.
+    """
+    where = f"--set {text}"
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"{where}: expected key.path=value")
+    key = key.strip()
+    if len(key.split(".")) > 2:
+        check_target(key, data.get("targets"), where)
+    put(data, key, parse(value, where), where)
+
+
+def check_target(key: str, targets: Any, where: str) -> None:
+    """Raise ConfigError where a key's path leads into a target that is not there."""
+    section, name, *_ = key.split(".")
+    if section == "targets" and isinstance(targets, Mapping) and name not in targets:
+        raise ConfigError(f"{where}: there is no target '{name}'{nearest(name, targets)}")
+
+
+def put(data: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set what stands at a key's path in an experiment's plain data.
+
+    Raises:
+        ConfigError: something on the way, other than nothing, has no keys in it.
+    """
+    *folders, last = key.split(".")
+    here: Any = data
+    for folder in folders:
+        if not isinstance(here, dict):
+            break
+        if here.get(folder) is None:
+            here[folder] = {}
+        here = here[folder]
+    if not isinstance(here, dict):
+        raise ConfigError(f"{where}: '{'.'.join(folders)}' has no keys in it")
+    here[last] = value

@@ -1,0 +1,440 @@
+"""What an experiment is: read from YAML or built in Python, checked, every default spelled out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ...core.errors import nearest
+from ...envs.changes import Change
+from ...envs.spec import WorldSpec
+from . import source as sources
+from .method_entries import check_tuned
+from .overrides import override
+from .sweep import check_sweep
+from .yaml_text import ConfigError as ConfigError
+from .yaml_text import parse_all, plain
+
+SOURCE = "source"
+"""What stands in results for the source, where trials have a target or a method."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+Steps = Annotated[int, Field(gt=0, strict=True)]
+Text = Annotated[str, Field(min_length=1)]
+# What comes along is known by its ids, which need no module to be imported first.
+WorldId = Annotated[Text, AfterValidator(lambda name: name.removeprefix("headstart:"))]
+
+
+Plain = AfterValidator(plain)
+
+
+class Section(BaseModel):
+    """Base of all parts: an unknown key is an error, and nothing changes once built.
+
+    What stands below a field is its description in docs/experiment-file.md.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _as_text(changes: Any) -> Any:
+    """Let Python callers pass `Change` objects where YAML has their text."""
+    if isinstance(changes, Mapping):
+        return {k: str(v) if isinstance(v, Change) else v for k, v in changes.items()}
+    return changes
+
+
+class Source(Section):
+    """Where is learned first."""
+
+    world: WorldId
+    """A Gymnasium id; `my_package.envs:MyEnv-v0` imports the module first."""
+    kwargs: Annotated[dict[str, Any], Plain] = {}
+    """What is passed to `gymnasium.make` with the id."""
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
+    """Wrappers in the order they are put on: `package.module:Class`, or
+    `{"package.module:Class": {argument: value}}`."""
+    bundle: Text | None = None
+    """A ready-made source policy that all seeds share, in place of training: a bundle's directory,
+    or one that comes along, `pretrained/nominal` or `pretrained/randomized`. Randomization,
+    algorithm and steps are then the bundle's. Short, where every target names the same `world`:
+    `source: pretrained/randomized`."""
+    bundle_sha256: str | None = None
+    """The sha256 of the bundle's `manifest.json`; a run writes it down, and another is refused."""
+    randomization: dict[str, str] = {}
+    """Parameters drawn anew at every training episode, by their changes; evaluation in the source
+    is not randomized. `recommended`: the ranges that headstart recommends for the world."""
+    algorithm: Annotated[str | dict[str, dict[str, Any] | None], Plain] = "ppo"
+    """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
+    steps: Steps
+    """Environment steps that each seed's source policy is trained for; needed without a bundle."""
+    policies: Steps | None = None
+    """How many source policies are trained, at most one for each seed, which is the default. Fewer
+    are shared by the seeds in turn; intervals are then over source policies."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, data: Any) -> Any:
+        """Put in what a bundle says of itself, and the recommended randomization."""
+        return sources.spelled_out(data) if isinstance(data, Mapping) else data
+
+    _text = field_validator("randomization", mode="before")(_as_text)
+
+    @property
+    def name(self) -> str:
+        """What the source's folder is called."""
+        return "randomized" if self.randomization else "nominal"
+
+    def spec(self) -> WorldSpec:
+        """Return the source world, not randomized."""
+        return WorldSpec(self.world, self.kwargs, self.wrappers)
+
+
+class Anchors(Section):
+    """Returns that mean a score of 0 (`random`) and of 1 (`reference`)."""
+
+    random: float = Field(allow_inf_nan=False)
+    """Mean return of random actions on this target."""
+    reference: float = Field(allow_inf_nan=False)
+    """Mean return that counts as solved, such as that of a policy trained long on this target."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Anchors:
+        if self.reference <= self.random:
+            raise ValueError(
+                f"the reference return {self.reference:g} must be above the random one "
+                f"{self.random:g}"
+            )
+        return self
+
+
+class Target(Section):
+    """A world that counts; what is not said is as in the source."""
+
+    world: WorldId | None = None
+    """A Gymnasium id; by default the source's."""
+    kwargs: Annotated[dict[str, Any], Plain] = {}
+    """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
+    """As in the source; the source's are not taken over."""
+    shift: str | dict[str, str] = {}
+    """Parameters by their constant changes, or the name of one of the world's shifts."""
+    steps: Steps
+    """Environment steps that every method may train for here, per seed."""
+    anchors: Anchors | None = None
+    """The returns that mean a score of 0 and of 1. By default, in a world of headstart as it is
+    or on a calibrated shift of it, those stored with it: of random actions there, and of its
+    nominal policy in the world as it is. Elsewhere the run measures the former, and 1 is the best
+    that any of the experiment's methods reaches in the end."""
+
+    _text = field_validator("shift", mode="before")(_as_text)
+
+    def spec(self, source: Source) -> WorldSpec:
+        """Return the target world."""
+        return WorldSpec(self.world or source.world, self.kwargs, self.wrappers, self.shift)
+
+
+class EvaluationPlan(Section):
+    """When and how policies are evaluated; the same episodes for all methods."""
+
+    every: Steps
+    """Target steps from one evaluation to the next; the first is at step 0, before any update."""
+    episodes: Annotated[int, Field(gt=0, strict=True)] = 20
+    """Episodes of an evaluation."""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The score whose first lasting reach is the time to threshold: above that of random actions,
+    0, and at most the reference's, 1."""
+    source_every: Steps | None = None
+    """Source steps from one evaluation to the next; by default a tenth of the source's steps."""
+    seed: Annotated[int, Field(ge=0, strict=True)] = 1_000_000
+    """Seed of the first evaluation episode; the others count up from it."""
+
+    def episode_seeds(self) -> list[int]:
+        """Return the seed of every evaluation episode."""
+        return list(range(self.seed, self.seed + self.episodes))
+
+
+class Experiment(Section):
+    """One question: what is learning in `source` worth in each of `targets`?"""
+
+    name: str
+    """What the experiment is called: its run directory is `runs/<name>`."""
+    source: Source
+    """Where is learned first."""
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
+    """The worlds that count, by names of your own."""
+    methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1), Plain] = [
+        "scratch",
+        "zero_shot",
+        "naive",
+        "fine_tune",
+    ]
+    """How what was learned is used: names, `{name: {setting: value}}`, or your own as
+    `package.module:Class`. A `label` among the settings names an entry where one method is listed
+    twice; `tuned` says what its settings were found with, as `headstart tune` writes it."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)] = [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    """One source policy and one trial per target and method for each; intervals are over seeds."""
+    evaluation: EvaluationPlan
+    """When and how policies are evaluated; the same episodes for all methods."""
+    checkpoint: Steps = 25_000
+    """Training steps from one checkpoint to the next: what an interruption can lose at most.
+    Results depend on it, since learners and worlds are reseeded there."""
+    device: str = "cpu"
+    """Torch device of the learners."""
+    sweep: Annotated[dict[str, list[Any] | Literal["leave_one_out"]], Plain] = {}
+    """What is varied, to see what a result depends on: one key's path, or two for a grid, each with
+    a list of its values, as `targets.icy.shift: [worn-tyres/0.2, worn-tyres/0.6]`;
+    `source.randomization: leave_one_out` leaves out one randomized parameter at a time. `*` stands
+    for every target. Each point is a run of its own, but for a target's budget of 0, which is where
+    the other points' curves begin; see docs/running.md."""
+    video: bool = False
+    """Whether the report shows, per target, a short video of the source policy in the source and
+    of each method's final policy in the target. Needs the extra `video`; may be changed between
+    runs of the same directory."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _source_by_name(cls, data: Any) -> Any:
+        """Read `source: pretrained/randomized`: the world is then the targets'."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("source"), str):
+            return data
+        return {**data, "source": sources.of_the_targets(data["source"], data.get("targets"))}
+
+    @field_validator("name")
+    @classmethod
+    def _file_name(cls, name: str) -> str:
+        return _check_name(name)
+
+    @field_validator("targets")
+    @classmethod
+    def _target_names(cls, targets: dict[str, Target]) -> dict[str, Target]:
+        for name in targets:
+            _check_name(name)
+            _check_free(name)
+        return targets
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, seeds: list[int]) -> list[int]:
+        if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+            raise ValueError(f"{twice[0]} is listed twice; every seed may be listed once")
+        return seeds
+
+    @field_validator("methods")
+    @classmethod
+    def _one_each(cls, methods: list[Any]) -> list[Any]:
+        for method in methods:
+            if isinstance(method, dict) and len(method) != 1:
+                raise ValueError(f"expected 'name' or 'name: {{settings}}', got {method}")
+            check_tuned(method)
+        names = [method_label(method) for method in methods]
+        for name in names:
+            _check_free(name)
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice; give one of them a 'label' of its own")
+        return methods
+
+    @field_validator("sweep")
+    @classmethod
+    def _sweepable(cls, sweep: dict[str, Any]) -> dict[str, Any]:
+        check_sweep(sweep)
+        return sweep
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> Experiment:
+        policies, seeds = self.source.policies, len(self.seeds)
+        if policies is not None and self.source.bundle is not None:
+            raise ValueError("source.policies: a ready-made policy is one, and is not trained")
+        if policies is not None and policies > seeds:
+            raise ValueError(f"source.policies: {policies} for {seeds} seeds; at most one for each")
+        return self
+
+    @model_validator(mode="after")
+    def _budgets(self) -> Experiment:
+        if not self.sweep and self.source_every > self.source.steps:
+            raise ValueError(
+                f"evaluation.source_every: {self.source_every:,} is more than the source's "
+                f"{self.source.steps:,} steps"
+            )
+        for name, target in self.targets.items():
+            if target.steps < self.evaluation.every:
+                raise ValueError(
+                    f"targets.{name}.steps: {target.steps:,} is less than one evaluation "
+                    f"interval (evaluation.every: {self.evaluation.every:,})"
+                )
+            if left := target.steps % self.evaluation.every:
+                below = target.steps - left
+                raise ValueError(
+                    f"targets.{name}.steps: {target.steps:,} is not on the evaluation grid, a "
+                    f"multiple of evaluation.every ({self.evaluation.every:,}); nearest are "
+                    f"{below:,} and {below + self.evaluation.every:,}"
+                )
+        return self
+
+    @property
+    def source_every(self) -> int:
+        """Source steps between evaluations: ten of them, unless told otherwise."""
+        return self.evaluation.source_every or max(1, self.source.steps // 10)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the experiment as plain data with every default spelled out."""
+        found = self.model_dump()
+        if not self.sweep:  # each point of a sweep has a default of its own
+            found["evaluation"]["source_every"] = self.source_every
+            del found["sweep"]
+        if self.source.policies is None:
+            del found["source"]["policies"]
+        found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]
+        found["methods"] = [
+            {name: settings or {} for name, settings in m.items()} for m in found["methods"]
+        ]
+        return found
+
+
+def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:
+    """Return the seed of the source policy that `seed` begins from, of `seeds` in turn."""
+    return seed if policies is None else seeds[seeds.index(seed) % policies]
+
+
+def method_label(method: str | Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Return what a method is called in folders and tables: its name or its `label`."""
+    if isinstance(method, str):
+        name, settings = method, None
+    else:
+        [(name, settings)] = method.items()
+    label = str((settings or {}).get("label", name.split(":")[-1]))
+    return _check_name(label)
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"'{name}' names a folder: use letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _check_free(name: str) -> None:
+    if name == SOURCE:
+        raise ValueError(f"'{SOURCE}' is what results call the source; give it another name")
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment from a YAML file.
+
+    `overrides` are `key.path=value` texts (the value is read as YAML), as given to `--set`.
+
+    Raises:
+        ConfigError: one line with the file, the key's path and what was expected there.
+    """
+    found = load_all(path, overrides)
+    if len(found) > 1:
+        raise ConfigError(f"{path}: holds {len(found)} experiments, and one was expected")
+    return found[0]
+
+
+def load_all(path: str | Path, overrides: Sequence[str] = ()) -> list[Experiment]:
+    """Read the experiments of a YAML file, several of them parted by lines of `---`.
+
+    Raises:
+        ConfigError: see `load`; or two experiments of one name, whose runs would share a directory.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read '{path}': {reason}") from None
+    found = []
+    for data in parse_all(text, str(path)) or [None]:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
+        for text in overrides:
+            override(data, text)
+        found.append(build(data, where=str(path)))
+    names = [experiment.name for experiment in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: two experiments are called '{name}'")
+    return found
+
+
+def json_schema() -> str:
+    """Return the JSON schema of an experiment's file, as text, its short forms among it."""
+    schema = Experiment.model_json_schema()
+    name = {"type": "string"}
+    source = schema["$defs"]["Source"]
+    source["required"].remove("steps")  # a bundle has its own
+    for of, key in ((schema, "source"), (source, "randomization")):
+        of["properties"][key] = {"anyOf": [of["properties"][key], name]}
+    return json.dumps(schema, indent=1)
+
+
+def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
+    """Check plain data and return the experiment; errors begin with `where`.
+
+    Raises:
+        ConfigError: see `load`.
+    """
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """Turn the first of pydantic's errors into one line with the key's path."""
+    # An unknown key explains a missing one better than the other way round.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    place = [str(part) for part in first["loc"] if not _is_union_tag(part)]
+    path = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        return f"{path}: unknown key{nearest(place[-1], _keys_at(place[:-1]))}"
+    if first["type"] == "missing":
+        return f"{path}: missing"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = first["input"]
+    shown = f", got {given!r}" if isinstance(given, (str, int, float, list)) else ""
+    if first["type"] == "value_error":
+        shown = ""
+    if first["type"] == "too_short":
+        message, shown = "expected at least one", ""
+    return f"{path}: {message}{shown}" if path else message
+
+
+def _is_union_tag(part: int | str) -> bool:
+    """Whether a part of pydantic's path names a branch of a union, not a key of the file."""
+    return isinstance(part, str) and (part in ("str", "int") or "[" in part)
+
+
+def _keys_at(place: list[str]) -> list[str]:
+    """Return the keys that the section at `place` knows."""
+    section: Any = Experiment
+    for part in place:
+        if section is Experiment and part == "targets":
+            section = {"*": Target}
+        elif isinstance(section, dict):
+            section = section["*"]
+        else:
+            sections = {"source": Source, "evaluation": EvaluationPlan, "anchors": Anchors}
+            section = sections.get(part)
+    known: dict[str, Any] = getattr(section, "model_fields", {})
+    return list(known)

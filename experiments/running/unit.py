@@ -1,0 +1,335 @@
+"""One unit of work in this process: train or take a source, measure an anchor, or run a trial."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ...agents.bundles import bundle as bundles
+from ...agents.bundles import pretrained
+from ...agents.evaluation import Evaluation, Evaluator
+from ...agents.learner import Learner, create
+from ...agents.training import evaluation_steps, log_evaluation, tensorboard_logger, train
+from ...core.errors import HeadstartError, one_line
+from ...core.files import Records, read_json, write_json
+from ...envs.spec import WorldSpec
+from ...transfer.methods import Problem
+from ...transfer.randomization import randomized
+from ..config.schema import SOURCE, Experiment, load
+from ..records import CURVE
+from . import cache, plan
+from .claims import CLAIMED, ClaimLost
+from .counting import CountedWorlds
+from .metadata import computed_on
+
+Progress = Callable[[int, int, float | None], None]
+"""Called with the step, the steps in all, and the return that was just measured, if one was."""
+ANCHOR_EPISODES = 100
+# Each PyBullet client takes some 45 MB, so few worlds share the episodes.
+EVALUATION_WORLDS = 4
+
+
+class Stop(Exception):
+    """Raised by a `Progress`: the unit is to end here, as it is."""
+
+
+def run_unit(
+    run: Path, unit: str, progress: Progress, still_mine: Callable[[], None] = lambda: None
+) -> tuple[str, str | None]:
+    """Run a unit of the run directory `run`; a failure is recorded there, not raised.
+
+    `still_mine` is called before anything is written; once it raises ClaimLost nothing more is.
+
+    Returns the final state ("done", "failed", "stopped" where `progress` raised `Stop`, or
+    "claimed" where another process took over) and, when failed or claimed, why in one line.
+    """
+    folder = run / unit
+    started = time.monotonic()
+    before = read_json(folder / "status.json") or {}
+    if before.get("state") == "failed":
+        # What failed may since have been mended, so nothing of it is built upon.
+        shutil.rmtree(folder)
+        before = {}
+    spent = before.get("seconds", 0.0)
+    status: dict[str, Any] = {
+        "state": "running",
+        "step": 0,
+        "steps": 0,
+        "error": None,
+        "traceback": None,
+        "seconds": spent,
+        "computed_on": before.get("computed_on", []),
+        "source_return_before": None,
+        "source_return_after": None,
+    }
+
+    def report(step: int, steps: int, value: float | None) -> None:
+        still_mine()
+        status.update(step=step, steps=steps, seconds=spent + time.monotonic() - started)
+        write_json(folder / "status.json", status)
+        progress(step, steps, value)
+
+    try:
+        write_json(folder / "status.json", status)
+        experiment = load(run / "experiment.yaml")
+        # A unit that goes on elsewhere has been computed on both.
+        here = computed_on(experiment.device)
+        status["computed_on"] = list(dict.fromkeys([*status["computed_on"], here]))
+        work = _Work(run, folder, experiment, report, still_mine)
+        kind, *rest = unit.split("/")
+        if kind == "source" and experiment.source.bundle is None:
+            status.update(work.source(_seed(rest[-1])))
+        elif kind == "source":
+            work.ready_made(str(experiment.source.bundle))
+        elif kind == "anchors":
+            work.anchor(rest[0])
+        else:
+            target, label, seed = rest
+            status.update(work.trial(target, label, _seed(seed)))
+        status["state"] = "done"
+        still_mine()
+    except ClaimLost as error:
+        return CLAIMED, str(error)
+    except Stop:
+        status["state"] = "stopped"
+    except Exception as error:
+        status.update(
+            state="failed",
+            error=one_line(error),
+            traceback=traceback.format_exc(),
+        )
+    status["seconds"] = spent + time.monotonic() - started
+    try:
+        write_json(folder / "status.json", status)
+    except HeadstartError as error:
+        return "failed", str(error)
+    return status["state"], status["error"]
+
+
+def stream(seed: int, label: str) -> int:
+    """Derive a seed for one purpose from a trial's seed, in [0, 2^31)."""
+    words = np.random.SeedSequence([seed, zlib.crc32(label.encode())]).generate_state(1)
+    return int(words[0] >> 1)
+
+
+def _seed(folder: str) -> int:
+    return int(folder.removeprefix("seed-"))
+
+
+class _Work:
+    """What the kinds of units share."""
+
+    def __init__(
+        self,
+        run: Path,
+        folder: Path,
+        experiment: Experiment,
+        report: Progress,
+        still_mine: Callable[[], None],
+    ) -> None:
+        self.run, self.folder = run, folder
+        self.experiment, self.report, self.still_mine = experiment, report, still_mine
+        self.algorithm = plan.algorithm(experiment)
+
+    def source(self, seed: int) -> dict[str, float]:
+        """Pretrain in the randomized source; evaluate in the source as it is, not randomized.
+
+        A policy that was trained before, in whatever experiment, is taken in its place; returns
+        how many seconds that took then.
+        """
+        source, begun = self.experiment.source, time.monotonic()
+        name = cache.key(self.experiment, seed) if cache.folder() else None
+        if name and not bundles.exists(self.folder / "checkpoint"):
+            kept = cache.fetch(name, self.folder)
+            if kept is not None:
+                row = Records(self.folder / CURVE).rows[-1]
+                self.report(row["step"], source.steps, row["return"])
+                return {"reused_seconds": kept["seconds"]}
+
+        def make() -> gymnasium.Env[Any, Any]:
+            return randomized(source.spec().make(), source.randomization)
+
+        drawn = stream(seed, "source")
+        learner = create(self.algorithm, make, drawn, self.experiment.device)
+        every = self.experiment.source_every
+        self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
+        if name:
+            cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
+        return {}
+
+    def ready_made(self, bundle: str) -> None:
+        """Take a bundle as the source policy, and evaluate it in the source as it is."""
+        source = self.experiment.source
+        copied = self.folder / "bundle"
+        place = pretrained.locate(bundle, source.world)
+        pretrained.copy(place, copied, str(source.bundle_sha256))
+        policy = bundles.load(copied).policy(self.experiment.device)
+        record = self._evaluate_once(policy, source.spec()).record(source.steps)
+        records = Records(self.folder / CURVE)
+        if not records.rows:
+            records.append(record)
+        log = tensorboard_logger(self.folder, 0)
+        log_evaluation(log, source.steps, record)
+        log.close()
+        self.report(source.steps, source.steps, record["return"])
+
+    def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, float]:
+        """Run a method on a target; returns what is to be known of its retention."""
+        target = self.experiment.targets[target_name]
+        spec = target.spec(self.experiment.source)
+        method = plan.methods(self.experiment)[label]
+        source = self.run / plan.source_path(self.experiment, trial_seed)
+        seed = stream(trial_seed, f"target {target_name}")
+        steps = plan.budget(self.experiment, target_name, method)
+        worlds = CountedWorlds(spec.make)
+        learner = method.start(
+            Problem(
+                bundle=bundles.load(source / "bundle") if method.needs_source else None,
+                algorithm=self.algorithm,
+                make_world=worlds.make,
+                seed=seed,
+                steps=steps,
+                device=self.experiment.device,
+            )
+        )
+        if taken := worlds.stop() or learner.steps:
+            learner.close()
+            raise HeadstartError(
+                f"method {label} took {taken:,} steps in the target in its `start`, where they do "
+                "not count against the budget; let it interact in its learner's training"
+            )
+        if method.trains:
+            self._train(learner, spec, steps, self.experiment.evaluation.every, seed)
+        else:
+            self._hold(learner, spec, steps)
+        if not method.needs_source:
+            return {}
+        after = self._evaluate_once(learner, self.experiment.source.spec())
+        return {
+            "source_return_before": Records(source / CURVE).rows[-1]["return"],
+            "source_return_after": float(after.returns.mean()),
+        }
+
+    def anchor(self, name: str) -> None:
+        """Measure what a policy of uniformly random actions gets."""
+        source = self.experiment.source
+        spec = source.spec() if name == SOURCE else self.experiment.targets[name].spec(source)
+        first = self.experiment.evaluation.seed
+        evaluator = Evaluator(spec.make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
+        space = evaluator.world.action_space
+        space.seed(stream(first, "random policy"))
+        try:
+            record = evaluator.evaluate(
+                lambda _: np.stack([space.sample() for _ in range(evaluator.worlds)])
+            ).record(0)
+        finally:
+            evaluator.close()
+        write_json(self.folder / "random.json", record)
+        self.report(0, 0, record["return"])
+
+    def _hold(self, learner: Learner, spec: WorldSpec, steps: int) -> None:
+        """Record a policy that is not trained: the same evaluation at every step of the grid."""
+        record = self._evaluate_once(learner, spec).record(0)
+        records = Records(self.folder / CURVE)
+        grid = evaluation_steps(steps, self.experiment.evaluation.every, self.algorithm.rollout)
+        log = tensorboard_logger(self.folder, 0)
+        for step in grid:
+            log_evaluation(log, step, record)
+        log.close()
+        if [row["step"] for row in records.rows] != grid[: len(records.rows)]:
+            records.clear()
+        for step in grid[len(records.rows) :]:
+            records.append({**record, "step": step})
+        self._save(learner, spec, "bundle", {})
+        self.report(steps, steps, record["return"])
+
+    def _train(
+        self,
+        learner: Learner,
+        spec: WorldSpec,
+        steps: int,
+        every: int,
+        seed: int,
+        randomization: dict[str, str] | None = None,
+    ) -> None:
+        """Train from the last checkpoint, or the beginning, to the end, and save the bundle."""
+        checkpoint = self.folder / "checkpoint"
+        records = Records(self.folder / CURVE)
+        grid = evaluation_steps(steps, every, self.algorithm.rollout)
+        begun = bundles.load(checkpoint) if bundles.exists(checkpoint) else None
+        # What was evaluated before a checkpoint cannot be evaluated again: where that is not there,
+        # all begins anew.
+        due = sum(step < begun.steps for step in grid) if begun else 0
+        held = [row["step"] for row in records.rows]
+        if held != grid[: len(held)] or len(held) < due:
+            records.clear()
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        elif begun:
+            begun.restore(learner)
+        evaluator = self._evaluator(spec)
+
+        def announce(step: int, evaluation: Evaluation) -> None:
+            record = evaluation.record(step)
+            self.still_mine()
+            records.append(record)
+            self.report(step, steps, record["return"])
+
+        def save_checkpoint(step: int) -> None:
+            self._save(learner, spec, "checkpoint", randomization, replay_buffer=True)
+            self.report(step, steps, None)
+
+        try:
+            train(
+                learner,
+                steps=steps,
+                seed=seed,
+                grid=grid,
+                evaluate=lambda learner: evaluator.evaluate(learner.act),
+                on_evaluation=announce,
+                checkpoint_every=self.experiment.checkpoint,
+                save_checkpoint=save_checkpoint,
+                recorded={row["step"]: row for row in records.rows},
+                log_dir=self.folder,
+            )
+            self._save(learner, spec, "bundle", randomization)
+        finally:
+            evaluator.close()
+            learner.close()
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _evaluate_once(self, learner: Learner, spec: WorldSpec) -> Evaluation:
+        evaluator = self._evaluator(spec)
+        try:
+            return evaluator.evaluate(learner.act)
+        finally:
+            evaluator.close()
+
+    def _evaluator(self, spec: WorldSpec) -> Evaluator:
+        seeds = self.experiment.evaluation.episode_seeds()
+        return Evaluator(spec.make, seeds, EVALUATION_WORLDS)
+
+    def _save(
+        self,
+        learner: Learner,
+        spec: WorldSpec,
+        name: str,
+        randomization: dict[str, str] | None,
+        *,
+        replay_buffer: bool = False,
+    ) -> None:
+        self.still_mine()
+        bundles.save(
+            learner,
+            self.folder / name,
+            world_id=spec.world,
+            randomization=randomization,
+            replay_buffer=replay_buffer,
+        )

@@ -1,0 +1,1 @@
+"""Pages in HTML: the report, comparisons and sweeps."""

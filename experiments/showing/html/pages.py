@@ -1,0 +1,64 @@
+"""HTML pages that need neither network nor script: templates, and figures inside the page."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from ...measuring.verdict import ends, signed_entry
+from .. import formats
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
+    """Return a template filled in; all content is escaped.
+
+    `figures` are images by file name; the PNGs among them go into the page.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., str]] = {
+        "number": formats.number,
+        "steps": formats.steps,
+        "recovered": formats.recovered,
+        "signed": lambda entry: signed_entry(entry) if entry else formats.NONE,
+        "interval": formats.interval,
+        "ends": ends,
+        "number_ends": lambda entry: ends(entry, formats.number),
+        "brackets": lambda every: formats.brackets(
+            formats.share_sources(every), formats.counts(every)
+        ),
+        "extent": lambda every: formats.extent(formats.counts(every)),
+        "up": lambda value: f"{math.ceil(value):,}",
+        "share": lambda entry: f"{entry['estimate']:.0%}" if entry else formats.NONE,
+        "duration": formats.duration,
+        "p_value": formats.p_value,
+        "codes": codes,
+    }
+    environment.filters.update(filters)
+    environment.globals["unfinished"] = formats.UNFINISHED
+    environment.globals["unpaired"] = formats.unpaired
+    images = {
+        name: base64.b64encode(png).decode()
+        for name, png in figures.items()
+        if name.endswith(".png")
+    }
+    return environment.get_template(template).render(images=images, **content)
+
+
+def codes(text: str) -> Markup:
+    """Return escaped text with what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

@@ -1,0 +1,1 @@
+"""Tables: in the terminal, for papers, and of the registries."""

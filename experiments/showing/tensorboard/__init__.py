@@ -1,0 +1,1 @@
+"""What TensorBoard shows beside the trials' own curves."""

@@ -1,0 +1,305 @@
+"""The methods of a run in words that can go into a paper, with the numbers filled in.
+
+Made from what the run recorded alone. Names from the run stand in backticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...measuring import metrics
+from ...measuring.gains import BASELINE, uses_source
+from ...measuring.runs import Run
+from ...measuring.statistics import FEWEST_SEEDS
+from ...measuring.verdict import GAINS, counted
+from .. import formats
+from ..shift_table import contrast, outcome
+
+KINDS = {
+    "paired t": "Student's t over differences paired by seed",
+    "welch": "Welch's t where seeds are not shared",
+    "constant": "of no width where all seeds are equal",
+    "one seed": "none for a single {unit}",
+}
+"""The intervals of gains in words, by their kind."""
+
+
+def methods_text(run: Run, summary: Mapping[str, Any]) -> str:
+    """Return the methods as Markdown, a paragraph each: source, targets, evaluation, numbers."""
+    parts = (
+        _source(run),
+        _targets(run, summary),
+        _compared(run),
+        _evaluation(run, summary),
+        _metrics(summary),
+        " ".join(part for part in (_statistics(summary), summary["caution"]) if part),
+        _tools(run),
+    )
+    return "\n".join(f"{part}\n" for part in parts if part)
+
+
+def _source(run: Run) -> str:
+    source = run.experiment["source"]
+    users = [name for name in run.methods if uses_source(run, name)]
+    if not users:
+        return f"No source policy was used. {_algorithm(run)}"
+    steps = formats.steps(run.source_steps)
+    world = _code(source["world"]) + _options(source)
+    bundle = source.get("bundle")
+    if bundle:
+        sha = source.get("bundle_sha256")
+        said = f"All seeds began from one ready-made source policy, {_code(bundle)}"
+        said += f" (sha256 {sha[:12]})" if sha else ""
+        said += f", trained in {world} for {steps} environment steps."
+    else:
+        many, shared = len(run.experiment["seeds"]), run.source_seeds
+        each = "one" if many == 1 else "one for each seed"
+        if shared:
+            each = f"{len(set(shared.values()))} of them, from which the seeds began in turn"
+        said = f"Source policies were trained in {world} for {steps} environment steps, {each}."
+    return f"{said} {_randomization(run)} {_algorithm(run)}"
+
+
+def _randomization(run: Run) -> str:
+    source = run.experiment["source"]
+    drawn = source.get("randomization") or {}
+    if not drawn:
+        return "The source was not randomized."
+    return f"Drawn anew at every training episode were {_changes(run, source['world'], drawn)}."
+
+
+def _algorithm(run: Run) -> str:
+    name, settings = _learner(run)
+    if name is None:
+        return ""
+    said = f"The learner was {name.upper() if name.isalpha() else _code(name)}"
+    return f"{said}, with {_settings(settings)}." if settings else f"{said}."
+
+
+def _learner(run: Run) -> tuple[str | None, Mapping[str, Any]]:
+    """Return the algorithm's name and settings, as far as they were recorded."""
+    found = run.experiment["source"].get("algorithm")
+    if isinstance(found, Mapping):
+        [(name, settings)] = found.items()
+        return name, settings or {}
+    return found, {}
+
+
+def _targets(run: Run, summary: Mapping[str, Any]) -> str:
+    said = []
+    for name, target in summary["targets"].items():
+        settings = run.experiment["targets"][name] or {}
+        steps = formats.steps(target["steps"] or settings.get("steps"))
+        differs = contrast(run, name)
+        shift = {r["name"]: r["target"] for r in differs["parameters"] if r["target"]}
+        what = [f"under the shift {_code(differs['shift'])}"] if differs["shift"] else []
+        what += [f"with {_changes(run, differs['world'], shift)}"] if shift else []
+        others = [
+            f"{_code(row['name'])} {row['target']}"
+            for row in differs["settings"]
+            if row["name"] != "world"
+        ]
+        what += [f"made with {_list(others)}"] if others else []
+        same = target["world"] == run.experiment["source"].get("world")
+        drawn = run.experiment["source"].get("randomization")
+        still = "as in the source" if same and not drawn else "at nominal parameters"
+        said.append(
+            f"{_code(name)} is {_code(target['world'])} {', '.join(what) or still}; "
+            f"the budget of a trial was {steps} environment steps."
+        )
+    return f"{'Targets' if len(said) > 1 else 'Target'}: {' '.join(said)}"
+
+
+def _compared(run: Run) -> str:
+    each = []
+    for label, entry in zip(run.all_methods, run.experiment["methods"], strict=True):
+        name = run.registered[label]
+        given = {} if isinstance(entry, str) else dict(entry[name] or {})
+        given.pop("label", None)
+        about = [_code(name)] if label != name else []
+        about += [_settings(given)] if given else []
+        each.append(_code(label) + (f" ({', '.join(about)})" if about else ""))
+    seeds = run.experiment["seeds"]
+    said = f"Compared were {_list(each)}, each with the seed{'s' * (len(seeds) != 1)} "
+    said += f"{_list([str(seed) for seed in seeds])}."
+    recorded = run.facts.get("methods", {})
+    without = [_code(n) for n in run.all_methods if n in recorded and not uses_source(run, n)]
+    if without and len(without) < len(run.all_methods):
+        said += f" Without a source policy: {_list(without)}."
+    if run.longer:
+        said += (
+            f" {_list([_code(n) for n in run.longer])} had the source's steps in the target too."
+        )
+    if still := [_code(name) for name, facts in recorded.items() if not facts.get("trains", True)]:
+        said += f" Not trained in the target: {_list(still)}."
+    if lost := len(run.failures):
+        every = len(run.trials) + len(run.sources)
+        said += f" {lost} of {every} sources and trials have no usable curve and are in no number."
+    return said
+
+
+def _evaluation(run: Run, summary: Mapping[str, Any]) -> str:
+    plan = run.experiment.get("evaluation", {})
+    episodes = {line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations}
+    if not episodes:
+        return ""
+    spacing = max(target["spacing"] or 0 for target in summary["targets"].values())
+    every = plan.get("every") or spacing
+    said = (
+        "Policies were evaluated at step 0, before any update, and then every "
+        f"{every:,} environment steps of the target"
+    )
+    if spacing > every:
+        said += f" (at the next end of a rollout, at most {spacing:,} steps apart)"
+    counts = " or ".join(str(count) for count in sorted(episodes))
+    said += f", on {counts} episodes in a separate world with deterministic actions"
+    if _learner(run)[1].get("normalize"):
+        said += " and frozen normalizer statistics"
+    first = plan.get("seed")
+    seeds = "" if first is None else f" ({first:,} to {first + max(episodes) - 1:,})"
+    return f"{said}. The episodes' seeds{seeds} were the same for all methods and evaluations."
+
+
+def _metrics(summary: Mapping[str, Any]) -> str:
+    scored = {name: target for name, target in summary["targets"].items() if target["scored"]}
+    said = [t["headline"] for t in summary["targets"].values() if not t["scored"]]
+    if not scored:
+        return " ".join(said)
+    anchors = [
+        f"{formats.number(found['random']['return'])} ({found['random']['origin']}) and "
+        f"{formats.number(found['reference']['return'])} ({found['reference']['origin']}) on "
+        f"{_code(name)}"
+        for name, found in ((name, target["anchors"]) for name, target in scored.items())
+    ]
+    counts = sorted({target["evaluations"] for target in scored.values()})
+    windows = " or ".join(f"{metrics.window(count)} of {count}" for count in counts)
+    of_scratch = f"a method's minus that of {_code(BASELINE)}"
+    said += [
+        "A score is (J - J_random) / (J_reference - J_random), not clipped, where J is the mean "
+        f"return of an evaluation and the anchors J_random and J_reference are {_list(anchors)}.",
+        f"Jump-start is the score at step 0, {of_scratch}; asymptotic gain the same of the mean "
+        f"over the last {windows} evaluations; area gain that of the area under the "
+        "curve divided by the budget, by trapezoids (Taylor and Stone, 2009).",
+        f"Time to threshold is the step of the first of {metrics.HOLD} evaluations in a row with "
+        f"a score of at least {summary['threshold']:g}; seeds that never get there are censored "
+        "at the budget, and medians are those of Kaplan and Meier (1958).",
+    ]
+    return " ".join(said)
+
+
+def _statistics(summary: Mapping[str, Any]) -> str:
+    gains = [
+        method["gains"][gain]
+        for target in summary["targets"].values()
+        for method in target["methods"].values()
+        if method["gains"]
+        for gain in GAINS
+    ]
+    if not gains:
+        return ""
+    kinds = {found["kind"] for found in gains}
+    unit, each = "seed", "The unit is the seed."
+    if any(m["source_seeds"] for t in summary["targets"].values() for m in t["methods"].values()):
+        unit = "source policy"
+        each = "The unit is the source policy: values of seeds that share one were averaged."
+    used = [words.format(unit=unit) for kind, words in KINDS.items() if kind in kinds]
+    said = [f"{each} Intervals of gains are 95 %: " + "; ".join(used) + "."]
+    if any(found["bca"] for found in gains):
+        said.append(
+            "Beside them stand, unless gains are skewed, bias-corrected and accelerated bootstrap "
+            "intervals (BCa)."
+        )
+    if any(found["p_holm"] is not None for found in gains):
+        said.append("P values were adjusted after Holm (1979) over a target's methods and gains.")
+    said.append(f"Nothing is claimed from fewer than {counted(FEWEST_SEEDS, unit)}.")
+    if summary["across"]:
+        said.append(_over_targets(summary["across"]))
+    return " ".join(said)
+
+
+def _over_targets(across: Mapping[str, Any]) -> str:
+    kinds = {method["end"]["iqm"]["kind"] for method in across["methods"].values() if method}
+    said = (
+        "Over targets: interquartile means, optimality gaps and probabilities of improvement "
+        "(Agarwal et al., 2021). "
+    )
+    if "bootstrap" in kinds:
+        said += (
+            "Intervals of the former take the outer ends of a bootstrap's expanded percentiles "
+            "over seeds (Hesterberg, 2015), all targets of one together and each target apart, and "
+            "of Student's t times its standard error. "
+        )
+    if "range" in kinds:
+        said += "Ranges of the former are of what each seed, or source policy, has by itself. "
+    return (
+        f"{said}Intervals of the probabilities are Wilson's (1927), of as many independent trials "
+        "as vary as much."
+    )
+
+
+def _tools(run: Run) -> str:
+    found = run.facts.get("versions") or {}
+    versions = {name: version for name, version in found.items() if version != "not installed"}
+    said = f"Computed with headstart {versions.pop('headstart', '')}".rstrip()
+    if commits := run.commits:
+        changed = ", with changes not committed" if commits[-1].endswith("+") else ""
+        named = _list([commit.rstrip("+") for commit in commits])
+        said += f" (git commit{'s' * (len(commits) > 1)} {named}{changed})"
+    if versions:
+        said += f", {_list([f'{name} {version}' for name, version in versions.items()])}"
+    hardware = run.facts.get("hardware") or {}
+    on = [str(hardware["processor"])] if "processor" in hardware else []
+    on += [f"{hardware['cores']} cores"] if "cores" in hardware else []
+    return f"{said}; on {', '.join(on)}." if on else f"{said}."
+
+
+def _changes(run: Run, world: str, changes: Mapping[str, Any]) -> str:
+    """Return changes with what they make of their parameters, as far as those were recorded."""
+    known = run.facts.get("parameters", {}).get(world, {})
+    each = []
+    for name, change in changes.items():
+        made = outcome(name, change, known.get(name))
+        told = made is None or str(change).endswith(f" {made}")
+        each.append(_code(f"{name} {change}") + ("" if told else f" ({made})"))
+    return _list(each)
+
+
+def _options(settings: Mapping[str, Any]) -> str:
+    """Return the keyword arguments and wrappers that a world was made with."""
+    made = [f"{_code(key)} {value}" for key, value in (settings.get("kwargs") or {}).items()]
+    made += [_code(str(wrapper)) for wrapper in settings.get("wrappers") or []]
+    return f" (with {_list(made)})" if made else ""
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """Return settings in one line, nested ones by their path."""
+    flat: dict[str, Any] = {}
+
+    def spread(values: Mapping[str, Any], path: str) -> None:
+        for key, value in values.items():
+            if isinstance(value, Mapping) and value:
+                spread(value, f"{path}{key}.")
+            else:
+                flat[f"{path}{key}"] = value
+
+    spread(settings, "")
+    return _list([f"{_code(key)} {_value(value)}" for key, value in flat.items()])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _code(name: Any) -> str:
+    return f"`{name}`"
+
+
+def _list(parts: Iterable[str]) -> str:
+    """Return `a, b and c`."""
+    *before, last = parts
+    return f"{', '.join(before)} and {last}" if before else last

@@ -1,0 +1,152 @@
+"""An exported policy acts as the policy does, says what it is, or is not there."""
+
+import hashlib
+import json
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from headstart.agents.bundles import bundle
+from headstart.agents.learner import create
+from headstart.experiments.cli import app
+from headstart.transfer.deployment import onnx as exporting
+from headstart.transfer.deployment.onnx import ExportError, export_onnx
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+REACH = "headstart/PandaReach-v0"
+
+
+@pytest.fixture
+def saved(learner, tmp_path):
+    """Save an untrained learner whose normalizer has seen something; returns it and its bundle."""
+
+    def make(name="ppo", world_id="Pendulum-v1", mean=0.0, deviation=1.0, **settings):
+        one = learner(name, make_world=lambda: gym.make(world_id), **settings)
+        shape = one.observation_space.shape
+        one.normalizer.obs_rms.mean = mean + np.linspace(0, 1, *shape)
+        one.normalizer.obs_rms.var = deviation**2 * np.linspace(1, 2, *shape)
+        if name == "ppo":
+            # Enough to reach the bounds of the actions, which a new policy stays far from.
+            one.model.policy.action_net.weight.data *= 300
+        bundle.save(one, tmp_path / "bundle", world_id=world_id)
+        return one, bundle.load(tmp_path / "bundle")
+
+    return make
+
+
+def acting(path):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (given,), (returned,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape[0], returned.name) == ("observation", "batch", "action")
+    return lambda observations: session.run(["action"], {"observation": observations})[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "world_id"),
+    [("ppo", "Pendulum-v1"), ("sac", "Pendulum-v1"), ("stable_baselines3:DQN", "CartPole-v1")],
+)
+def test_an_exported_policy_acts_alike_for_any_batch(saved, tmp_path, name, world_id):
+    one, made = saved(name, world_id, deviation=0.2)
+    done = export_onnx(made, tmp_path / "a" / "policy.onnx")
+    assert done.observations == 1_000
+    assert done.origin == f"episodes in {world_id}"
+    assert done.error <= 1e-5
+    assert 0 < done.onnx < done.predict
+    act = acting(done.path)
+    shape = one.observation_space.shape
+    # From the usual to what only clipping keeps in bounds.
+    draws = np.random.default_rng(0).standard_normal((300, *shape))
+    observations = (draws * np.logspace(-2, 3, 300)[:, None]).astype(np.float32)
+    expected = one.act(observations)
+    if name == "ppo":
+        assert np.abs(expected).max() == 2.0  # some are clipped
+    for batch in (1, 7, 300):
+        actions = act(observations[-batch:])
+        assert actions.shape == expected[-batch:].shape
+        np.testing.assert_allclose(actions, expected[-batch:], atol=1e-5)
+    assert len(np.unique(expected)) > 1
+
+
+def test_a_mean_far_from_zero_costs_no_precision(saved, tmp_path):
+    # In single precision 1000.3 is off by 1e-5, a tenth of this deviation's hundredth.
+    _, made = saved(mean=1000.3, deviation=1e-3)
+    done = export_onnx(made, tmp_path / "policy.onnx", lambda: gym.make("CartPole-v1"))
+    assert "the normalizer's statistics" in done.origin
+    assert "shape (3,) in the source, (4,) here" in done.origin
+    assert done.error <= 1e-5
+
+
+def test_the_command_and_what_the_file_says(saved, tmp_path, monkeypatch, capsys):
+    _, made = saved("ppo", REACH, worlds=1, batch_size=32)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "console", app._console())
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as ended:
+        app.main(["export", "bundle", "--onnx"])
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in ("policy.onnx", "ONNX Runtime predict", "microseconds", f"episodes in {REACH}"):
+        assert words in printed
+    model = onnx.load("policy.onnx")
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about["world"] == REACH
+    assert about["headstart_version"] == made.versions["headstart"]
+    channels = json.loads(about["observation_channels"])
+    assert channels[0] | {"name": "joint_positions", "unit": "rad"} == channels[0]
+    assert sum(channel["size"] for channel in channels) == made.observation_space.shape[0]
+    assert len(json.loads(about["action_commands"])) == made.action_space.shape[0]
+    assert json.loads(about["action_commands"])[0]["unit"] == "rad/s"
+    digest = hashlib.sha256((made.directory / "policy.safetensors").read_bytes()).hexdigest()
+    assert json.loads(about["bundle_sha256"])["policy.safetensors"] == digest
+    # Of the machine that made it there is nothing in it.
+    written = (tmp_path / "policy.onnx").read_bytes()
+    assert str(made.directory).encode() not in written
+    assert b".py" not in written
+
+
+def test_an_export_that_acts_otherwise_is_not_left_behind(saved, tmp_path, monkeypatch):
+    _, made = saved(deviation=0.1)
+    out = tmp_path / "out" / "policy.onnx"
+    out.parent.mkdir()
+    right = exporting._Acting.__init__
+
+    def wrong(self, learner):
+        right(self, learner)
+        self.clip = 1.0
+
+    monkeypatch.setattr(exporting._Acting, "__init__", wrong)
+    with pytest.raises(ExportError, match=r"actions are off by .*, more than 1e-05; nothing was"):
+        export_onnx(made, out)
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        (gym.spaces.Dict({"a": gym.spaces.Box(-1, 1, (2,))}), "are of type Dict"),
+        (gym.spaces.Box(0, 255, (36, 36, 3), np.uint8), "are images"),
+        (gym.spaces.Discrete(3), "are of type Discrete"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_clear_line(small, tmp_path, space, said):
+    class Odd(gym.Env):
+        observation_space, action_space = space, gym.spaces.Box(-1, 1, (1,))
+
+    one = create(small("ppo"), Odd, 0)
+    bundle.save(one, tmp_path / "bundle", world_id="Odd-v0")
+    with pytest.raises(ExportError, match=f"{said}; only vectors"):
+        export_onnx(bundle.load(tmp_path / "bundle"), tmp_path / "policy.onnx")
+    assert not (tmp_path / "policy.onnx").exists()
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SystemExit) as ended:
+        app.main(["export", "bundle", "--onnx"])
+    assert ended.value.code == 2
+    said = "headstart: exporting to ONNX needs onnxruntime: pip install headstart[export]\n"
+    assert capsys.readouterr().err == said
