@@ -176,7 +176,7 @@ class WorkerPool:
         return infos
 
     def ask(self, operation: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
-        """Do an operation of `vector_worker.OPERATIONS`, given arguments by world; answers too.
+        """Do an operation of `worker.OPERATIONS`, given arguments by world; answers too.
 
         What it raises in a worker is raised here; the worlds go on.
         """
@@ -257,7 +257,7 @@ class _Worker:
         # Its modules come from where ours do, whatever they are: scripts, notebooks, tests.
         code = (
             f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; "
-            f"from {__package__}.vector_worker import main; "
+            f"from {__package__}.worker import main; "
             f"main({theirs.fileno()}, {file}, {os.getpid()}, {patience})"
         )
         with theirs:

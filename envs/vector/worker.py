@@ -1,6 +1,6 @@
 """A worker process of a vector environment: holds some of the worlds and steps them when told.
 
-`vector_pool` starts it as a fresh interpreter. Numbers go through shared memory; the socket carries
+`pool` starts it as a fresh interpreter. Numbers go through shared memory; the socket carries
 one byte to wake it for a step and one back. Only what is rare is pickled: commands, the infos of
 worlds that have something to say, and errors. It leaves when its input or its socket ends, so it
 cannot outlive who started it.

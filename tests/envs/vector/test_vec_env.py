@@ -131,7 +131,7 @@ def steps(vector, count):
 def children():
     """The worker processes there are; other tests may have started processes of other kinds."""
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if "vector_worker" in " ".join(child.cmdline())]
+    return [child for child in found if "vector.worker" in " ".join(child.cmdline())]
 
 
 def gone(processes, within=5.0):
