@@ -26,7 +26,6 @@ from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
 from headstart.envs.shifts import LEVELS, families
 from headstart.envs.vector import vec_env
-from headstart.envs.worlds.ranges import RANGES
 from headstart.experiments.bench import timing
 from headstart.experiments.config import schema as config
 from headstart.experiments.config.method_entries import Tuned
@@ -166,7 +165,7 @@ def world(world_id: str) -> str:
     # What comes first is the line of the catalog, which those say better.
     for part in itertools.islice(describe_world(world_id), 1, None):
         sections.append(_sheet(part) if isinstance(part, Sheet) else part)
-    rows = [(f"`{key}`", f"`{change}`") for key, change in RANGES[world_id].items()]
+    rows = [(f"`{key}`", f"`{change}`") for key, change in WORLDS[world_id].ranges.items()]
     sections += ["## Recommended randomization", _table(("parameter", "change"), rows)]
     studied = json.loads((Path(envs.__file__).parent / "timing.json").read_text()).get(world_id)
     if studied:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..core.errors import HeadstartError, nearest
-from .changes import Change, ChangeError, parse
-
-Kind = Literal["dynamics", "actuation", "sensing", "kinematic", "task"]
+from .catalog import WORLDS
+from .worlds.family import Family
 
 LEVELS: dict[str, tuple[float, float]] = {
     "mild": (0.8, 0.95),
@@ -35,50 +33,14 @@ MEASURED = Path(__file__).with_name("shifts.json")
 """What `headstart bench shifts` measured: see `measurements`."""
 
 
-@dataclass(frozen=True)
-class Family:
-    """Changes at severity 1, in the text form of `changes.py`, and what they stand for.
-
-    A change scales (`*`) or adds (`+`), so that every severity in between has a meaning.
-    """
-
-    kind: Kind
-    about: str
-    extreme: Mapping[str, str]
-
-    def at(self, severity: float) -> dict[str, str]:
-        """Return the changes at a severity in [0, 1]: sums linear in it, factors geometric.
-
-        Numbers are rounded to 3 significant digits, as they are shown.
-
-        Raises:
-            ChangeError: a change at the extreme neither scales nor adds a number.
-        """
-        changes = {}
-        for name, text in self.extreme.items():
-            change = parse(text)
-            if change.random or change.operation == "=":
-                raise ChangeError(
-                    f"{name}: '{text}': a family's change is '* number' or '+ number'"
-                )
-            value = float(change.value)  # type: ignore[arg-type]
-            part = value**severity if change.operation == "*" else value * severity
-            changes[name] = str(Change(change.operation, float(f"{part:.3g}")))
-        return changes
-
-
 def families(world: str) -> Mapping[str, Family]:
     """Return the families of a world of the catalog by name; empty for other worlds."""
-    from .worlds.families import FAMILIES
-
-    return FAMILIES.get(world, {})
+    return WORLDS[world].families if world in WORLDS else {}
 
 
 def unmodelled(world: str) -> Mapping[str, str]:
     """Return the changes of a world's shift `unmodelled`; empty where it has none."""
-    from .worlds.families import UNMODELLED_CHANGES
-
-    return UNMODELLED_CHANGES.get(world, {})
+    return WORLDS[world].unmodelled if world in WORLDS else {}
 
 
 @cache

@@ -1,1 +1,1 @@
-"""What differs from world to world: recommended ranges and families of shifts."""
+"""One file a world: what it is made of, its recommended ranges and its shift families."""

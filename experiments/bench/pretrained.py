@@ -23,9 +23,8 @@ from ...core.files import write_json
 from ...envs.catalog import WORLDS
 from ...envs.shifts import measurements
 from ...envs.spec import WorldSpec
-from ...envs.worlds.ranges import RANGES
 from ...transfer.randomization import randomized
-from ...transfer.randomization.recommended import RECOMMENDED, recommended
+from ...transfer.randomization.recommended import RECOMMENDED, recommended, recommended_ranges
 from ..running.metadata import hardware, versions
 from ..running.pretrain import EPISODES, FIRST_SEED, pretrain
 
@@ -118,7 +117,7 @@ def card(path: Path, world_id: str, kind: str, episodes: int = EPISODES) -> dict
         how = "randomized" if bundle.randomization else "nominal"
         raise HeadstartError(f"bundle {path} is of '{bundle.world_id}', {how}")
     checked = check(bundle, range(FIRST_SEED, FIRST_SEED + CHECKED))
-    ranges = RANGES.get(world_id)
+    ranges = recommended_ranges(world_id)
     return {
         "world": world_id,
         "kind": kind,
@@ -160,7 +159,7 @@ def command(bundle: Bundle, kind: str) -> str:
     words.append(f"--steps {steps} --seed {SEED}")
     if bundle.start:
         words.append("--start pretrained/nominal")
-    if bundle.randomization == RANGES.get(world_id):
+    if bundle.randomization == recommended_ranges(world_id):
         words.append(f"--randomize {RECOMMENDED}")
     else:
         words += [f'--randomize "{name} {text}"' for name, text in bundle.randomization.items()]

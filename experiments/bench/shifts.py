@@ -21,8 +21,9 @@ from ...agents.evaluation import Act, Evaluator
 from ...core.errors import HeadstartError, nearest
 from ...core.files import read_json, write_json
 from ...envs.catalog import WORLDS
-from ...envs.shifts import UNMODELLED, Family, families, in_band, measurements, unmodelled
+from ...envs.shifts import UNMODELLED, families, in_band, measurements, unmodelled
 from ...envs.spec import WorldSpec
+from ...envs.worlds.family import Family
 from ..measuring.statistics import mean_interval
 from ..running.metadata import versions
 
@@ -157,46 +158,85 @@ def calibrate(
             so that the two do not go together, or none to `keep` levels of.
     """
     found = families(world_id)
-    for name in only:
-        if name not in found:
-            raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
-    there = (earlier or {}).get("shifts", {})
-    for name in (only or found) if keep else ():
-        if not any(key.startswith(f"{name}/") for key in there):
-            raise HeadstartError(
-                f"'{world_id}' has no levels of '{name}' to keep: measure it without --keep first"
-            )
+    earlier = earlier or {}
+    there: Mapping[str, Any] = earlier.get("shifts", {})
+    _check_families(world_id, only)
+    if keep:
+        _check_levels(world_id, only or list(found), there)
     report = Calibration(world_id, policies, episodes, FIRST_SEED)
     entry = _entry(report)
     if only:
-        for key, value in entry.items():
-            if (earlier or {}).get(key) != value:
-                raise HeadstartError(
-                    f"'{world_id}' was measured with other {key}: measure all of its families"
-                )
+        _check_same_conditions(world_id, entry, earlier)
     search = None if keep else Calibration(world_id, policies, episodes, SEARCH_SEED)
     bar = progress.add_task(world_id, total=len(found) + 1)
     rows: dict[str, Any] = {}
     for name, family in found.items():
-        its = {key: row for key, row in there.items() if key.startswith(f"{name}/")}
+        levels: dict[str, Any] = _of_family(name, there)
         if only and name not in only:
-            rows |= its
+            rows |= levels
         else:
             if search is not None:
-                where = dict(zip(SEARCHED, (SEARCH_SEED, episodes), strict=True))
-                its = {
-                    f"{name}/{level}": {"severity": severity, **where}
-                    for level, severity in search.levels(family).items()
-                }
-            for key, row in its.items():
-                kept = {what: row[what] for what in ("severity", *SEARCHED)}
-                changes = family.at(row["severity"])
-                rows[key] = {**kept, "changes": changes, **report.measure(changes)}
+                levels = _searched_levels(search, name, family)
+            rows |= _measured_levels(report, family, levels)
         progress.advance(bar)
     if unmodelled(world_id):
         changes = dict(unmodelled(world_id))
         rows[UNMODELLED] = {"changes": changes, **report.measure(changes)}
     return {**entry, "shifts": rows}
+
+
+def _check_families(world_id: str, names: Sequence[str]) -> None:
+    """Raise HeadstartError for a name that is no family of the world."""
+    found = families(world_id)
+    for name in names:
+        if name not in found:
+            raise HeadstartError(f"'{world_id}' has no family '{name}'{nearest(name, found)}")
+
+
+def _check_levels(world_id: str, names: Sequence[str], there: Mapping[str, Any]) -> None:
+    """Raise HeadstartError for a family without levels that could be kept."""
+    for name in names:
+        if not _of_family(name, there):
+            raise HeadstartError(
+                f"'{world_id}' has no levels of '{name}' to keep: measure it without --keep first"
+            )
+
+
+def _check_same_conditions(
+    world_id: str, entry: Mapping[str, Any], earlier: Mapping[str, Any]
+) -> None:
+    """Raise HeadstartError where an earlier entry was measured otherwise than this one."""
+    for key, value in entry.items():
+        if earlier.get(key) != value:
+            raise HeadstartError(
+                f"'{world_id}' was measured with other {key}: measure all of its families"
+            )
+
+
+def _of_family(name: str, rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows of one family's levels."""
+    return {key: row for key, row in rows.items() if key.startswith(f"{name}/")}
+
+
+def _searched_levels(search: Calibration, name: str, family: Family) -> dict[str, Any]:
+    """Return rows with the severity found for each level, and what it was found on."""
+    found_on = dict(zip(SEARCHED, (search.seeds.start, len(search.seeds)), strict=True))
+    return {
+        f"{name}/{level}": {"severity": severity, **found_on}
+        for level, severity in search.levels(family).items()
+    }
+
+
+def _measured_levels(
+    report: Calibration, family: Family, levels: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the rows of a family's levels, measured at their severities."""
+    rows = {}
+    for key, level in levels.items():
+        kept = {what: level[what] for what in ("severity", *SEARCHED)}
+        changes = family.at(level["severity"])
+        rows[key] = {**kept, "changes": changes, **report.measure(changes)}
+    return rows
 
 
 def _entry(report: Calibration) -> dict[str, Any]:

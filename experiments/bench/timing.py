@@ -19,7 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ...core.files import read_json, write_json
-from ...envs.catalog import WORLDS, find
+from ...envs.catalog import WORLDS, find_world
 from ...envs.world import Timing, World
 from ..running.metadata import versions
 
@@ -169,7 +169,7 @@ def study_all(
         HeadstartError: an unknown world.
     """
     for world_id in world_ids or WORLDS:
-        find(world_id)
+        find_world(world_id)
         with Progress(console=console, transient=True) as progress:
             measured = study(world_id, episodes, progress)
         if out is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import pybullet as bullet
 from rich.table import Table
 
-from ...envs.catalog import WORLDS, find
+from ...envs.catalog import WORLDS, find_world
 from ...envs.geometry.rays import Surroundings
 from ...envs.parameters import Parameter
 
@@ -148,7 +148,7 @@ def worlds_table(world_ids: Sequence[str] | None, steps: int, repetitions: int) 
         HeadstartError: an unknown world.
     """
     for world_id in world_ids or ():
-        find(world_id)
+        find_world(world_id)
     table = Table(
         title=f"Microseconds per step() and reset(), one core: {steps:,} random steps and {RESETS} "
         f"resets, each the fastest of {repetitions} times"

@@ -11,8 +11,7 @@ from typing import Any
 
 from ...agents.bundles import pretrained
 from ...core.errors import HeadstartError
-from ...envs.worlds.ranges import RANGES
-from ...transfer.randomization.recommended import RECOMMENDED, recommended
+from ...transfer.randomization.recommended import RECOMMENDED, recommended, recommended_ranges
 
 OF_THE_BUNDLE = ("steps", "algorithm", "randomization")
 
@@ -44,9 +43,9 @@ def adapt(source: dict[str, Any], swept: Mapping[str, Any]) -> None:
     if swept.get("source.bundle") is not None:
         for key in (*OF_THE_BUNDLE, "bundle_sha256"):
             source.pop(key, None)
-    elif "source.world" in swept and source["randomization"] == RANGES.get(source["world"]):
+    elif "source.world" in swept and source["randomization"] == recommended_ranges(source["world"]):
         # A world without any is refused for it.
-        source["randomization"] = RANGES.get(swept["source.world"], RECOMMENDED)
+        source["randomization"] = recommended_ranges(swept["source.world"]) or RECOMMENDED
 
 
 def of_the_targets(name: str, targets: Any) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from headstart.envs.shifts import (
     unmodelled,
 )
 from headstart.envs.spec import WorldSpec
-from headstart.envs.worlds.families import FAMILIES, UNMODELLED_CHANGES
-from headstart.envs.worlds.ranges import RANGES
 
 HOPPER = "headstart/Hopper-v0"
 
@@ -60,8 +58,8 @@ def test_a_level_that_is_not_calibrated_says_so(monkeypatch):
 
 
 def test_names_and_severities_lead_to_changes():
-    assert shift_changes(HOPPER, "slippery/1") == FAMILIES[HOPPER]["slippery"].extreme
-    assert shift_changes(HOPPER, "unmodelled") == UNMODELLED_CHANGES[HOPPER]
+    assert shift_changes(HOPPER, "slippery/1") == WORLDS[HOPPER].families["slippery"].extreme
+    assert shift_changes(HOPPER, "unmodelled") == WORLDS[HOPPER].unmodelled
     assert shift_changes(HOPPER, {"payload": "+ 1"}) == {"payload": "+ 1"}
     assert {"slippery/mild", "slippery/severe", "unmodelled"} < set(shift_names(HOPPER))
     assert shift_names("Pendulum-v1") == []
@@ -79,9 +77,9 @@ def test_every_world_has_families_within_its_bounds_and_an_unmodelled_shift(worl
             read_changes(family.at(severity), space, random=False)
     hidden = unmodelled(world_id)
     read_changes(hidden, space, random=False)
-    read_changes(RANGES[world_id], space, random=True)
+    read_changes(WORLDS[world_id].ranges, space, random=True)
     assert len(hidden) >= 3
-    assert not hidden.keys() & RANGES[world_id].keys()
+    assert not hidden.keys() & WORLDS[world_id].ranges.keys()
     for name, change in hidden.items():
         parameter = space[name]
         value = read_changes({name: change}, space, random=False)[name].resolve(parameter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core.errors import HeadstartError, nearest
-from ...envs.worlds.ranges import RANGES
+from ...envs.catalog import WORLDS
 
 RECOMMENDED = "recommended"
 
@@ -11,11 +11,28 @@ RECOMMENDED = "recommended"
 def recommended(world_id: str) -> dict[str, str]:
     """Return the changes recommended for a world, by parameter.
 
+    Args:
+        world_id: the world's id, as in "headstart/Ant-v0".
+
+    Returns:
+        A change in text form by parameter, to be given to `UniformRandomization`.
+
     Raises:
         HeadstartError: there are none for this world; names the nearest that has some.
+
+    >>> recommended("headstart/Ant-v0")["ground_friction"]
+    '* loguniform(0.7, 1.4)'
     """
-    if world_id not in RANGES:
+    found = recommended_ranges(world_id)
+    if found is None:
+        having = [known for known, entry in WORLDS.items() if entry.ranges]
         raise HeadstartError(
-            f"no recommended randomization for world '{world_id}'{nearest(world_id, RANGES)}"
+            f"no recommended randomization for world '{world_id}'{nearest(world_id, having)}"
         )
-    return dict(RANGES[world_id])
+    return found
+
+
+def recommended_ranges(world_id: str) -> dict[str, str] | None:
+    """Return what `recommended` does, or None where a world has no recommended randomization."""
+    ranges = WORLDS[world_id].ranges if world_id in WORLDS else {}
+    return dict(ranges) or None

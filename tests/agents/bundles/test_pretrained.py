@@ -13,7 +13,6 @@ from headstart.agents.bundles.storage import BundleError
 from headstart.agents.presets import STEPS
 from headstart.core.errors import HeadstartError
 from headstart.envs.catalog import WORLDS
-from headstart.envs.worlds.ranges import RANGES
 from headstart.experiments.bench import pretrained as cards
 from headstart.experiments.running.metadata import hardware, versions
 
@@ -44,7 +43,7 @@ def test_it_is_small_whole_and_of_todays_recipe(world_id, kind, path):
     anew = "differs from today's recipe: train it anew, headstart bench pretrained"
     assert bundle.world_id == world_id
     assert bundle.algorithm == resolve("ppo", world_id), f"algorithm {anew}"
-    ranges = RANGES[world_id] if kind == "randomized" else {}
+    ranges = WORLDS[world_id].ranges if kind == "randomized" else {}
     assert bundle.randomization == ranges, f"randomization {anew}"
     goes_on = kind == "randomized" and STEPS[world_id].goes_on
     begun = path.parent / "nominal"

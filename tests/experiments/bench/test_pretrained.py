@@ -6,10 +6,10 @@ import shutil
 import pytest
 from headstart.agents.bundles import pretrained
 from headstart.core.errors import HeadstartError
-from headstart.envs.worlds.ranges import RANGES
 from headstart.experiments.bench import pretrained as cards
 from headstart.experiments.cli import app
 from headstart.experiments.running import pretrain
+from headstart.transfer.randomization.recommended import recommended as ranges
 
 REACH = "headstart/PandaReach-v0"
 
@@ -43,7 +43,7 @@ def test_pretrain_knows_how_long_and_what_to_randomize(call, asked):
     assert call("pretrain", "Pendulum-v1", "--out", "x")[0] == 0
     steps, changes = [words[2] for words in asked], [words[4] for words in asked]
     assert steps == [150_000, 64, 100_000]
-    assert changes == [RANGES[REACH], {**RANGES[REACH], "payload_mass": "= 1"}, {}]
+    assert changes == [ranges(REACH), {**ranges(REACH), "payload_mass": "= 1"}, {}]
     code, _, said = call("pretrain", "Pendulum-v1", "--out", "x", *recommended)
     assert code == 2
     assert "no recommended randomization for world 'Pendulum-v1'" in said

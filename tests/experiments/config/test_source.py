@@ -12,10 +12,10 @@ from headstart.agents.bundles import bundle as bundles
 from headstart.agents.bundles import pretrained
 from headstart.agents.learner import create
 from headstart.agents.training import train
-from headstart.envs.worlds.ranges import RANGES
 from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build, load
 from headstart.experiments.sweeps import points
+from headstart.transfer.randomization.recommended import recommended
 from rich.console import Console
 
 REACH = "headstart/PandaReach-v0"
@@ -72,7 +72,7 @@ def test_bundles_and_worlds_can_be_swept():
     source = {"world": REACH, "randomization": "recommended", "steps": 1_000}
     plain = with_(source, targets={"there": {"steps": 1_000}}, sweep={"source.world": worlds})
     drawn = [point.experiment.source.randomization for point in points(build(plain))]
-    assert drawn == [RANGES[world] for world in worlds]
+    assert drawn == [recommended(world) for world in worlds]
     with pytest.raises(ConfigError, match="no recommended randomization for world 'Pendulum-v1'"):
         points(build({**plain, "sweep": {"source.world": [REACH, "Pendulum-v1"]}}))
 
@@ -86,10 +86,10 @@ def test_a_name_alone_is_in_the_world_of_the_targets():
 
 def test_the_recommended_randomization_is_spelled_out(tmp_path):
     source = {"world": REACH, "randomization": "recommended", "steps": 1_000}
-    assert build(with_(source)).source.randomization == RANGES[REACH]
+    assert build(with_(source)).source.randomization == recommended(REACH)
     (tmp_path / "try.yaml").write_text(yaml.safe_dump(with_({**source, "randomization": {}})))
     overridden = load(tmp_path / "try.yaml", ["source.randomization=recommended"])
-    assert overridden.source.randomization == RANGES[REACH]
+    assert overridden.source.randomization == recommended(REACH)
 
 
 @pytest.mark.parametrize(

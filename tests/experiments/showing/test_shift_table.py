@@ -1,7 +1,7 @@
 """What differs between source and target, as the report tells it."""
 
+from headstart.envs.catalog import WORLDS
 from headstart.envs.shifts import Family
-from headstart.envs.worlds.families import FAMILIES
 from headstart.experiments.measuring import load, summarize
 from headstart.experiments.showing.html import report
 from headstart.experiments.showing.shift_table import contrast
@@ -55,7 +55,7 @@ def test_worlds_without_parameters_are_compared_by_settings(make_run):
 
 def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
     made = Family("kinematic", "a longer tool", {"tool_length": "+ 0.16"})
-    monkeypatch.setitem(FAMILIES["headstart/PandaReach-v0"], "long-tool", made)
+    monkeypatch.setitem(WORLDS["headstart/PandaReach-v0"].families, "long-tool", made)
     run = load(make_run())
     run.experiment["targets"][TARGET]["shift"] = "long-tool/0.5"
     compared = contrast(run, TARGET)
