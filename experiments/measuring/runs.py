@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from ..config.schema import SOURCE, method_label, source_seed
-from ..config.yaml_text import loads
+from ..config.yaml_text import YAMLError, loads
 from ..records import COLUMNS, CURVE, check_curve, read_evaluations, reason
 from ..records import RunError as RunError
 
@@ -257,7 +256,7 @@ def _mapping(path: Path, parse: Any) -> dict[str, Any]:
         found = parse(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path.parent}: no {path.name}, so this is not a run directory") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise RunError(f"{path}: cannot be read ({reason(error)})") from None
     if not isinstance(found, dict):
         raise RunError(f"{path}: expected a mapping, found {type(found).__name__}")

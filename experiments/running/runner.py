@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from ...core.errors import nearest
@@ -17,7 +16,7 @@ from ...core.files import lock, read_json, write_json, write_text
 from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
 from ..config.schema import SOURCE, ConfigError, Experiment
-from ..config.yaml_text import dumps, loads
+from ..config.yaml_text import YAMLError, dumps, loads
 from . import claims, metadata, plan
 from .plan import Unit
 from .pool import Pool, StartWorker
@@ -119,7 +118,7 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
     if path.exists():
         try:
             there = loads(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
+        except (YAMLError, ValueError):
             there = None
         if not isinstance(there, dict):
             raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")

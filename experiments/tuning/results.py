@@ -125,5 +125,5 @@ def _best(study: Study, task: Task) -> str:
         f"Ranges: {shlex.join(f'{name} {text}' for name, text in task.search.items())}",
     )
     # Lists and innermost mappings on one line each, as one would write them.
-    plain = dumps({"methods": [{task.name: entry}]}, width=100, default_flow_style=None)
+    plain = dumps({"methods": [{task.name: entry}]}, width=100, flow=None)
     return "".join(f"# {line}\n" for line in comments) + plain

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -34,7 +33,7 @@ from ...transfer.methods import Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.methods import search as declared_by
-from ..config.yaml_text import loads
+from ..config.yaml_text import YAMLError, loads
 from ..showing.tables.registries import in_yaml
 
 ALGORITHM = "algorithm"
@@ -241,7 +240,7 @@ def _range(method: Method, name: str, text: str, algorithm: Algorithm) -> Range:
 def _choices(text: str) -> tuple[Any, ...]:
     try:
         values = loads(f"[{text}]")
-    except yaml.YAMLError:
+    except (YAMLError, ValueError):
         raise HeadstartError("cannot read the choices: expected YAML, as in choice(a, 1)") from None
     if not values:
         raise HeadstartError("choice needs at least one value")

@@ -8,10 +8,10 @@ from pathlib import Path
 import gymnasium
 import headstart
 import pytest
-import yaml
 from headstart.experiments import api
 from headstart.experiments.cli import app
 from headstart.experiments.config.schema import build
+from headstart.experiments.config.yaml_text import loads
 from headstart.experiments.running import plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "custom-environment.md"
@@ -67,7 +67,7 @@ def call(command, capsys, *more):
 
 def tiny(name):
     """Return the --set options that make the experiment of a file a matter of seconds."""
-    experiment = yaml.safe_load(block(name))
+    experiment = loads(block(name))
     settings = TINY | {f"targets.{target}.steps": 64 for target in experiment["targets"]}
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
 
@@ -93,8 +93,8 @@ def test_any_id_with_kwargs(here, capsys):
 
 
 def test_wrappers(here):
-    experiment = yaml.safe_load(block("pendulum.yaml"))
-    experiment["targets"] = yaml.safe_load(block("pendulum.yaml: other targets"))
+    experiment = loads(block("pendulum.yaml"))
+    experiment["targets"] = loads(block("pendulum.yaml: other targets"))
     assert list(experiment["targets"]) == ["late", "sticky"]
     checked = build(experiment)
     plan.check(checked)
@@ -157,6 +157,6 @@ def test_the_script(here, monkeypatch, capsys):
 
 
 def test_anchors(here):
-    experiment = yaml.safe_load(block("hover.yaml"))
-    experiment["targets"]["updraft"] |= yaml.safe_load(block("hover.yaml: targets.updraft"))
+    experiment = loads(block("hover.yaml"))
+    experiment["targets"]["updraft"] |= loads(block("hover.yaml: targets.updraft"))
     assert build(experiment).targets["updraft"].anchors.reference == -3.6

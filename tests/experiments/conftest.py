@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from headstart.experiments.config.yaml_text import dumps
 
 METHODS = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
 RANDOM, REFERENCE = -120.0, -10.0
@@ -123,7 +123,7 @@ def build_run(
         "anchors": dict.fromkeys((*targets, "source"), stored if anchors else unknown),
     }
     root.mkdir(parents=True, exist_ok=True)
-    (root / "experiment.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+    (root / "experiment.yaml").write_text(dumps(experiment))
     (root / "facts.json").write_text(json.dumps(facts))
     grid = np.linspace(0, 60_000, 31)
     for seed in seeds:

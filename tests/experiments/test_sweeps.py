@@ -3,9 +3,9 @@
 import io
 
 import pytest
-import yaml
 from headstart.experiments import api, sweeps
 from headstart.experiments.config.schema import ConfigError, build
+from headstart.experiments.config.yaml_text import loads
 from headstart.experiments.measuring.sweep import quantity, summarize_sweep
 from rich.console import Console
 
@@ -398,9 +398,7 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     assert ran == ["points/00-1000", "points/01-2000"]
     assert result.failed[0] == "points/00-1000/trials/icy/scratch/seed-0"
     assert sweeps.is_sweep(place)
-    assert yaml.safe_load((place / "sweep.yaml").read_text())["sweep"] == {
-        "source.steps": [1_000, 2_000]
-    }
+    assert loads((place / "sweep.yaml").read_text())["sweep"] == {"source.steps": [1_000, 2_000]}
     with pytest.raises(ConfigError, match=r"another sweep: sweep\.source\.steps is"):
         sweeps.run_sweep(other, place, run, quiet, "here")
     (tmp_path / "mine").mkdir()

@@ -9,11 +9,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-import yaml
 from headstart.envs.changes import parse
 from headstart.experiments.config import schema as config
 from headstart.experiments.config.schema import ConfigError, Experiment, build, load, method_label
-from headstart.experiments.config.yaml_text import dumps, loads
+from headstart.experiments.config.yaml_text import dumps, loads, parse_all
 from headstart.experiments.config.yaml_text import parse as parse_yaml
 
 GOOD = """
@@ -56,7 +55,7 @@ def test_defaults_are_spelled_out_and_the_resolved_form_means_the_same(file):
         {"feature_reuse": {"freeze": ["features"]}},
     ]
     assert build(resolved).resolved() == resolved
-    assert build(yaml.safe_load(yaml.safe_dump(resolved))).resolved() == resolved
+    assert build(loads(dumps(resolved))).resolved() == resolved
 
 
 def test_python_objects_mean_the_same_as_their_text():
@@ -96,7 +95,7 @@ def test_python_objects_mean_the_same_as_their_text():
         (("{kwargs: {g: 14.0}", "{shift: * 0.4"), "starts with '*' needs quotes"),
         (("heavy:", "source:"), "'source' is what results call the source; give it another name"),
         (("[scratch,", "[{scratch: {label: source}},"), "methods: 'source' is what results call"),
-        (("seeds: [0, 1]", "seeds: [0]\nseeds: [1]"), "try.yaml:11: the key 'seeds' stands twice"),
+        (("seeds: [0, 1]", "seeds: [0]\nseeds: [1]"), 'try.yaml:11: found duplicate key "seeds"'),
         (("steps: 5_000}", "steps: 5_000, anchors: {random: 1, reference: 0}}"), "must be above"),
     ],
 )
@@ -118,15 +117,29 @@ def test_numbers_with_an_exponent_are_numbers(file):
     assert load(file(text)).source.algorithm == {"ppo": {"learning_rate": 0.001}}
 
 
-@pytest.mark.parametrize("text", ["1e5", "5e0d456a1894", "-1E-3", "1.5e3", "0x1f", "1_000", "no"])
+LOOKS_LIKE_MORE = (
+    "1e5 5e0d456a1894 -1E-3 1.5e3 -.5 0x1f 0o17 017 1_000 no Yes ON y ~ null 1:30 .inf 2024-01-02 ="
+)
+
+
+@pytest.mark.parametrize("text", LOOKS_LIKE_MORE.split())
 def test_text_stays_text_however_much_it_looks_like_a_number(text):
     assert loads(dumps({"code": text})) == {"code": text}
+    # Readers of YAML 1.1 take it for the same text.
+    assert loads(f"%YAML 1.1\n---\n{dumps({'code': text})}") == {"code": text}
     assert loads(f"[{text}x]") == [f"{text}x"]
 
 
 @pytest.mark.parametrize("number", [1e-3, 1e5, 1.5e-7, -2e30, 100000])
 def test_numbers_stay_numbers(number):
     assert loads(dumps([number])) == [number]
+    assert loads(f"%YAML 1.1\n---\n{dumps([number])}") == [number]
+
+
+def test_words_are_text_but_for_true_false_and_null(file):
+    assert loads("[yes, off, y, true, False, null, 010, 1:30]") == [
+        *("yes", "off", "y", True, False, None, 10, "1:30")
+    ]
 
 
 def test_what_workers_read_is_what_was_given(file):
@@ -153,8 +166,16 @@ def test_what_aliases_share_is_set_for_one_of_them_alone(file):
     assert steps == {"heavy": 1_000, "light": 5_000, "empty": 2_000, "more": 3_000}
     assert found.targets["more"].kwargs == {"g": 14.0}
     assert parse_yaml("{a: &a {x: 1}, d: {i: &b {<<: *a, x: 3}}, o: {<<: *b}}", "")["o"] == {"x": 3}
+    with pytest.raises(ConfigError, match='there:2: found duplicate key "y"'):
+        parse_yaml("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}", "there")
     with pytest.raises(ConfigError, match="there: an alias stands inside of what it stands for"):
         parse_yaml("a: &a {b: *a}", "there")
+
+
+@pytest.mark.parametrize("text", ["day: 2024-02-30", "[-_]", "a: [1", "a: 'x", "{{a: 1}: 2}"])
+def test_what_is_no_yaml_is_refused_in_a_line(text):
+    with pytest.raises(ConfigError, match=r"^there(:1)?: [^\n]+$"):
+        parse_yaml(text, "there")
 
 
 def test_overrides_reach_any_key(file):
@@ -227,7 +248,7 @@ def test_the_schema_allows_the_studies_and_little_else():
     schema = json.loads(config.json_schema())
     check = jsonschema.Draft202012Validator(schema)
     for path in (Path(config.__file__).parents[1] / "studies").glob("*.yaml"):
-        for experiment in yaml.safe_load_all(path.read_text()):
+        for experiment in parse_all(path.read_text(), path.name):
             check.validate(experiment)
     short = {
         "name": "short",

@@ -6,7 +6,6 @@ import re
 
 import gymnasium
 import pytest
-import yaml
 from headstart.agents.algorithms import resolve
 from headstart.agents.bundles import bundle as bundles
 from headstart.agents.bundles import pretrained
@@ -14,6 +13,7 @@ from headstart.agents.learner import create
 from headstart.agents.training import train
 from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build, load
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.sweeps import points
 from headstart.transfer.randomization.recommended import recommended
 from rich.console import Console
@@ -54,7 +54,7 @@ def test_what_a_bundle_determines_is_spelled_out():
     assert source.randomization == facts.randomization != {}
     assert source.name == "randomized"
     resolved = build(READY).resolved()
-    assert build(yaml.safe_load(yaml.safe_dump(resolved))).resolved() == resolved
+    assert build(loads(dumps(resolved))).resolved() == resolved
 
 
 def test_bundles_and_worlds_can_be_swept():
@@ -87,7 +87,7 @@ def test_a_name_alone_is_in_the_world_of_the_targets():
 def test_the_recommended_randomization_is_spelled_out(tmp_path):
     source = {"world": REACH, "randomization": "recommended", "steps": 1_000}
     assert build(with_(source)).source.randomization == recommended(REACH)
-    (tmp_path / "try.yaml").write_text(yaml.safe_dump(with_({**source, "randomization": {}})))
+    (tmp_path / "try.yaml").write_text(dumps(with_({**source, "randomization": {}})))
     overridden = load(tmp_path / "try.yaml", ["source.randomization=recommended"])
     assert overridden.source.randomization == recommended(REACH)
 
@@ -167,7 +167,7 @@ def test_a_run_takes_the_bundle_and_says_that_all_seeds_share_it(pendulum, tmp_p
         scratch = out / "trials" / "heavy" / "scratch" / f"seed-{seed}" / "bundle" / "bundle.json"
         ours, theirs = (json.loads(p.read_text()) for p in (scratch, pendulum / "bundle.json"))
         assert ours["algorithm"] == theirs["algorithm"]
-    resolved = yaml.safe_load((out / "experiment.yaml").read_text())["source"]
+    resolved = loads((out / "experiment.yaml").read_text())["source"]
     assert resolved["bundle_sha256"] == pretrained.checksum(pendulum)
     assert resolved["steps"] == 128
     shared = [fact for fact in result.summary["fairness"] if "share one ready-made" in fact["text"]]

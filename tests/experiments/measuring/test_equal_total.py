@@ -3,7 +3,7 @@
 import json
 
 import pytest
-import yaml
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.measuring.runs import load
 from headstart.experiments.measuring.summary import summarize
 from headstart.experiments.showing import write
@@ -24,9 +24,9 @@ def returns(*scores):
 def root(tmp_path):
     """Three seeds; scratch_total has 160,000 steps where the others have 60,000."""
     path = build_run(tmp_path / "run", targets=(TARGET,), methods=("scratch", "fine_tune"))
-    experiment = yaml.safe_load((path / "experiment.yaml").read_text())
+    experiment = loads((path / "experiment.yaml").read_text())
     experiment["methods"].append({"scratch_total": {}})
-    (path / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    (path / "experiment.yaml").write_text(dumps(experiment))
     facts = json.loads((path / "facts.json").read_text())
     facts["methods"] = {
         "scratch": {"needs_source": False, "trains": True},

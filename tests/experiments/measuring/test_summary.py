@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-import yaml
 from headstart import __version__
 from headstart.core.errors import HeadstartError
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.measuring import RunError, load, summarize
 from headstart.experiments.measuring.estimates import entry, within
 from headstart.experiments.measuring.runs import read_evaluations
@@ -330,9 +330,9 @@ def test_only_an_unfinished_last_line_is_forgiven(tmp_path):
 def test_methods_that_cannot_be_folders_are_refused(make_run):
     root = make_run()
     path = root / "experiment.yaml"
-    experiment = yaml.safe_load(path.read_text())
+    experiment = loads(path.read_text())
     experiment["methods"][0] = {"fine_tune": {"label": "a/b"}}
-    path.write_text(yaml.safe_dump(experiment))
+    path.write_text(dumps(experiment))
     with pytest.raises(RunError, match=r"experiment.yaml: methods: 'a/b' names a folder"):
         load(root)
 
@@ -341,9 +341,9 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
     with pytest.raises(HeadstartError, match="not a run directory"):
         load(tmp_path)
     root = make_run()
-    experiment = yaml.safe_load((root / "experiment.yaml").read_text())
+    experiment = loads((root / "experiment.yaml").read_text())
     del experiment["seeds"]
-    (root / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    (root / "experiment.yaml").write_text(dumps(experiment))
     with pytest.raises(HeadstartError, match="'seeds' is missing"):
         load(root)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from headstart.agents.algorithms import resolve
 from headstart.core.errors import HeadstartError
 from headstart.core.files import write_text
@@ -74,7 +73,7 @@ def here(tmp_path, monkeypatch):
 def execute(out):
     """Run the source of seed 0 in this process."""
     write_text(Path(out) / "facts.json", "{}")
-    write_text(Path(out) / "experiment.yaml", yaml.safe_dump(build(SMALL).resolved()))
+    write_text(Path(out) / "experiment.yaml", dumps(build(SMALL).resolved()))
     assert run_unit(Path(out), SOURCE, lambda *_: None) == ("done", None)
     return Path(out)
 

@@ -2,9 +2,9 @@
 
 import gymnasium
 import pytest
-import yaml
 from headstart.core.files import write_text
 from headstart.experiments.config.schema import build
+from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.running.counting import CountedWorlds
 from headstart.experiments.running.unit import run_unit
 
@@ -49,7 +49,7 @@ def test_a_method_must_not_step_worlds_before_its_training(tmp_path, monkeypatch
         }
     )
     run = tmp_path / "run"
-    write_text(run / "experiment.yaml", yaml.safe_dump(experiment.resolved()))
+    write_text(run / "experiment.yaml", dumps(experiment.resolved()))
     state, why = run_unit(run, "trials/heavy/peeps/seed-0", lambda *_: None)
     if steps == 0:
         assert (state, why) == ("done", None)

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from headstart.core.files import write_text
 from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.running.metadata import computed_on
 from headstart.experiments.running.plan import units
 from headstart.experiments.running.unit import run_unit
@@ -101,7 +101,7 @@ def command(*words):
 
 def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here):
     one = run(EXPERIMENT, out="one", jobs=1, console=quiet())
-    Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    Path("toy.yaml").write_text(dumps(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "two", "--jobs", "1")
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
         two = run(EXPERIMENT, out="two", jobs=1, console=quiet())
@@ -135,7 +135,7 @@ def assert_run_directory(directory):
     for unit in ("source/nominal/seed-0", "trials/pushed/fine_tune/seed-1"):
         for name in ("bundle/manifest.json", "evaluations.jsonl", "status.json"):
             assert (directory / unit / name).is_file(), name
-    resolved = yaml.safe_load((directory / "experiment.yaml").read_text())
+    resolved = loads((directory / "experiment.yaml").read_text())
     assert resolved["source"]["algorithm"]["ppo"]["gamma"] == 0.98
     assert resolved["targets"]["pushed"]["world"] is None
     status = json.loads((directory / "trials/pushed/fine_tune/seed-1/status.json").read_text())
@@ -160,7 +160,7 @@ def assert_tensorboard(directory):
 
 def test_scratch_may_have_the_source_s_steps_too(here):
     experiment = build(with_(methods=["scratch", "scratch_total"], seeds=[0]))
-    write_text(Path("run/experiment.yaml"), yaml.safe_dump(experiment.resolved()))
+    write_text(Path("run/experiment.yaml"), dumps(experiment.resolved()))
     for method, steps in (("scratch", 512), ("scratch_total", 512 + 512)):
         unit = f"trials/pushed/{method}/seed-0"
         assert run_unit(Path("run"), unit, lambda *_: None) == ("done", None)
@@ -169,7 +169,7 @@ def test_scratch_may_have_the_source_s_steps_too(here):
 
 
 def test_some_trials_alone_bring_the_sources_they_need(here):
-    Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    Path("toy.yaml").write_text(dumps(EXPERIMENT))
     listed = subprocess.run(command("run", "toy.yaml", "--list"), capture_output=True, text=True)
     assert listed.stdout.splitlines() == [
         f"pushed/{method}/{seed}"
@@ -209,7 +209,7 @@ def lines_of(path):
 def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     whole = run(EXPERIMENT, out="whole", jobs=2, console=quiet())
     assert not whole.failed
-    Path("toy.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    Path("toy.yaml").write_text(dumps(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "cut", "--jobs", "2")
     # Beyond a checkpoint (192 steps) in a source, then in a trial, slowly: the kill may come late.
     slowly = {"env": {**os.environ, "LINGER": "0.01"}, "stdout": subprocess.DEVNULL}
@@ -234,7 +234,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
 
 def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):
     slow = with_(source={**EXPERIMENT["source"], "steps": 10_000_000})
-    Path("toy.yaml").write_text(yaml.safe_dump(slow))
+    Path("toy.yaml").write_text(dumps(slow))
     for number in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen(
             command("run", "toy.yaml", "--out", f"run-{number}"),
@@ -265,7 +265,7 @@ def test_a_failed_trial_is_listed_and_ends_no_other(here):
     targets = {"pushed": EXPERIMENT["targets"]["pushed"]}
     targets |= {fault: {"kwargs": {"fault": fault}, "steps": 512} for fault in FAULTS}
     small = with_(targets=targets, methods=["fine_tune"], seeds=[0])
-    Path("toy.yaml").write_text(yaml.safe_dump(small))
+    Path("toy.yaml").write_text(dumps(small))
     words = command("run", "toy.yaml", "--jobs", "2")
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1

@@ -6,7 +6,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-import yaml
 from headstart.agents.bundles import bundle as bundles
 from headstart.agents.learner import create
 from headstart.agents.training import train
@@ -14,6 +13,7 @@ from headstart.core.errors import HeadstartError
 from headstart.core.files import Records, write_text
 from headstart.experiments.api import preview, run
 from headstart.experiments.config.schema import build
+from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.running import metadata, plan
 from headstart.experiments.running.claims import claim
 from headstart.experiments.running.dry_run import Line, Pace, lines, measure
@@ -105,7 +105,7 @@ def test_a_curve_that_lost_what_cannot_be_evaluated_again_begins_anew(tmp_path, 
     experiment = build({**SMALL, "targets": longer, "checkpoint": 32})
     unit, append = f"{TRIALS}/scratch/seed-0", Records.append
     for name in ("whole", "cut"):
-        write_text(tmp_path / name / "experiment.yaml", yaml.safe_dump(experiment.resolved()))
+        write_text(tmp_path / name / "experiment.yaml", dumps(experiment.resolved()))
     assert run_unit(tmp_path / "whole", unit, lambda *_: None) == ("done", None)
 
     def until(records, row):
@@ -152,7 +152,7 @@ def test_a_run_of_which_the_beginning_is_damaged_is_not_gone_on_with(tmp_path, f
     resolved = experiment.resolved()
     its = plan.algorithm(experiment)
     resolved["source"]["algorithm"] = {its.name: dict(its.settings)}
-    write_text(tmp_path / "experiment.yaml", yaml.safe_dump(resolved))
+    write_text(tmp_path / "experiment.yaml", dumps(resolved))
     write_text(tmp_path / file, text)
     with pytest.raises(HeadstartError, match=said):
         run(SMALL, out=tmp_path, jobs=1, console=Console(file=io.StringIO()))

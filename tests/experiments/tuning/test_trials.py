@@ -8,12 +8,12 @@ import sys
 import time
 
 import pytest
-import yaml
 from headstart.core.errors import HeadstartError
 from headstart.core.files import write_json
 from headstart.experiments import tuning
 from headstart.experiments.cli import app
 from headstart.experiments.config.schema import build, load
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.running import unit as units
 from headstart.experiments.tuning import results, search, trials
 from headstart.experiments.tuning.search import Search, task_of
@@ -39,7 +39,7 @@ def begin(tunable):
         first = out / trials.FIRST
         for unit in task.units:
             write_curve(first / unit, [0, 64, 128, 192], [-1600, -1600, -1600, -1100])
-        (first / "experiment.yaml").write_text(yaml.safe_dump(task.experiment.resolved()))
+        (first / "experiment.yaml").write_text(dumps(task.experiment.resolved()))
         (first / "facts.json").write_text("{}")
         add_first(study, task, out)
         return study, task
@@ -206,7 +206,7 @@ def test_a_trial_that_ends_while_it_is_looked_at_is_left_alone(tmp_path, begin, 
 
 def test_a_unit_can_be_stopped(tmp_path, tunable):
     experiment = build({**tunable, "methods": ["scratch"]})
-    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(experiment.resolved()))
+    (tmp_path / "experiment.yaml").write_text(dumps(experiment.resolved()))
 
     def stop(step, steps, _):
         if step == 128:
@@ -225,7 +225,7 @@ def test_a_unit_can_be_stopped(tmp_path, tunable):
 @pytest.fixture
 def call(tmp_path, tunable, capsys, monkeypatch):
     """Run a command line in an empty directory; returns exit status and both outputs."""
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tunable))
+    (tmp_path / "tiny.yaml").write_text(dumps(tunable))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -254,7 +254,7 @@ def test_the_whole_way(call, tmp_path, tunable):
     assert (folder / "trial-0001" / "source" / "nominal" / "seed-7" / "bundle").is_dir()
 
     # The best can be pasted into an experiment.
-    best = yaml.safe_load((folder / "best.yaml").read_text())
+    best = loads((folder / "best.yaml").read_text())
     ((name, settings),) = best["methods"][0].items()
     assert (name, settings["label"], settings["critic_steps"]) == ("fine_tune", "careful", 0)
     assert settings["tuned"] == {"trials": 3, "steps": 192, "spent": 192, "seeds": [7]}

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 from headstart.experiments.api import run
 from headstart.experiments.config.schema import build
+from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.running.plan import Unit
 from headstart.experiments.running.workers import ray_cluster
 from headstart.experiments.running.workers.ray_cluster import ClusterError, connected
@@ -259,7 +259,7 @@ def test_a_machine_lost_in_the_middle_costs_nothing_but_time(here, ray):
     try:
         start("--head", "--port=6391", "--include-dashboard=false")
         second = start("--address=127.0.0.1:6391")
-        Path("far.yaml").write_text(yaml.safe_dump(SMALL))
+        Path("far.yaml").write_text(dumps(SMALL))
         words = [sys.executable, "-m", "headstart.experiments.cli", "run", "far.yaml"]
         words += ["--out", "far", "--cluster", "127.0.0.1:6391", "--jobs", "2"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:

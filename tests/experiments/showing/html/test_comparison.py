@@ -6,7 +6,7 @@ import re
 import shutil
 
 import pytest
-import yaml
+from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.measuring import RunError, comparison, summarize
 from headstart.experiments.showing import Comparison, compare
 from headstart.experiments.showing.figures.comparison import overlaid
@@ -21,10 +21,10 @@ def twin(tiny):
     def make(name="other", place="twin", reference=-10.0, **changes):
         root = tiny.parent / place
         shutil.copytree(tiny, root)
-        experiment = yaml.safe_load((root / "experiment.yaml").read_text()) | {"name": name}
+        experiment = loads((root / "experiment.yaml").read_text()) | {"name": name}
         for key, value in changes.items():
             experiment[key] = experiment[key] | value if isinstance(value, dict) else value
-        (root / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+        (root / "experiment.yaml").write_text(dumps(experiment))
         facts = json.loads((root / "facts.json").read_text())
         facts["anchors"][TARGET]["reference"]["return"] = reference
         (root / "facts.json").write_text(json.dumps(facts))
@@ -150,9 +150,9 @@ def test_tuning_of_one_alone_is_said(tiny, twin):
 
 def test_experiments_without_a_target_in_common(tiny, twin):
     root = twin(targets={"long-tool": {"steps": 100}})
-    experiment = yaml.safe_load((root / "experiment.yaml").read_text())
+    experiment = loads((root / "experiment.yaml").read_text())
     del experiment["targets"][TARGET]
-    (root / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    (root / "experiment.yaml").write_text(dumps(experiment))
     compared = compare([tiny, root], tiny.parent / "both")
     assert compared.warnings[0].startswith("No two experiments have a target of the same name")
     assert list(compared.targets) == [TARGET]  # of the other there is no finished trial

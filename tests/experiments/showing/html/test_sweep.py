@@ -7,8 +7,8 @@ import re
 from datetime import date
 
 import pytest
-import yaml
 from headstart.experiments import sweeps as sweeping
+from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.measuring.runs import load
 from headstart.experiments.showing import formats
 from headstart.experiments.showing.figures import sweep as figures_sweep
@@ -108,7 +108,7 @@ def budgets(tmp_path):
             "evaluation": {"every": 2_000},
             "sweep": {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]},
         }
-        (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+        (tmp_path / "sweep.yaml").write_text(dumps(experiment))
         places = sweeping.places(tmp_path)
         assert list(places) == [
             f"{key}: {steps}, source.steps: {source}"
