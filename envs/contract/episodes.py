@@ -30,6 +30,8 @@ from .subject import (
 )
 
 GROWTH = 5 * 2**20  # bytes that may come with allocators settling, not with a leak
+ROUNDS = 3  # of which each one must show growth
+STATUS = Path("/proc/self/status")
 RESHAPED = 5  # resets until lengths and shapes change too, which takes tens of times as long
 # Unbounded is what a channel with noise is.
 UNWORRIED = re.compile(r"Box observation space m\w+ value is -?infinity")
@@ -370,8 +372,8 @@ def close_twice(subject: Subject) -> None:
 )
 def memory(subject: Subject) -> None:
     """Memory does not grow over many resets and steps."""
-    if not Path("/proc/self/statm").exists():
-        raise NotApplicable("needs /proc/self/statm, which Linux has")
+    if not STATUS.exists():
+        raise NotApplicable("needs /proc/self/status, which Linux has")
     env, size = subject.env, subject.size
 
     def work(resets: int, steps: int) -> tuple[int, int]:
@@ -392,28 +394,30 @@ def memory(subject: Subject) -> None:
 
     work(max(100, size.resets // 10), size.memory_steps // 10)
     # What leaks grows each time; what allocators and caches take once does not.
-    for _ in range(2):
-        _give_back()
-        before = _resident()
+    for _ in range(ROUNDS):
+        before = _held()
         resets, steps = work(size.resets, size.memory_steps)
-        grown = _resident() - before
+        grown = _held() - before
         if grown <= GROWTH:
             return
     tried = f"{resets:,} resets" + (f" and {steps:,} steps" if steps else "")
     raise BrokenError(f"{grown / 2**20:.1f} MiB more after {tried}")
 
 
-def _give_back() -> None:
-    """Return to the system what was freed: growth into it would go unseen."""
+def _held() -> int:
+    """Return the bytes that this process holds and has not freed, in memory or swapped out.
+
+    Whatever ran before leaves holes in the heap, which an environment fills and frees again. So
+    memory that was freed is given back to the system first: it is no growth, and growth into it
+    would go unseen. Pages of files (code, models) are left out, as the system loads and drops
+    them as it likes.
+    """
     gc.collect()
     # Other C libraries than glibc have no such function, and may see less.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _resident() -> int:
-    """Return this process's resident memory in bytes."""
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
+    lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    # Old kernels and some containers do not tell the two kinds of pages apart, or know no swap.
+    resident, swapped = fields.get("RssAnon", fields["VmRSS"]), fields.get("VmSwap", "0 kB")
+    return sum(1024 * int(size.split()[0]) for size in (resident, swapped))

@@ -30,6 +30,7 @@ from .subject import (
 
 __all__ = ["PROPERTIES", "QUICK", "THOROUGH", "Outcome", "Property", "Size", "Subject", "examine"]
 
+CONTRACT = Path(__file__).parent
 Verdict = Literal["holds", "does not hold", "to note", "not applicable"]
 
 
@@ -93,7 +94,7 @@ def _where(error: Exception) -> str:
         frame
         for frame in frames
         if not frame.filename.startswith(libraries)
-        and not Path(frame.filename).stem.startswith("contract")
+        and not Path(frame.filename).is_relative_to(CONTRACT)
     ]
     last = (own or frames)[-1]
     return f"{Path(last.filename).name}:{last.lineno}"

@@ -207,7 +207,14 @@ class KeepsEverything(Toy):
         self.kept = []
 
     def reset(self, *, seed=None, options=None):
-        self.kept.append(np.ones(2**15))
+        self.kept.append(np.ones(2**12))
+        return super().reset(seed=seed)
+
+
+class UsesMuchAndFreesIt(Toy):
+    def reset(self, *, seed=None, options=None):
+        blocks = [bytearray(9_000) for _ in range(900)]
+        assert len(blocks) == 900
         return super().reset(seed=seed)
 
 
@@ -371,6 +378,16 @@ def test_catches(case):
     assert found.property.means
     foreign = outcome(broken, name, foreign=True)
     assert foreign.verdict == ("to note" if ASKED[name].advisory else "does not hold")
+
+
+def test_memory_does_not_depend_on_what_ran_before():
+    # Every other block of a heap freed: holes that are filled and freed anew, and do not shrink.
+    blocks = [bytearray(9_500) for _ in range(8_000)]
+    kept = blocks[::2]
+    del blocks
+    found = outcome(UsesMuchAndFreesIt, "memory")
+    assert (found.verdict, found.seen) == ("holds", "")
+    assert len(kept) == 4_000
 
 
 def test_chance_is_blamed_once():

@@ -67,7 +67,7 @@ def outcome(make, name):
 @pytest.mark.parametrize("name", [name for name in ASKED if name != "across_processes"])
 def test_dictionaries_choices_and_no_parameters(name):
     found = outcome(Plain, name)
-    of_parameters = ASKED[name].check.__module__.endswith("contract_parameters")
+    of_parameters = ASKED[name].check.__module__.endswith("contract.parameters")
     if of_parameters and name != "no_compounding":
         assert (found.verdict, found.seen) == ("not applicable", "it declares no parameters")
     else:
