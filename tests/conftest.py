@@ -1,5 +1,89 @@
-"""No test takes over a source policy that an earlier one, or the user, left in the cache."""
+"""What all tests share: no cache of source policies, output as into a pipe, small learners."""
 
 import os
+from collections.abc import Callable
 
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from headstart.agents.algorithms import Algorithm, resolve
+from headstart.agents.evaluation import Evaluation, Evaluator
+from headstart.agents.learner import Learner, create
+
+torch.set_num_threads(1)
+# No test takes over a source policy that an earlier one, or the user, left in the cache.
 os.environ["HEADSTART_CACHE"] = "off"
+
+
+@pytest.fixture
+def piped(monkeypatch):
+    """Have commands print as into a pipe, whatever terminal the tests run in."""
+    from headstart.experiments.cli.console import PIPE_WIDTH, console, errors
+
+    # pytest-xdist gives its workers a terminal width that a pipe does not have.
+    monkeypatch.delenv("COLUMNS", raising=False)
+    for output in (console, errors):
+        monkeypatch.setattr(output, "_width", PIPE_WIDTH)
+
+
+OFF_POLICY = {"batch_size": 16, "learning_starts": 40, "buffer_size": 200, "train_freq": 5}
+SMALL = {
+    "ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 3},
+    "sac": OFF_POLICY,
+    "sb3_contrib:TQC": OFF_POLICY,
+    "stable_baselines3:TD3": OFF_POLICY,
+}
+NET = {"policy_kwargs": {"net_arch": [16, 16]}}
+
+
+@pytest.fixture
+def pendulum() -> Callable[[], gym.Env]:
+    """Pendulum-v1 with short episodes, so that several end within a rollout."""
+    return lambda: gym.make("Pendulum-v1", max_episode_steps=25, disable_env_checker=True)
+
+
+@pytest.fixture
+def small() -> Callable[..., Algorithm]:
+    """An algorithm with small networks and rollouts; further settings by keyword."""
+
+    def make(name: str, **settings: object) -> Algorithm:
+        return resolve({name: {**SMALL.get(name, {}), **NET, **settings}}, "Pendulum-v1")
+
+    return make
+
+
+@pytest.fixture
+def learner(small, pendulum):
+    """Make an untrained small learner in the Pendulum; closed after the test."""
+    made = []
+
+    def make(name: str, seed: int = 0, make_world=pendulum, **settings: object) -> Learner:
+        made.append(create(small(name, **settings), make_world, seed))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def evaluator(pendulum):
+    """Four evaluation episodes of the Pendulum."""
+    one = Evaluator(pendulum, [11, 12, 13, 14], worlds=3)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def evaluate(evaluator) -> Callable[[Learner], Evaluation]:
+    return lambda one: evaluator.evaluate(one.act)
+
+
+@pytest.fixture
+def observations() -> np.ndarray:
+    """Ten observations of the Pendulum."""
+    generator = np.random.default_rng(3)
+    angle = generator.uniform(-3, 3, size=10)
+    columns = [np.cos(angle), np.sin(angle), generator.uniform(-8, 8, size=10)]
+    return np.stack(columns, axis=1).astype(np.float32)

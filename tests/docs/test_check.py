@@ -14,12 +14,10 @@ SOUND, SLIP = re.findall(r"^```shell-session\n(.*?)^```$", PAGE, re.M | re.S)
 
 
 @pytest.fixture
-def check(tmp_path, monkeypatch, capsys):
+def check(piped, tmp_path, monkeypatch, capsys):
     """Write hover.py and check it quickly; returns the exit status and what is printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(app, "console", app._console())
     gymnasium.registry.pop("Hover-v0", None)
 
     def run(text):

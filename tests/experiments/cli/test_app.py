@@ -55,11 +55,8 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(here, capsys, monkeypatch):
+def call(piped, here, capsys, monkeypatch):
     """Run a command line in this process, as into a pipe; returns exit status and both outputs."""
-    # pytest-xdist gives its workers a terminal width that a pipe does not have.
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(app, "console", app._console())
 
     def run(*words):
         with pytest.raises(SystemExit) as ended:

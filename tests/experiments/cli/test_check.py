@@ -32,14 +32,11 @@ gymnasium.register("Unmade-v0", entry_point=Unmade)
 
 
 @pytest.fixture
-def check(tmp_path, capsys, monkeypatch):
+def check(piped, tmp_path, capsys, monkeypatch):
     """Run `headstart check` where a module leaning.py lies; returns exit status and outputs."""
     (tmp_path / "leaning.py").write_text(WORLDS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(app, "console", app._console())
-    monkeypatch.setattr(app, "errors", app._console(stderr=True))
 
     def run(*words):
         with pytest.raises(SystemExit) as ended:

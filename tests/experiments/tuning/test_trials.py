@@ -223,13 +223,11 @@ def test_a_unit_can_be_stopped(tmp_path, tunable):
 
 
 @pytest.fixture
-def call(tmp_path, tunable, capsys, monkeypatch):
+def call(piped, tmp_path, tunable, capsys, monkeypatch):
     """Run a command line in an empty directory; returns exit status and both outputs."""
     (tmp_path / "tiny.yaml").write_text(dumps(tunable))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(app, "console", app._console())
 
     def run(line):
         with pytest.raises(SystemExit) as ended:

@@ -78,10 +78,9 @@ def test_a_mean_far_from_zero_costs_no_precision(saved, tmp_path):
     assert done.error <= 1e-5
 
 
-def test_the_command_and_what_the_file_says(saved, tmp_path, monkeypatch, capsys):
+def test_the_command_and_what_the_file_says(piped, saved, tmp_path, monkeypatch, capsys):
     _, made = saved("ppo", REACH, worlds=1, batch_size=32)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "console", app._console())
     monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(SystemExit) as ended:
         app.main(["export", "bundle", "--onnx"])

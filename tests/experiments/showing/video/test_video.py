@@ -97,9 +97,8 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(here, capsys, monkeypatch):
+def call(piped, here, capsys, monkeypatch):
     """Run a command line in this process; returns exit status and both outputs."""
-    monkeypatch.setattr(app, "console", app._console())
 
     def run(*words):
         with pytest.raises(SystemExit) as ended:
