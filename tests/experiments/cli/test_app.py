@@ -15,6 +15,7 @@ from headstart.agents.bundles.pretrained import checksum
 from headstart.agents.evaluation import evaluate
 from headstart.envs.spec import WorldSpec
 from headstart.experiments.cli import app
+from headstart.experiments.cli.console import PIPE_WIDTH
 from headstart.experiments.running import dry_run as previewing
 from headstart.experiments.running.dry_run import Pace
 
@@ -194,7 +195,7 @@ def test_describe(call, world):
     for name in parameters:  # none is cut or broken at a pipe's width
         assert name in out
     assert "…" not in out
-    assert max(map(len, out.splitlines())) <= app.PIPE_WIDTH
+    assert max(map(len, out.splitlines())) <= PIPE_WIDTH
 
 
 def test_describe_a_world_of_someone_elses(call):
