@@ -24,7 +24,7 @@ from headstart.agents.presets import PRESETS
 from headstart.envs import shifts
 from headstart.envs.catalog import WORLDS
 from headstart.envs.changes import DISTRIBUTIONS
-from headstart.envs.shifts import LEVELS, families
+from headstart.envs.shifts import SHIFT_LEVELS, families
 from headstart.envs.vector import vec_env
 from headstart.experiments.bench import timing
 from headstart.experiments.config import schema as config
@@ -125,7 +125,7 @@ def worlds() -> str:
         _joined(inspect.getdoc(shifts) or ""),
         "A level's name promises a score, of a policy trained in the nominal world and evaluated "
         "as it is: "
-        + "; ".join(f"`{level}` {band(level)}" for level in LEVELS)
+        + "; ".join(f"`{level}` {band(level)}" for level in SHIFT_LEVELS)
         + ". 0 is what random actions get under that very shift, 1 what the policy gets in the "
         "nominal world. Where not even a family's extreme does the harm that a level stands for, "
         "the level is that extreme, marked with a star, out of its band: beyond it the parameter "

@@ -12,11 +12,11 @@ from .docstrings import docstring
 from .world import World
 from .worlds.entry import WorldEntry, import_named
 
-PREFIX = "headstart/"
+WORLD_PREFIX = "headstart/"
 
 
 WORLDS: dict[str, WorldEntry] = {
-    PREFIX + entry.id: entry
+    WORLD_PREFIX + entry.id: entry
     for entry in map(
         import_named,
         (
@@ -69,7 +69,7 @@ def build(world_id: str, **kwargs: Any) -> World:
     """
     entry = find_world(world_id)
     robot, task = entry.parts()
-    return _world_class(PREFIX + entry.id)(robot, task, entry.timing, **kwargs)
+    return _world_class(WORLD_PREFIX + entry.id)(robot, task, entry.timing, **kwargs)
 
 
 @cache

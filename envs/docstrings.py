@@ -14,7 +14,7 @@ def docstring(world_id: str, about: str, robot: type[Robot], task: type[Task], t
     for c in channels:
         last = place + c.size - 1
         where = str(place) if c.size == 1 else f"{place}..{last}"
-        seen.append((where, c.name, c.unit, ends(c.low), ends(c.high), c.about))
+        seen.append((where, c.name, c.unit, bounds_text(c.low), bounds_text(c.high), c.about))
         place = last + 1
     done = [("element", "command", "unit", "at -1", "at +1", "about")]
     done += [
@@ -39,7 +39,7 @@ def docstring(world_id: str, about: str, robot: type[Robot], task: type[Task], t
     """
 
 
-def ends(values: float | Sequence[float]) -> str:
+def bounds_text(values: float | Sequence[float]) -> str:
     """Return a channel's lower or upper bounds, each once."""
     each = (values,) if isinstance(values, (int, float)) else values
     return "/".join(dict.fromkeys(f"{value:.3g}" for value in each))

@@ -19,7 +19,7 @@ from ..core.errors import HeadstartError, nearest
 from .catalog import WORLDS
 from .worlds.family import Family
 
-LEVELS: dict[str, tuple[float, float]] = {
+SHIFT_LEVELS: dict[str, tuple[float, float]] = {
     "mild": (0.8, 0.95),
     "moderate": (0.4, 0.8),
     "severe": (-math.inf, 0.4),
@@ -29,7 +29,7 @@ LEVELS: dict[str, tuple[float, float]] = {
 UNMODELLED = "unmodelled"
 """The shift whose parameters no recommended randomization holds, each off by 20 %."""
 
-MEASURED = Path(__file__).with_name("shifts.json")
+MEASURED_SHIFTS = Path(__file__).with_name("shifts.json")
 """What `headstart bench shifts` measured: see `measurements`."""
 
 
@@ -45,7 +45,7 @@ def unmodelled(world: str) -> Mapping[str, str]:
 
 @cache
 def _measured() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(MEASURED_SHIFTS.read_text(encoding="utf-8"))
     return found
 
 
@@ -79,7 +79,7 @@ def stored_anchors(world: str, shift: str | Mapping[str, Any]) -> dict[str, floa
 
 def shift_names(world: str) -> list[str]:
     """Return the names of a world's shifts: each family at each level, and `unmodelled`."""
-    names = [f"{family}/{level}" for family in families(world) for level in LEVELS]
+    names = [f"{family}/{level}" for family in families(world) for level in SHIFT_LEVELS]
     return [*names, UNMODELLED] if unmodelled(world) else names
 
 
@@ -105,14 +105,14 @@ def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, An
 
 def _severity(world: str, family: str, level: str) -> float:
     """Return the severity of a level, or of a number in [0, 1] written out."""
-    choices = f"{', '.join(f'{family}/{known}' for known in LEVELS)}, or {family}/0.5"
+    choices = f"{', '.join(f'{family}/{known}' for known in SHIFT_LEVELS)}, or {family}/0.5"
     if not level:
         raise HeadstartError(f"shift '{family}' needs a level: {choices}")
-    if level not in LEVELS:
+    if level not in SHIFT_LEVELS:
         try:
             severity = float(level)
         except ValueError:
-            hint = nearest(level, LEVELS)
+            hint = nearest(level, SHIFT_LEVELS)
             raise HeadstartError(f"shift '{family}' has no level '{level}'{hint}") from None
         if not 0.0 <= severity <= 1.0:
             raise HeadstartError(f"shift '{family}/{level}': a severity lies between 0 and 1")
@@ -128,5 +128,5 @@ def _severity(world: str, family: str, level: str) -> float:
 
 def in_band(name: str, score: float) -> bool:
     """Say whether a shift's score is what its level promises; `unmodelled` promises nothing."""
-    low, high = LEVELS.get(name.partition("/")[2], (-math.inf, math.inf))
+    low, high = SHIFT_LEVELS.get(name.partition("/")[2], (-math.inf, math.inf))
     return low <= score < high

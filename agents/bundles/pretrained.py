@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import HeadstartError, nearest
-from ...envs.catalog import PREFIX as WORLD_PREFIX
-from ...envs.catalog import WORLDS
+from ...envs.catalog import WORLD_PREFIX, WORLDS
 from .storage import MANIFEST, BundleError, is_whole, parse_json, read_directory, write_directory
 
 DATA = Path(__file__).parents[1] / "pretrained"

@@ -23,10 +23,10 @@ from .subject import (
     Subject,
     actions,
     element,
-    first_difference,
-    holds,
-    put,
+    property_check,
+    put_in_force,
     trajectory,
+    trajectory_difference,
 )
 
 GROWTH = 5 * 2**20  # bytes that may come with allocators settling, not with a leak
@@ -37,15 +37,15 @@ RESHAPED = 5  # resets until lengths and shapes change too, which takes tens of 
 UNWORRIED = re.compile(r"Box observation space m\w+ value is -?infinity")
 
 
-@holds(
+@property_check(
     means="Nothing can be run on it, and nothing else was checked.",
-    mend="Mend the error that is shown; reset returns (observation, info), step returns "
+    fix="Mend the error that is shown; reset returns (observation, info), step returns "
     "(observation, reward, terminated, truncated, info).",
 )
 def starts(subject: Subject) -> None:
     """It can be made, reset and stepped."""
     env = subject.env
-    put(env, {})
+    put_in_force(env, {})
     _, info = env.reset(seed=0)
     if not isinstance(info, dict):
         raise BrokenError(f"reset returned {type(info).__name__} for info, not a dict")
@@ -55,9 +55,9 @@ def starts(subject: Subject) -> None:
             break
 
 
-@holds(
+@property_check(
     means="Wrappers and learners count on Gymnasium's interface, and may trip over this.",
-    mend="Follow the checker's message (gymnasium.utils.env_checker.check_env).",
+    fix="Follow the checker's message (gymnasium.utils.env_checker.check_env).",
 )
 def gymnasium_checker(subject: Subject) -> None:
     """Gymnasium's environment checker passes it."""
@@ -67,9 +67,9 @@ def gymnasium_checker(subject: Subject) -> None:
         _checker(lambda: check_env(env.unwrapped, skip_render_check=True))
 
 
-@holds(
+@property_check(
     means="The learners that headstart trains with may refuse it, or learn badly on it.",
-    mend="Follow the checker's message (stable_baselines3.common.env_checker.check_env).",
+    fix="Follow the checker's message (stable_baselines3.common.env_checker.check_env).",
 )
 def sb3_checker(subject: Subject) -> None:
     """Stable-Baselines3's environment checker passes it."""
@@ -93,10 +93,10 @@ def _checker(check: Callable[[], None]) -> None:
         raise Noted("; ".join(said))
 
 
-@holds(
+@property_check(
     means="One NaN or infinity ends a training; parameters at their bounds are what "
     "randomization draws.",
-    mend="Clip actions in step, guard divisions and roots, and narrow the bounds of parameters "
+    fix="Clip actions in step, guard divisions and roots, and narrow the bounds of parameters "
     "at which the simulation blows up.",
 )
 def finite(subject: Subject) -> None:
@@ -119,7 +119,7 @@ def finite(subject: Subject) -> None:
             moments,
             f" with {'corner' if corners else 'inner'} actions{' at ' + at if at else ''}",
         )
-    put(env, {})
+    put_in_force(env, {})
 
 
 def _finite(moments: list[Any], where: str) -> None:
@@ -130,9 +130,9 @@ def _finite(moments: list[Any], where: str) -> None:
                 raise BrokenError(f"{moment.when}{where}: {name}{text} is {part[index]}")
 
 
-@holds(
+@property_check(
     means="Returns are sums of rewards: an array or a string breaks them, or broadcasts them.",
-    mend="Return float(reward) from step.",
+    fix="Return float(reward) from step.",
 )
 def rewards(subject: Subject) -> None:
     """Rewards are plain numbers."""
@@ -142,9 +142,9 @@ def rewards(subject: Subject) -> None:
             raise BrokenError(f"{when}: reward {reward!r} is of type {type(reward).__name__}")
 
 
-@holds(
+@property_check(
     means="Networks are scaled and images told apart by the space; what lies outside is misread.",
-    mend="Widen observation_space, or clip; the dtypes must be equal, too.",
+    fix="Widen observation_space, or clip; the dtypes must be equal, too.",
     advisory=True,
 )
 def in_space(subject: Subject) -> None:
@@ -161,9 +161,9 @@ def _short(part: np.ndarray) -> str:
     return f"{part.dtype}{part.shape} from {np.min(part):.6g} to {np.max(part):.6g}"
 
 
-@holds(
+@property_check(
     means="A learner that keeps observations would find them changed, and learn from wrong ones.",
-    mend="Return a copy (array.copy()), and copy the action before changing it.",
+    fix="Return a copy (array.copy()), and copy the action before changing it.",
 )
 def no_aliasing(subject: Subject) -> None:
     """What is returned is not overwritten later, nor the action that is handed in."""
@@ -179,10 +179,10 @@ def no_aliasing(subject: Subject) -> None:
         raise BrokenError(f"{recording.changed_action}: step changed it")
 
 
-@holds(
+@property_check(
     means="An input that never changes teaches nothing; often it is a slip (a wrong index, "
     "a goal that is never drawn).",
-    mend="Leave the element out of the observation, or write what was meant into it.",
+    fix="Leave the element out of the observation, or write what was meant into it.",
     advisory=True,
 )
 def no_constant(subject: Subject) -> None:
@@ -238,9 +238,9 @@ def _goals(subject: Subject, name: str, size: int) -> np.ndarray:
     return goals if goals.size == size else np.zeros(size, bool)
 
 
-@holds(
+@property_check(
     means="An evaluation waits for the end of its episodes: without one it never returns.",
-    mend="Register it with max_episode_steps, or return truncated=True after a number of steps.",
+    fix="Register it with max_episode_steps, or return truncated=True after a number of steps.",
 )
 def episodes_end(subject: Subject) -> None:
     """Episodes end."""
@@ -255,9 +255,9 @@ def episodes_end(subject: Subject) -> None:
         )
 
 
-@holds(
+@property_check(
     means="Without it there are returns, but no success rate beside them.",
-    mend='Put "success": True or False into info where terminated or truncated is returned '
+    fix='Put "success": True or False into info where terminated or truncated is returned '
     '("is_success" does as well).',
 )
 def success_is_told(subject: Subject) -> None:
@@ -276,9 +276,9 @@ def success_is_told(subject: Subject) -> None:
         raise BrokenError(f'info["success"] is {success!r} at the end of an episode')
 
 
-@holds(
+@property_check(
     means="A wrapper that steps once too often would spoil the episodes that follow.",
-    mend="Set everything an episode changes in reset; in step after an end raise, or go on.",
+    fix="Set everything an episode changes in reset; in step after an end raise, or go on.",
 )
 def after_an_end(subject: Subject) -> None:
     """Steps after an end raise or are ordinary steps, and the next reset starts over."""
@@ -299,14 +299,14 @@ def after_an_end(subject: Subject) -> None:
             break
         if not math.isfinite(reward):
             raise BrokenError(f"a step after the end gave the reward {reward}")
-    difference = first_difference(before, trajectory(env, steps))
+    difference = trajectory_difference(before, trajectory(env, steps))
     if difference is not None:
         raise BrokenError(f"with the same seed, before and after such steps: {difference}")
 
 
-@holds(
+@property_check(
     means="A diverged policy goes on silently, and the numbers measured mean nothing.",
-    mend="Begin step with: if np.shape(action) != self.action_space.shape or "
+    fix="Begin step with: if np.shape(action) != self.action_space.shape or "
     "np.isnan(action).any(): raise ValueError(...)",
     advisory=True,
 )
@@ -350,9 +350,9 @@ def _bad_actions(space: gymnasium.Space[Any]) -> Iterator[tuple[str, Any]]:
         raise NotApplicable(f"its actions are a {type(space).__name__}")
 
 
-@holds(
+@property_check(
     means="What made it and what wraps it may both close it: a finished run would end in an error.",
-    mend="Let close do nothing when everything is closed already.",
+    fix="Let close do nothing when everything is closed already.",
 )
 def close_twice(subject: Subject) -> None:
     """Close may be called twice."""
@@ -365,9 +365,9 @@ def close_twice(subject: Subject) -> None:
         raise BrokenError(f"the second close raised {type(error).__name__}: {error}") from error
 
 
-@holds(
+@property_check(
     means="A long training would be killed when the machine's memory is full.",
-    mend="Look for what every reset or step adds: lists that only grow, bodies or clients that "
+    fix="Look for what every reset or step adds: lists that only grow, bodies or clients that "
     "are loaded but not removed.",
 )
 def memory(subject: Subject) -> None:
@@ -381,11 +381,11 @@ def memory(subject: Subject) -> None:
         done = 0
         draws = subject.draws(resets, block=RESHAPED)
         for number, values in zip(subject.repeat(resets), draws, strict=False):
-            put(env, values)
+            put_in_force(env, values)
             env.reset()
             env.step(drawn[number % len(drawn)])
             done += 1
-        put(env, {})
+        put_in_force(env, {})
         env.reset()
         for number in subject.repeat(steps):
             if any(env.step(drawn[number % len(drawn)])[2:4]):

@@ -28,22 +28,33 @@ from .subject import (
     Subject,
 )
 
-__all__ = ["PROPERTIES", "QUICK", "THOROUGH", "Outcome", "Property", "Size", "Subject", "examine"]
+__all__ = [
+    "PROPERTIES",
+    "QUICK",
+    "THOROUGH",
+    "Property",
+    "PropertyOutcome",
+    "Size",
+    "Subject",
+    "examine",
+]
 
 CONTRACT = Path(__file__).parent
-Verdict = Literal["holds", "does not hold", "to note", "not applicable"]
+PropertyVerdict = Literal["holds", "does not hold", "to note", "not applicable"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PropertyOutcome:
     """What came of one property; `seen` is empty where it holds."""
 
     property: Property
-    verdict: Verdict
+    verdict: PropertyVerdict
     seen: str = ""
 
 
-def examine(subject: Subject, properties: Iterable[Property] | None = None) -> Iterator[Outcome]:
+def examine(
+    subject: Subject, properties: Iterable[Property] | None = None
+) -> Iterator[PropertyOutcome]:
     """Check the properties (all of them, unless given) one after the other.
 
     A check that raises anything has failed, and the rest go on; of an environment that cannot
@@ -52,34 +63,34 @@ def examine(subject: Subject, properties: Iterable[Property] | None = None) -> I
     started = True
     for asked in PROPERTIES if properties is None else properties:
         if not started:
-            yield Outcome(asked, "not applicable", "it does not start")
+            yield PropertyOutcome(asked, "not applicable", "it does not start")
             continue
         outcome = _outcome(subject, asked)
         started = asked.name != "starts" or outcome.verdict == "holds"
         yield outcome
 
 
-def _outcome(subject: Subject, asked: Property) -> Outcome:
-    verdict: Verdict
+def _outcome(subject: Subject, asked: Property) -> PropertyOutcome:
+    verdict: PropertyVerdict
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             asked.check(subject)
     except NotApplicable as reason:
-        return Outcome(asked, "not applicable", _line(reason))
+        return PropertyOutcome(asked, "not applicable", _line(reason))
     except Noted as note:
-        return Outcome(asked, "to note", _line(note))
+        return PropertyOutcome(asked, "to note", _line(note))
     except BrokenError as error:
         subject.close()
         verdict = "to note" if asked.advisory and subject.foreign else "does not hold"
-        return Outcome(asked, verdict, _line(error))
+        return PropertyOutcome(asked, verdict, _line(error))
     except Exception as raised:
         subject.close()
         cause = raised.__cause__ if isinstance(raised, UnmadeError) else None
         fault = cause if isinstance(cause, Exception) else raised
         seen = f"{type(fault).__name__}: {_line(fault)} ({_where(fault)})"
-        return Outcome(asked, "does not hold", seen)
-    return Outcome(asked, "holds")
+        return PropertyOutcome(asked, "does not hold", seen)
+    return PropertyOutcome(asked, "holds")
 
 
 def _line(error: Exception) -> str:

@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..parameters import Parameter
-from .subject import BrokenError, Noted, Subject, far, first_difference, holds, put, trajectory
+from .subject import (
+    BrokenError,
+    Noted,
+    Subject,
+    far,
+    property_check,
+    put_in_force,
+    trajectory,
+    trajectory_difference,
+)
 
-SHORT = 20  # steps that show whether a parameter is in force
+SHORT_STEPS = 20  # steps that show whether a parameter is in force
 
 
-@holds(
+@property_check(
     means="The report's table of source against target could not say what was changed.",
-    mend='Give Parameter(name, unit, nominal, low, high, about); the unit of a factor is "1".',
+    fix='Give Parameter(name, unit, nominal, low, high, about); the unit of a factor is "1".',
 )
 def declared(subject: Subject) -> None:
     """Every parameter has a unit, a description and bounds that differ."""
@@ -27,9 +36,9 @@ def declared(subject: Subject) -> None:
             raise BrokenError(f"'{name}' can only be {parameter.low:g}")
 
 
-@holds(
+@property_check(
     means="The source would differ from the target even where nothing was changed.",
-    mend="Take the nominals from what the environment is built with; set_parameters({}) puts all "
+    fix="Take the nominals from what the environment is built with; set_parameters({}) puts all "
     "of them in force.",
 )
 def nominal(subject: Subject) -> None:
@@ -40,20 +49,20 @@ def nominal(subject: Subject) -> None:
     with subject.fresh() as env:
         untouched = trajectory(env, steps)
     for what, values in (("set_parameters({})", {}), ("the nominals set", nominals)):
-        difference = first_difference(untouched, trajectory(subject.env, steps, values=values))
+        difference = trajectory_difference(untouched, trajectory(subject.env, steps, values=values))
         if difference is not None:
             raise BrokenError(f"untouched and with {what}: {difference}")
 
 
-@holds(
+@property_check(
     means="Randomizing or shifting it does nothing, and the report would claim a change.",
-    mend="Read the value from where set_parameters puts it in every reset and step (not a constant "
+    fix="Read the value from where set_parameters puts it in every reset and step (not a constant "
     "or a copy made in __init__), or leave the parameter out.",
 )
 def effect(subject: Subject) -> None:
     """Every parameter has an effect."""
     subject.compare()
-    short, long = 2 * SHORT, 5 * subject.size.trajectory
+    short, long = 2 * SHORT_STEPS, 5 * subject.size.trajectory
     without = []
     for parameter in subject.parameters.values():
         end = far(parameter)
@@ -61,7 +70,7 @@ def effect(subject: Subject) -> None:
         tries = ((end, short, 3), (other, short, 3), (end, long, 4), (other, long, 5))
         if not any(_acts(subject, {parameter.name: v}, n, s) for v, n, s in tries):
             without.append(f"'{parameter.name}' from {parameter.low:g} to {parameter.high:g}")
-    put(subject.env, {})
+    put_in_force(subject.env, {})
     if without:
         raise BrokenError(f"no observation or reward changed with {', '.join(without)}")
 
@@ -71,24 +80,24 @@ def _acts(subject: Subject, values: Mapping[str, float], steps: int, seed: int) 
         return False
     one = trajectory(subject.env, steps, seed=seed, values={})
     other = trajectory(subject.env, steps, seed=seed, values=values)
-    return first_difference(one, other) is not None
+    return trajectory_difference(one, other) is not None
 
 
-@holds(
+@property_check(
     means="What an episode was run with cannot be read back.",
-    mend='Return {"parameters": dict(self.values)} as reset\'s info, all parameters by name.',
+    fix='Return {"parameters": dict(self.values)} as reset\'s info, all parameters by name.',
 )
 def read_back(subject: Subject) -> None:
     """At reset, info["parameters"] says the values in force."""
     nominals = subject.parameters.nominal()
     for parameter in subject.parameters.values():
         values = {parameter.name: far(parameter)}
-        put(subject.env, values)
+        put_in_force(subject.env, values)
         _, info = subject.env.reset(seed=0)
         if "parameters" not in info:
             raise Noted('info at reset has no "parameters"')
         _same(info["parameters"], {**nominals, **values}, f"after set_parameters({values})")
-    put(subject.env, {})
+    put_in_force(subject.env, {})
 
 
 def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> None:
@@ -100,9 +109,9 @@ def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> No
             )
 
 
-@holds(
+@property_check(
     means="An episode depends on the ones before it, and a method on what ran before it.",
-    mend="self.values = {**self.parameters.nominal(), **self.parameters.validate(values)}, and "
+    fix="self.values = {**self.parameters.nominal(), **self.parameters.validate(values)}, and "
     "apply all of self.values at every reset.",
 )
 def forgets(subject: Subject) -> None:
@@ -111,28 +120,28 @@ def forgets(subject: Subject) -> None:
     values = {p.name: far(p) for p in subject.parameters.values()}
     names = list(values)
     with subject.fresh() as env:
-        put(env, {})
-        nominals = trajectory(env, SHORT)
+        put_in_force(env, {})
+        nominals = trajectory(env, SHORT_STEPS)
     for kept in (names[: len(names) // 2], names[len(names) // 2 :]):
-        put(subject.env, values)
+        put_in_force(subject.env, values)
         subject.env.reset(seed=1)
         some = {name: values[name] for name in kept}
-        after = trajectory(subject.env, SHORT, values=some)
+        after = trajectory(subject.env, SHORT_STEPS, values=some)
         with subject.fresh() as env:
-            difference = first_difference(trajectory(env, SHORT, values=some), after)
+            difference = trajectory_difference(trajectory(env, SHORT_STEPS, values=some), after)
         if difference is not None:
             raise BrokenError(
                 f"{', '.join(kept) or 'nothing'} changed, in a new instance and after all had "
                 f"been changed: {difference}"
             )
-    difference = first_difference(nominals, trajectory(subject.env, SHORT, values={}))
+    difference = trajectory_difference(nominals, trajectory(subject.env, SHORT_STEPS, values={}))
     if difference is not None:
         raise BrokenError(f"nothing changed, in a new instance and after a change: {difference}")
 
 
-@holds(
+@property_check(
     means="Over a training the environment drifts away from what the parameters say.",
-    mend="Compute every value from the nominal that was kept when the environment was made, "
+    fix="Compute every value from the nominal that was kept when the environment was made, "
     "never from the value in force (mass = nominal * factor, not mass *= factor).",
 )
 def no_compounding(subject: Subject) -> None:
@@ -140,24 +149,24 @@ def no_compounding(subject: Subject) -> None:
     subject.compare()
     env, count = subject.env, subject.size.resets
     one = next(subject.draws(1))
-    before = trajectory(env, SHORT, values={})
-    changed = trajectory(env, SHORT, values=one)
+    before = trajectory(env, SHORT_STEPS, values={})
+    changed = trajectory(env, SHORT_STEPS, values=one)
     done = 0
     draws = subject.draws(count, block=max(1, count // 4))
     for _, values in zip(subject.repeat(count), draws, strict=False):
-        put(env, values)
+        put_in_force(env, values)
         env.reset()
         done += 1
     for what, then, values in (("the nominals", before, {}), ("one change", changed, one)):
-        difference = first_difference(then, trajectory(env, SHORT, values=values))
+        difference = trajectory_difference(then, trajectory(env, SHORT_STEPS, values=values))
         if difference is not None:
             raise BrokenError(f"with {what}, before and after {done:,} resets: {difference}")
-    put(env, {})
+    put_in_force(env, {})
 
 
-@holds(
+@property_check(
     means="A slip in an experiment's file would run for hours as something else.",
-    mend="Check all values before anything is changed: self.parameters.validate(values) does.",
+    fix="Check all values before anything is changed: self.parameters.validate(values) does.",
 )
 def bad_parameters(subject: Subject) -> None:
     """An unknown parameter, a NaN and a value out of bounds are refused and change nothing."""
@@ -175,14 +184,14 @@ def bad_parameters(subject: Subject) -> None:
         {**{p.name: far(p) for p in others}, name: math.nan},
     ]
     good = {name: far(first)}
-    before = trajectory(env, SHORT, values=good)
+    before = trajectory(env, SHORT_STEPS, values=good)
     for values in bad:
         try:
-            put(env, values)
+            put_in_force(env, values)
         except Exception:
-            difference = first_difference(before, trajectory(env, SHORT))
+            difference = trajectory_difference(before, trajectory(env, SHORT_STEPS))
             if difference is not None:
                 raise BrokenError(f"{values} was refused but changed {difference}") from None
             continue
         raise BrokenError(f"{values} was taken; bounds [{first.low:g}, {first.high:g}]")
-    put(env, {})
+    put_in_force(env, {})

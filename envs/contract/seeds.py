@@ -14,10 +14,10 @@ from .subject import (
     NotApplicable,
     Subject,
     actions,
-    first_difference,
-    holds,
-    put,
+    property_check,
+    put_in_force,
     trajectory,
+    trajectory_difference,
 )
 
 # Where the child finds modules comes first, as what it is to unpickle may lie there.
@@ -28,9 +28,9 @@ CHILD = (
 CHILD_SECONDS = 120.0
 
 
-@holds(
+@property_check(
     means="Methods are compared on the same seeded episodes; here they would get different ones.",
-    mend="Call super().reset(seed=seed) and draw everything random from self.np_random, nothing "
+    fix="Call super().reset(seed=seed) and draw everything random from self.np_random, nothing "
     "from np.random or random; set everything an episode changes in reset.",
 )
 def same_seed(subject: Subject) -> None:
@@ -39,19 +39,19 @@ def same_seed(subject: Subject) -> None:
     first = trajectory(env, steps, values={})
     for number, values in enumerate(subject.draws(4)):
         trajectory(env, steps // 2, seed=5 + number, values=values, actions_seed=1)
-    difference = first_difference(first, trajectory(env, steps, values={}))
+    difference = trajectory_difference(first, trajectory(env, steps, values={}))
     if difference is not None:
         raise BrokenError(f"twice in one instance: {difference}")
     with subject.fresh() as other:
-        difference = first_difference(first, trajectory(other, steps))
+        difference = trajectory_difference(first, trajectory(other, steps))
     if difference is not None:
         raise BrokenError(f"in two instances: {difference}")
 
 
-@holds(
+@property_check(
     means="All episodes are the same one: there is nothing to average over, and a policy may "
     "learn it by heart.",
-    mend="Draw the start or the goal from self.np_random in reset, and let reset without a seed "
+    fix="Draw the start or the goal from self.np_random in reset, and let reset without a seed "
     "go on with the generator it has.",
     advisory=True,
 )
@@ -59,17 +59,17 @@ def other_seed(subject: Subject) -> None:
     """Another seed, or none, gives another episode."""
     env, steps = subject.env, subject.size.trajectory
     first = trajectory(env, steps, values={})
-    if first_difference(first, trajectory(env, steps, seed=4)) is None:
+    if trajectory_difference(first, trajectory(env, steps, seed=4)) is None:
         raise BrokenError(f"seeds 3 and 4 gave the same {steps} steps")
     trajectory(env, 1)
     second = trajectory(env, steps, seed=None)
-    if first_difference(second, trajectory(env, steps, seed=None)) is None:
+    if trajectory_difference(second, trajectory(env, steps, seed=None)) is None:
         raise BrokenError(f"two resets without a seed gave the same {steps} steps")
 
 
-@holds(
+@property_check(
     means="Trials run in processes of their own, so their episodes would not be the same.",
-    mend="Nothing may depend on hash(), set order, time, the process's id or global generators; "
+    fix="Nothing may depend on hash(), set order, time, the process's id or global generators; "
     "seed from reset alone.",
 )
 def across_processes(subject: Subject) -> None:
@@ -97,7 +97,7 @@ def across_processes(subject: Subject) -> None:
                 f"in another process it failed: {lines[-1] if lines else done.returncode}"
             )
         there: list[Moment] = pickle.loads(out.read_bytes())
-    difference = first_difference(trajectory(subject.env, steps, values={}), there)
+    difference = trajectory_difference(trajectory(subject.env, steps, values={}), there)
     if difference is not None:
         raise BrokenError(f"here and in another process: {difference}")
 
@@ -111,9 +111,9 @@ def answer() -> None:
     env.close()
 
 
-@holds(
+@property_check(
     means="Several of them are stepped in turn in training, and beside them one in evaluation.",
-    mend="Keep state on self, not on the class or the module; give every instance a simulator "
+    fix="Keep state on self, not on the class or the module; give every instance a simulator "
     "client of its own and name it in every call.",
 )
 def two_instances(subject: Subject) -> None:
@@ -124,8 +124,8 @@ def two_instances(subject: Subject) -> None:
     values = next(subject.draws(1))
     with subject.fresh() as other:
         drawn = iter(actions(env.action_space, steps, seed=7))
-        put(env, {})
-        put(other, values)
+        put_in_force(env, {})
+        put_in_force(other, values)
         other.reset(seed=9)
 
         def disturb() -> None:
@@ -133,6 +133,6 @@ def two_instances(subject: Subject) -> None:
                 other.reset()
 
         together = trajectory(env, steps, between=disturb)
-    difference = first_difference(alone, together)
+    difference = trajectory_difference(alone, together)
     if difference is not None:
         raise BrokenError(f"alone and beside another: {difference}")

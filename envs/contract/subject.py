@@ -69,7 +69,7 @@ class Ending(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedEpisodes:
     """Some episodes: what was returned (as it is now) beside copies taken when it was returned."""
 
     returned: list[dict[str, np.ndarray]]
@@ -140,7 +140,7 @@ class Subject:
         """Whether two new instances differ with the same seed: something is not drawn from it."""
         with self.fresh() as one, self.fresh() as other:
             there = trajectory(one, 20, values={})
-            return first_difference(there, trajectory(other, 20, values={})) is not None
+            return trajectory_difference(there, trajectory(other, 20, values={})) is not None
 
     def compare(self) -> None:
         """Make sure that trajectories can be compared.
@@ -188,7 +188,7 @@ class Subject:
     @cached_property
     def ending(self) -> Ending | None:
         """The end of an episode under random actions: the longest of three, None if it has none."""
-        put(self.env, {})
+        put_in_force(self.env, {})
         found: Ending | None = None
         for seed in range(3):
             self.env.reset(seed=seed)
@@ -204,11 +204,11 @@ class Subject:
         return found
 
     @cached_property
-    def recording(self) -> Recording:
+    def recording(self) -> RecordedEpisodes:
         """Random actions for two stretches, and then some resets."""
         env, half = self.env, self.size.recording // 2
-        put(env, {})
-        kept = Recording([], [], [], [], None)
+        put_in_force(env, {})
+        kept = RecordedEpisodes([], [], [], [], None)
         changed: str | None = None
         steps = 0
         for episode, length in enumerate((half, half, 1, 1, 1, 1)):
@@ -224,10 +224,12 @@ class Subject:
                     changed = f"step {steps}: {difference}"
                 if terminated or truncated:
                     _keep(kept, f"reset after step {steps}", env.reset()[0])
-        return Recording(kept.returned, kept.moments, kept.observations, kept.rewards, changed)
+        return RecordedEpisodes(
+            kept.returned, kept.moments, kept.observations, kept.rewards, changed
+        )
 
 
-def _keep(kept: Recording, when: str, observation: Any) -> None:
+def _keep(kept: RecordedEpisodes, when: str, observation: Any) -> None:
     parts = dict(leaves(observation, "observation"))
     kept.observations.append(observation)
     kept.returned.append(parts)
@@ -246,7 +248,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
         yield name, np.asarray(value)
 
 
-def put(env: Env, values: Values) -> None:
+def put_in_force(env: Env, values: Values) -> None:
     """Put parameters in force, all others at their nominals, where there are parameters."""
     world = env.unwrapped
     if isinstance(world, Parameterized):
@@ -310,7 +312,7 @@ def trajectory(
     every step.
     """
     if values is not None:
-        put(env, values)
+        put_in_force(env, values)
     observation, _ = env.reset(seed=seed)
     moments = [_moment("reset", observation)]
     drawn = actions(env.action_space, steps, actions_seed, corners=corners)
@@ -330,7 +332,7 @@ def _moment(when: str, observation: Any, others: Mapping[str, Any] | None = None
     return Moment(when, parts | {name: np.array(part) for name, part in (others or {}).items()})
 
 
-def first_difference(one: list[Moment], other: list[Moment]) -> str | None:
+def trajectory_difference(one: list[Moment], other: list[Moment]) -> str | None:
     """Return where two trajectories first differ, to the bit, as "step 3: reward 1.0, then 2.0"."""
     for a, b in zip(one, other, strict=False):
         difference = _difference(a.values, b.values)
@@ -368,7 +370,7 @@ Check: TypeAlias = Callable[[Subject], None]
 class Property:
     """Something that an environment must hold.
 
-    `statement` says it in plain words, `means` what follows where it does not hold, `mend` what
+    `statement` says it in plain words, `means` what follows where it does not hold, `fix` what
     to do then. `check` raises BrokenError, Noted or NotApplicable, or returns. A foreign
     environment that does not hold an `advisory` property is only told so.
     """
@@ -376,7 +378,7 @@ class Property:
     name: str
     statement: str
     means: str
-    mend: str
+    fix: str
     advisory: bool
     check: Check
 
@@ -384,12 +386,12 @@ class Property:
 PROPERTIES: list[Property] = []
 
 
-def holds(*, means: str, mend: str, advisory: bool = False) -> Callable[[Check], Check]:
+def property_check(*, means: str, fix: str, advisory: bool = False) -> Callable[[Check], Check]:
     """Register a check as a property: its name is the function's, its statement the docstring."""
 
     def register(check: Check) -> Check:
         statement = " ".join((check.__doc__ or "").split()).rstrip(".")
-        PROPERTIES.append(Property(check.__name__, statement, means, mend, advisory, check))
+        PROPERTIES.append(Property(check.__name__, statement, means, fix, advisory, check))
         return check
 
     return register

@@ -85,7 +85,7 @@ class Circuit(Surroundings):
         return (after - before + half) % self.length - half
 
 
-def generate(rng: np.random.Generator, width: float) -> Circuit:
+def generate_circuit(rng: np.random.Generator, width: float) -> Circuit:
     """Draw a track of `width` metres (at most `WIDEST`), 22 m a lap, left- or right-handed.
 
     The centre line is a periodic cubic spline through control points around a circle, as far from

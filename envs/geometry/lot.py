@@ -63,7 +63,7 @@ def _outline(car: Pose) -> tuple[tuple[float, float], ...]:
     )
 
 
-def generate(rng: np.random.Generator, bay_width: float, lane_width: float) -> Lot:
+def generate_lot(rng: np.random.Generator, bay_width: float, lane_width: float) -> Lot:
     """Draw a lot: where its bay is, which way to stand in it, which places beside it are taken.
 
     `bay_width` is between the two parked cars next to the bay, `lane_width` from the row to the

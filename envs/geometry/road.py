@@ -12,14 +12,14 @@ import numpy as np
 
 from .rays import Surroundings
 
-LENGTH = 30.0  # m, of every centre line
+ROAD_LENGTH = 30.0  # m, of every centre line
 PIECE = 0.5  # m, of every straight piece that it is made of
 WAVES = ((1.25, 0.4), (2.5, 0.25))  # per road: how many, and the greatest swing of heading (rad)
 OBSTACLES = 6
 FIRST, SPACING = 5.5, 3.75  # m along the road: the first obstacle, and from each to the next
 STRAY = 0.6  # m, how far along the road an obstacle may be from its place in the row
-BEAT = 1.2  # m, how far an obstacle that moves along the road goes either way
-GAP = 0.05  # m, that obstacles keep from the walls
+PACE_LENGTH = 1.2  # m, how far an obstacle that moves along the road goes either way
+WALL_GAP = 0.05  # m, that obstacles keep from the walls
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Obstacle:
 
     `along` is its place on the centre line (m), `aside` how far it is from there to the walls
     (-1 right, 1 left); `speed` is in m/s, forwards or to the left where positive. One that moves
-    `across` turns at the walls, another after `BEAT`.
+    `across` turns at the walls, another after `PACE_LENGTH`.
     """
 
     along: float
@@ -40,7 +40,7 @@ class Obstacle:
         """Return metres along and to the left of the centre line; walls are met at `reach`."""
         if self.across:
             return self.along, swing(self.aside * reach + self.speed * time, reach)
-        return self.along + swing(self.speed * time, BEAT), self.aside * reach
+        return self.along + swing(self.speed * time, PACE_LENGTH), self.aside * reach
 
 
 def swing(way: float, reach: float) -> float:
@@ -79,7 +79,7 @@ class Road(Surroundings):
         self._obstacles = obstacles
         self._movers = [i for i, obstacle in enumerate(obstacles) if obstacle.speed]
         width = math.dist(self.left[0], self.right[0])
-        self._reach = 0.5 * width - radius - GAP
+        self._reach = 0.5 * width - radius - WALL_GAP
         self.put_discs(self.places(0.0), radius)
 
     def move(self, time: float) -> None:
@@ -125,9 +125,9 @@ class Road(Surroundings):
         return fx * (x - px) + fy * (y - py)
 
 
-def generate(rng: np.random.Generator, width: float) -> Road:
+def generate_road(rng: np.random.Generator, width: float) -> Road:
     """Draw a road of `width` metres; its centre line does not depend on it."""
-    middles = (np.arange(round(LENGTH / PIECE)) + 0.5) * (PIECE / LENGTH)
+    middles = (np.arange(round(ROAD_LENGTH / PIECE)) + 0.5) * (PIECE / ROAD_LENGTH)
     headings = np.zeros(len(middles))
     for count, swing_most in WAVES:
         size, phase = rng.uniform(0.0, swing_most), rng.uniform(0.0, 2 * math.pi)

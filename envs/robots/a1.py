@@ -19,8 +19,8 @@ from .a1_senses import CHANNELS, COMMANDS, STANCE, attitude
 
 TORQUE = 33.5  # N m, of every joint (Unitree's data sheet)
 FOOT = 0.02  # m, the radius of the feet
-DROP = 0.04  # m, from the feet to the ground when an episode starts: out of reach of contacts
-HIPS = 0.183  # m, from the trunk's middle to the hips, forwards and backwards
+START_DROP = 0.04  # m, from the feet to the ground when an episode starts: out of reach of contacts
+HIP_DISTANCE = 0.183  # m, from the trunk's middle to the hips, forwards and backwards
 PUSH_EVERY, PUSH_STEPS = 400, 16  # physics steps: a push of 0.1 s in each 2.5 s
 PUSHES = 8
 STIFF = 0.76  # of a calf's swing, at most, that its motor may undo within a step
@@ -50,7 +50,7 @@ class A1(Robot):
     def __init__(self, simulation: Simulation, leg_length: float = 1.0) -> None:
         super().__init__(simulation)
         self._ground = simulation.load_ground()
-        height = 2 * SEGMENT * leg_length * math.cos(STANCE[1]) + FOOT + DROP
+        height = 2 * SEGMENT * leg_length * math.cos(STANCE[1]) + FOOT + START_DROP
         self.body = simulation.load_model(
             model(leg_length), (0.0, 0.0, height), flags=bullet.URDF_USE_INERTIA_FROM_FILE
         )
@@ -118,7 +118,7 @@ class A1(Robot):
         the front ones instead of the rear ones.
         """
         trunk, client = self.simulation.nominal(self.body, -1).mass, self.simulation.client
-        shift = trunk * load_offset / (4 * HIPS)
+        shift = trunk * load_offset / (4 * HIP_DISTANCE)
         loads = dict(zip(self.joints[::3], (shift, shift, -shift, -shift), strict=True))
         loads[-1] = payload_mass
         self._damping, self._inertia = joint_damping, inertia_scale

@@ -11,8 +11,8 @@ from .a1_model import LEGS
 Quaternion = tuple[float, float, float, float]
 
 STANCE = (0.0, 0.8, -1.6) * 4  # rad: hip, thigh and calf of every leg; the feet are under the hips
-SWING = (0.25, 0.6, 0.6) * 4  # rad, the greatest commands either way
-OBSERVATION_DELAY = Parameter(
+STANCE_SWING = (0.25, 0.6, 0.6) * 4  # rad, the greatest commands either way
+A1_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.12, "age of what all sensors report"
 )
 
@@ -26,7 +26,7 @@ CHANNELS = (
         "roll, pitch, and yaw since the start, as the inertial unit estimates them",
         noise=Parameter("attitude_noise", "rad", 0.0, 0.0, 0.2, "attitude's noise (std)"),
         bias=Parameter("attitude_bias", "rad", 0.0, -0.2, 0.2, "attitude's offset"),
-        delay=OBSERVATION_DELAY,
+        delay=A1_OBSERVATION_DELAY,
         angle=True,
     ),
     Channel(
@@ -37,7 +37,7 @@ CHANNELS = (
         50.0,
         "angular velocity in the trunk's frame",
         noise=Parameter("gyro_noise", "rad/s", 0.0, 0.0, 2.0, "gyroscope's noise (std)"),
-        delay=OBSERVATION_DELAY,
+        delay=A1_OBSERVATION_DELAY,
     ),
     Channel(
         "joint_positions",
@@ -47,7 +47,7 @@ CHANNELS = (
         math.pi * 1.5,
         "joint angles as the encoders report them",
         noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.2, "encoder noise (std)"),
-        delay=OBSERVATION_DELAY,
+        delay=A1_OBSERVATION_DELAY,
     ),
     Channel(
         "joint_velocities",
@@ -57,17 +57,19 @@ CHANNELS = (
         100.0,
         "joint velocities",
         noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 5.0, "their noise (std)"),
-        delay=OBSERVATION_DELAY,
+        delay=A1_OBSERVATION_DELAY,
     ),
-    Channel("contacts", 4, "1", 0.0, 1.0, "whether a foot is loaded (1)", delay=OBSERVATION_DELAY),
+    Channel(
+        "contacts", 4, "1", 0.0, 1.0, "whether a foot is loaded (1)", delay=A1_OBSERVATION_DELAY
+    ),
     Channel("last_action", 12, "1", -1.0, 1.0, "joint targets as last commanded"),
 )
 COMMANDS = tuple(
     Command(
         f"{leg}_{joint}",
         "rad",
-        STANCE[i] - SWING[i],
-        STANCE[i] + SWING[i],
+        STANCE[i] - STANCE_SWING[i],
+        STANCE[i] + STANCE_SWING[i],
         f"target of the {leg} leg's {joint} joint",
     )
     for leg in LEGS

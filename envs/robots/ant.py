@@ -14,7 +14,7 @@ from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from .legged import (
     ATTITUDE_NOISE,
-    OBSERVATION_DELAY,
+    LEGGED_OBSERVATION_DELAY,
     SPEED_NOISE,
     TILT,
     Runner,
@@ -22,7 +22,7 @@ from .legged import (
     torques,
 )
 
-TORQUES = {f"{joint}_{leg}": 250.0 for leg in range(1, 5) for joint in ("hip", "ankle")}  # N m
+ANT_TORQUES = {f"{joint}_{leg}": 250.0 for leg in range(1, 5) for joint in ("hip", "ankle")}  # N m
 FEET = ("front_left_foot", "front_right_foot", "left_back_foot", "right_back_foot")
 
 
@@ -30,7 +30,7 @@ class Ant(Runner):
     """A ball on four legs of two joints each; free in space, heading along x."""
 
     model: ClassVar[str] = "mjcf/ant.xml"
-    joints: ClassVar[Mapping[str, float]] = TORQUES
+    joints: ClassVar[Mapping[str, float]] = ANT_TORQUES
     feet: ClassVar[tuple[str, ...]] = FEET
     morphology: ClassVar[tuple[Parameter, ...]] = (
         Parameter("shin_scale", "1", 1.0, 0.4, 1.4, "factor on the length of the lower legs"),
@@ -43,7 +43,7 @@ class Ant(Runner):
             -1.0,
             5.0,
             "of the torso's centre above the ground",
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         Channel(
             "attitude",
@@ -54,7 +54,7 @@ class Ant(Runner):
             "roll and pitch of the torso",
             noise=ATTITUDE_NOISE,
             bias=TILT,
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
             angle=True,
         ),
         Channel(
@@ -64,7 +64,7 @@ class Ant(Runner):
             -1.0,
             1.0,
             "sine and cosine of the yaw angle",
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         Channel(
             "velocity",
@@ -74,7 +74,7 @@ class Ant(Runner):
             20.0,
             "of the torso: forwards, to the left (as it heads) and upwards",
             noise=SPEED_NOISE,
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         Channel(
             "angular_velocity",
@@ -83,11 +83,11 @@ class Ant(Runner):
             -50.0,
             50.0,
             "of the torso about the world's axes",
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         *joint_channels(8, 4),
     )
-    commands: ClassVar[tuple[Command, ...]] = torques(TORQUES)
+    commands: ClassVar[tuple[Command, ...]] = torques(ANT_TORQUES)
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.1, "time from a command to the motors"
     )

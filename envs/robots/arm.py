@@ -13,7 +13,7 @@ from ..sensing import Channel, Command
 from ..simulation import Simulation
 from ..world import Robot
 
-OBSERVATION_DELAY = Parameter(
+ARM_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.2, "age of what the joint sensors report"
 )
 BEADS, BEAD = 16, 0.011  # how many show a tool, and the radius of each (m)
@@ -35,7 +35,7 @@ class Arm(Robot):
             "joint angles as the encoders report them",
             noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.2, "encoder noise (std)"),
             bias=Parameter("encoder_offset", "rad", 0.0, -0.2, 0.2, "offset of every encoder"),
-            delay=OBSERVATION_DELAY,
+            delay=ARM_OBSERVATION_DELAY,
         ),
         Channel(
             "joint_velocities",
@@ -45,7 +45,7 @@ class Arm(Robot):
             50.0,
             "joint velocities",
             noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 1.0, "tachometer noise (std)"),
-            delay=OBSERVATION_DELAY,
+            delay=ARM_OBSERVATION_DELAY,
         ),
     )
     action_delay: ClassVar[Parameter] = Parameter(

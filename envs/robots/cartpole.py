@@ -16,10 +16,10 @@ from ..simulation import Simulation, read_model
 from ..world import Robot
 
 CART, POLE = 0, 1  # joints, and the links that they move
-FORCE = 15.0  # N
+CART_FORCE = 15.0  # N
 RAIL = 2.4  # m, either way
 
-OBSERVATION_DELAY = Parameter(
+CARTPOLE_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.2, "age of what all sensors report"
 )
 
@@ -43,9 +43,11 @@ class CartPole(Robot):
             "of the cart, from the rail's middle",
             noise=Parameter("position_noise", "m", 0.0, 0.0, 0.5, "noise of the position (std)"),
             bias=Parameter("position_offset", "m", 0.0, -1.0, 1.0, "offset of the position"),
-            delay=OBSERVATION_DELAY,
+            delay=CARTPOLE_OBSERVATION_DELAY,
         ),
-        Channel("cart_velocity", 1, "m/s", -50.0, 50.0, "of the cart", delay=OBSERVATION_DELAY),
+        Channel(
+            "cart_velocity", 1, "m/s", -50.0, 50.0, "of the cart", delay=CARTPOLE_OBSERVATION_DELAY
+        ),
         Channel(
             "pole_direction",
             2,
@@ -54,7 +56,7 @@ class CartPole(Robot):
             1.0,
             "sine and cosine of the pole's angle, upright 0",
             noise=Parameter("angle_noise", "1", 0.0, 0.0, 1.0, "noise of sine and cosine (std)"),
-            delay=OBSERVATION_DELAY,
+            delay=CARTPOLE_OBSERVATION_DELAY,
         ),
         Channel(
             "pole_velocity",
@@ -64,11 +66,11 @@ class CartPole(Robot):
             50.0,
             "turning speed of the pole",
             noise=Parameter("gyro_noise", "rad/s", 0.0, 0.0, 10.0, "noise of that speed (std)"),
-            delay=OBSERVATION_DELAY,
+            delay=CARTPOLE_OBSERVATION_DELAY,
         ),
     )
     commands: ClassVar[tuple[Command, ...]] = (
-        Command("force", "N", -FORCE, FORCE, "of the motor on the cart, along the rail"),
+        Command("force", "N", -CART_FORCE, CART_FORCE, "of the motor on the cart, along the rail"),
     )
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.2, "time from a command to the motor"

@@ -11,8 +11,8 @@ from ..sensing import Channel, Command
 from .legged import PlanarRunner, planar_channels, torques
 
 SHINS = ("bshin", "fshin")
-DROP = 0.18  # m, how far the longer-reaching ankle lies below its knee
-TORQUES = {
+ANKLE_DROP = 0.18  # m, how far the longer-reaching ankle lies below its knee
+CHEETAH_TORQUES = {
     "bthigh": 108.0,
     "bshin": 81.0,
     "bfoot": 54.0,
@@ -26,14 +26,14 @@ class HalfCheetah(PlanarRunner):
     """A torso with a head and two legs of three joints, held in the x-z plane."""
 
     model: ClassVar[str] = "mjcf/half_cheetah.xml"
-    joints: ClassVar[Mapping[str, float]] = TORQUES
+    joints: ClassVar[Mapping[str, float]] = CHEETAH_TORQUES
     feet: ClassVar[tuple[str, ...]] = ("bfoot", "ffoot")
     knees: ClassVar[tuple[str, ...]] = ("bthigh", "bshin", "fthigh", "fshin")
     morphology: ClassVar[tuple[Parameter, ...]] = (
         Parameter("shin_scale", "1", 1.0, 0.7, 1.6, "factor on the length of both shins"),
     )
     channels: ClassVar[tuple[Channel, ...]] = planar_channels(6, 2)
-    commands: ClassVar[tuple[Command, ...]] = torques(TORQUES)
+    commands: ClassVar[tuple[Command, ...]] = torques(CHEETAH_TORQUES)
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.1, "time from a command to the motors"
     )
@@ -45,7 +45,7 @@ class HalfCheetah(PlanarRunner):
         for body in model.iter("body"):
             if body.get("name") == "torso":
                 x, y, z = map(float, body.attrib["pos"].split())
-                body.set("pos", f"{x} {y} {z + max(0.0, DROP * (shin_scale - 1.0))!r}")
+                body.set("pos", f"{x} {y} {z + max(0.0, ANKLE_DROP * (shin_scale - 1.0))!r}")
             if body.get("name") in SHINS:
                 for part in [*body.findall("geom"), *body.findall("body")]:
                     place = [shin_scale * float(number) for number in part.attrib["pos"].split()]

@@ -12,20 +12,20 @@ from .legged import PlanarRunner, planar_channels, torques
 
 KNEE = 0.6  # m, the height of the knee in the model file
 ANKLE = 0.1  # m, likewise
-TORQUES = {"thigh_joint": 75.0, "leg_joint": 75.0, "foot_joint": 75.0}  # N m
+HOPPER_TORQUES = {"thigh_joint": 75.0, "leg_joint": 75.0, "foot_joint": 75.0}  # N m
 
 
 class Hopper(PlanarRunner):
     """Torso, thigh, leg and foot, 15.8 kg, held in the x-z plane."""
 
     model: ClassVar[str] = "mjcf/hopper.xml"
-    joints: ClassVar[Mapping[str, float]] = TORQUES
+    joints: ClassVar[Mapping[str, float]] = HOPPER_TORQUES
     feet: ClassVar[tuple[str, ...]] = ("foot",)
     morphology: ClassVar[tuple[Parameter, ...]] = (
         Parameter("leg_length", "m", KNEE - ANKLE, 0.35, 0.65, "from knee to ankle"),
     )
     channels: ClassVar[tuple[Channel, ...]] = planar_channels(3, 1)
-    commands: ClassVar[tuple[Command, ...]] = torques(TORQUES)
+    commands: ClassVar[tuple[Command, ...]] = torques(HOPPER_TORQUES)
     action_delay: ClassVar[Parameter] = Parameter(
         "action_delay", "s", 0.0, 0.0, 0.1, "time from a command to the motors"
     )

@@ -11,20 +11,28 @@ import pybullet as bullet
 from ..sensing import Command
 from .arm import ToolArm, joint_commands
 
-FLANGE = 0.045  # m, from the last joint's frame to the media flange, along its z axis
-HOME = (0.0, 0.29, 0.0, -1.76, 0.0, 1.1, 0.0)  # rad
-SPEEDS = (1.1, 1.1, 1.3, 1.0, 1.7, 1.75, 1.75)  # rad/s, three quarters of the data sheet's limits
-TORQUES = (320.0, 320.0, 176.0, 176.0, 110.0, 40.0, 40.0)  # N m, the data sheet's
+KUKA_FLANGE = 0.045  # m, from the last joint's frame to the media flange, along its z axis
+KUKA_HOME = (0.0, 0.29, 0.0, -1.76, 0.0, 1.1, 0.0)  # rad
+KUKA_SPEEDS = (
+    1.1,
+    1.1,
+    1.3,
+    1.0,
+    1.7,
+    1.75,
+    1.75,
+)  # rad/s, three quarters of the data sheet's limits
+KUKA_TORQUES = (320.0, 320.0, 176.0, 176.0, 110.0, 40.0, 40.0)  # N m, the data sheet's
 
 
 class Kuka(ToolArm):
     """The arm, fixed at the origin; what carries the tool's tip is geometry, not mass."""
 
-    commands: ClassVar[tuple[Command, ...]] = joint_commands(SPEEDS)
+    commands: ClassVar[tuple[Command, ...]] = joint_commands(KUKA_SPEEDS)
     hand: ClassVar[int] = 6
     clear: ClassVar[tuple[int, ...]] = (-1, 0, 1, 2)
-    torques: ClassVar[tuple[float, ...]] = TORQUES
-    home: ClassVar[tuple[float, ...]] = HOME
+    torques: ClassVar[tuple[float, ...]] = KUKA_TORQUES
+    home: ClassVar[tuple[float, ...]] = KUKA_HOME
 
     def load(self) -> int:
         """Load the arm, fixed at the origin, and return its body."""
@@ -34,10 +42,10 @@ class Kuka(ToolArm):
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
         """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
-        return tip_position(joints, FLANGE + tool)
+        return kuka_tip(joints, KUKA_FLANGE + tool)
 
 
-def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
+def kuka_tip(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
     """Return where a point on the last joint's axis is (m), given the joint angles (rad).
 
     `reach` is its distance (m) from the last joint's frame. Forward kinematics of the URDF's

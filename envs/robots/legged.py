@@ -24,7 +24,7 @@ FLAGS = (
     | bullet.MJCF_COLORS_FROM_FILE
 )
 
-OBSERVATION_DELAY = Parameter(
+LEGGED_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.1, "age of what all sensors report"
 )
 
@@ -41,7 +41,7 @@ def joint_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             "joint angles as the encoders report them",
             noise=Parameter("position_noise", "rad", 0.0, 0.0, 0.2, "encoder noise (std)"),
             bias=Parameter("encoder_offset", "rad", 0.0, -0.5, 0.5, "offset of every encoder"),
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         Channel(
             "joint_velocities",
@@ -51,7 +51,7 @@ def joint_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             100.0,
             "joint velocities",
             noise=Parameter("velocity_noise", "rad/s", 0.0, 0.0, 5.0, "tachometer noise (std)"),
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
         Channel(
             "contacts",
@@ -60,7 +60,7 @@ def joint_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             0.0,
             1.0,
             "whether each foot touches the ground",
-            delay=OBSERVATION_DELAY,
+            delay=LEGGED_OBSERVATION_DELAY,
         ),
     )
 
@@ -304,7 +304,7 @@ class PlanarRunner(Runner):
 
 def planar_channels(joints: int, feet: int) -> tuple[Channel, ...]:
     """Return the channels of a planar runner."""
-    delay = OBSERVATION_DELAY
+    delay = LEGGED_OBSERVATION_DELAY
     return (
         Channel("height", 1, "m", -1.0, 5.0, "of the torso's centre above the ground", delay=delay),
         Channel(

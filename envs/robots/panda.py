@@ -13,11 +13,11 @@ from .arm import ToolArm, joint_commands
 
 JOINTS = ToolArm.joints
 HAND = 8
-CLEAR = (-1, 0, 1, 2, 3)  # base, shoulder and upper arm
-FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
-HOME = (0.0, 0.0, 0.0, -1.9, 0.0, 1.9, 0.785)  # rad
-SPEEDS = (1.1,) * 4 + (1.3,) * 3  # rad/s, half the data sheet's limits: a cautious setting
-TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, the data sheet's limits
+CLEAR_LINKS = (-1, 0, 1, 2, 3)  # base, shoulder and upper arm
+PANDA_FLANGE = 0.107  # m, from the last joint to the flange, along the hand's z axis
+PANDA_HOME = (0.0, 0.0, 0.0, -1.9, 0.0, 1.9, 0.785)  # rad
+PANDA_SPEEDS = (1.1,) * 4 + (1.3,) * 3  # rad/s, half the data sheet's limits: a cautious setting
+PANDA_TORQUES = (87.0,) * 4 + (12.0,) * 3  # N m, the data sheet's limits
 # The joints' Denavit-Hartenberg frames: m along x, m along z, quarter turns about x.
 FRAMES = (
     (0.0, 0.333, 0),
@@ -36,11 +36,11 @@ class Panda(ToolArm):
     The tool takes the place of the hand's fingers.
     """
 
-    commands: ClassVar[tuple[Command, ...]] = joint_commands(SPEEDS)
+    commands: ClassVar[tuple[Command, ...]] = joint_commands(PANDA_SPEEDS)
     hand: ClassVar[int] = HAND
-    clear: ClassVar[tuple[int, ...]] = CLEAR
-    torques: ClassVar[tuple[float, ...]] = TORQUES
-    home: ClassVar[tuple[float, ...]] = HOME
+    clear: ClassVar[tuple[int, ...]] = CLEAR_LINKS
+    torques: ClassVar[tuple[float, ...]] = PANDA_TORQUES
+    home: ClassVar[tuple[float, ...]] = PANDA_HOME
 
     def load(self) -> int:
         """Load the arm, fixed at the origin, and return its body."""
@@ -48,7 +48,7 @@ class Panda(ToolArm):
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
         """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
-        return tip_position(joints, FLANGE + tool)
+        return panda_tip(joints, PANDA_FLANGE + tool)
 
 
 def fingerless() -> ElementTree.Element:
@@ -60,7 +60,7 @@ def fingerless() -> ElementTree.Element:
     return model
 
 
-def tip_position(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
+def panda_tip(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
     """Return where a point on the hand's z axis is (m), given the joint angles (rad).
 
     `reach` is its distance (m) from the last joint's frame. Forward kinematics of the arm's

@@ -21,13 +21,13 @@ from .arm import Arm
 PEG = 0.18  # m, from the hand's frame to the ball's centre
 PEG_MASS = 0.2  # kg
 BALL = 9
-REACH = panda.FLANGE + PEG  # m, from the last joint's frame to the ball's centre
+REACH = panda.PANDA_FLANGE + PEG  # m, from the last joint's frame to the ball's centre
 HEIGHT = 0.025  # m, at which the ball is kept
 SPEED = 0.35  # m/s, either way
-HOME = (0.0, -0.0272, 0.0, -2.8517, 0.0, 2.8245, 0.785)  # rad: the ball at (0.36, 0, HEIGHT)
-SWING = 0.2  # rad, either way from home that the first joint starts
+PUSHER_HOME = (0.0, -0.0272, 0.0, -2.8517, 0.0, 2.8245, 0.785)  # rad: the ball at (0.36, 0, HEIGHT)
+HOME_SWING = 0.2  # rad, either way from home that the first joint starts
 FENCE = (0.28, 0.78), (-0.4, 0.4)  # m, in x and y: the controller leads the ball no further
-LIFT = 4.0  # 1/s, how fast errors of height and uprightness are put right
+LIFT_RATE = 4.0  # 1/s, how fast errors of height and uprightness are put right
 DAMPED = 0.03**2 * np.eye(5)  # the least squares' damping, in m^2 and rad^2
 
 
@@ -77,7 +77,7 @@ class PandaPusher(Arm):
     )
     hand: ClassVar[int] = panda.HAND
     clear: ClassVar[tuple[int, ...]] = tuple(range(-1, panda.HAND + 1))
-    torques: ClassVar[tuple[float, ...]] = panda.TORQUES
+    torques: ClassVar[tuple[float, ...]] = panda.PANDA_TORQUES
 
     def __init__(
         self, simulation: Simulation, ball_radius: float = 0.02, peg_offset: float = 0.0
@@ -110,7 +110,7 @@ class PandaPusher(Arm):
 
     def start(self, rng: np.random.Generator) -> list[float]:
         """Return the home pose, swung to the left or right."""
-        return [HOME[0] + float(rng.uniform(-SWING, SWING)), *HOME[1:]]
+        return [PUSHER_HOME[0] + float(rng.uniform(-HOME_SWING, HOME_SWING)), *PUSHER_HOME[1:]]
 
     def reset(self, rng: np.random.Generator) -> None:
         """Stand over the table, at rest, motors holding."""
@@ -120,7 +120,7 @@ class PandaPusher(Arm):
     def believe(self, joints: Sequence[float]) -> tuple[float, float, float]:
         """Take the joint angles as reported (rad); return where the ball would be (m)."""
         self._believed, (ax, ay, _), effects = panda.hand_jacobian(joints, REACH)
-        self._righting = LIFT * (HEIGHT - self._believed[2]), -LIFT * ay, LIFT * ax
+        self._righting = LIFT_RATE * (HEIGHT - self._believed[2]), -LIFT_RATE * ay, LIFT_RATE * ax
         self._effects = np.array(effects).reshape(7, 5)
         self._gram = self._effects.T @ self._effects + DAMPED
         self._command = []
@@ -137,7 +137,7 @@ class PandaPusher(Arm):
             wanted += self._righting
             # LAPACK's Cholesky solver itself: numpy's way to its own takes longer than to solve.
             joints = (self._effects @ dposv(self._gram, wanted)[1]).tolist()
-            excess = max(map(truediv, map(abs, joints), panda.SPEEDS))
+            excess = max(map(truediv, map(abs, joints), panda.PANDA_SPEEDS))
             self._joint_command = [v / excess for v in joints] if excess > 1.0 else joints
         super().advance(self._joint_command, steps)
 

@@ -11,9 +11,9 @@ import numpy as np
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..world import AIR_DRAG
-from .racecar import OBSERVATION_DELAY, REACHED, STEERING, Racecar
+from .racecar import CAR_OBSERVATION_DELAY, REACHED, STEERING, Racecar
 
-TOP_SPEED = 1.5  # m/s, either way
+PARKING_SPEED = 1.5  # m/s, either way
 
 LOCATING_DELAY = Parameter(
     "locating_delay", "s", 0.0, 0.0, 0.5, "age of the pose that the car is told"
@@ -35,7 +35,7 @@ class ParkingCar(Racecar):
             -1.5 * STEERING - 0.4,
             1.5 * STEERING + 0.4,
             "angle of the front wheels, measured at the wheels: gain and misalignment show",
-            delay=OBSERVATION_DELAY,
+            delay=CAR_OBSERVATION_DELAY,
         ),
         Channel(
             "position",
@@ -63,7 +63,7 @@ class ParkingCar(Racecar):
     )
     commands: ClassVar[tuple[Command, ...]] = (
         Racecar.commands[0],
-        Command("speed", "m/s", -TOP_SPEED, TOP_SPEED, "speed of the wheels' rims"),
+        Command("speed", "m/s", -PARKING_SPEED, PARKING_SPEED, "speed of the wheels' rims"),
     )
 
     @applies(AIR_DRAG)

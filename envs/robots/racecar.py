@@ -20,14 +20,14 @@ from .racecar_plan import WHEELBASE, Plan, inspect, stretched
 STEERING = 0.4189  # rad, F1TENTH's limit either way
 TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
 FREE_SPEED = 12.0  # m/s, where the motors have no torque left to give
-FORCE = 40.0  # N, that the motors put on the road at standstill, and when they brake
+MOTOR_FORCE = 40.0  # N, that the motors put on the road at standstill, and when they brake
 REACHED = 0.01  # m/s, how near a speed is taken for the one commanded
 SERVO = 10.0  # N m, the URDF's limit
 BEAMS = 24
-FAN = math.radians(270.0)  # the Hokuyo's field of view
+LIDAR_FAN = math.radians(270.0)  # the Hokuyo's field of view
 RANGE = 10.0  # m, likewise its greatest range
 
-OBSERVATION_DELAY = Parameter(
+CAR_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.3, "age of what all sensors report"
 )
 
@@ -54,10 +54,10 @@ class Racecar(Robot):
                 "lidar_dropout", "1", 0.0, 0.0, 0.9, "chance that a beam sees nothing"
             ),
             dropped=RANGE,
-            delay=OBSERVATION_DELAY,
+            delay=CAR_OBSERVATION_DELAY,
         ),
-        Channel("speed", 1, "m/s", -12.0, 12.0, "forward speed", delay=OBSERVATION_DELAY),
-        Channel("yaw_rate", 1, "rad/s", -20.0, 20.0, "turning speed", delay=OBSERVATION_DELAY),
+        Channel("speed", 1, "m/s", -12.0, 12.0, "forward speed", delay=CAR_OBSERVATION_DELAY),
+        Channel("yaw_rate", 1, "rad/s", -20.0, 20.0, "turning speed", delay=CAR_OBSERVATION_DELAY),
         Channel("last_action", 2, "1", -1.0, 1.0, "steering and speed as last commanded"),
     )
     commands: ClassVar[tuple[Command, ...]] = (
@@ -216,7 +216,7 @@ class Racecar(Robot):
         to it while braking, which is what the wheels feel of it, without a solver row. A speed that
         is commanded and reached, but that the motors cannot hold against it, is lost again.
         """
-        brake = self._strength * FORCE
+        brake = self._strength * MOTOR_FORCE
         resistance = self._resistance * self._mass * self._gravity
         force = brake * max(0.0, 1.0 - speed / FREE_SPEED) - resistance
         if command < speed and (force >= 0.0 or speed - command > REACHED):
@@ -267,6 +267,8 @@ def _rays(plan: Plan) -> Rays:
     edges = [nose - tail, left - right] * 2
     return Rays(
         np.array([plan.lidar] * BEAMS + corners),
-        np.concatenate((np.linspace(-FAN / 2, FAN / 2, BEAMS), np.arange(4) * (math.pi / 2))),
+        np.concatenate(
+            (np.linspace(-LIDAR_FAN / 2, LIDAR_FAN / 2, BEAMS), np.arange(4) * (math.pi / 2))
+        ),
         np.array([RANGE] * BEAMS + edges),
     )

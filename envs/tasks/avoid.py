@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..geometry.road import LENGTH, OBSTACLES, PIECE, Road, generate, scatter
+from ..geometry.road import OBSTACLES, PIECE, ROAD_LENGTH, Road, generate_road, scatter
 from ..parameters import Parameter, applies
 from ..robots.racecar import Racecar
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
-START = 1.0  # m along the road
+START_ALONG = 1.0  # m along the road
 FINISH = 28.0  # m, likewise
 STAVES = 10  # boxes that show an obstacle, as a barrel
 
@@ -43,7 +43,7 @@ class Avoid(Task):
         if simulation.visual:
             colors = ((0.84, 0.37, 0.0, 1.0), (0.2, 0.2, 0.25, 1.0))
             half, stave = (0.5 * PIECE, 0.05, 0.1), (0.09, 0.02, 0.2)
-            pieces = round(LENGTH / PIECE)
+            pieces = round(ROAD_LENGTH / PIECE)
             self._walls = [
                 simulation.marker(color, half=half) for color in colors for _ in range(pieces)
             ]
@@ -70,10 +70,10 @@ class Avoid(Task):
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw a road and its obstacles; put the car at its start, about in line."""
-        road = generate(rng, self._width)
+        road = generate_road(rng, self._width)
         road.populate(scatter(rng, self._speed, self._moving), self._radius)
         aside, askew = rng.uniform(-0.3, 0.3, 2).tolist()
-        self.start(road, START, aside, askew)
+        self.start(road, START_ALONG, aside, askew)
 
     def start(self, road: Road, along: float, aside: float, askew: float) -> None:
         """Put the car on a road: metres along and left of its middle, and radians out of line."""
@@ -113,7 +113,7 @@ class Avoid(Task):
                 angle = 2 * math.pi * number / STAVES
                 sx, sy = x + self._radius * math.cos(angle), y + self._radius * math.sin(angle)
                 self._put(next(staves), sx, sy, angle + 0.5 * math.pi, 0.2)
-        x, y = road.point(min(self._along + 2.0, LENGTH), 0.0)
+        x, y = road.point(min(self._along + 2.0, ROAD_LENGTH), 0.0)
         self.camera = replace(self.camera, target=(x, y, 0.0))
 
     def _put(self, body: int, x: float, y: float, yaw: float, height: float) -> None:

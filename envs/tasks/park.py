@@ -8,20 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..geometry.lot import CENTRE, HALF_LENGTH, HALF_WIDTH, PLACES, SIDE, Lot, Pose, generate
+from ..geometry.lot import CENTRE, HALF_LENGTH, HALF_WIDTH, PLACES, SIDE, Lot, Pose, generate_lot
 from ..parameters import Parameter, applies
 from ..robots.parking_car import ParkingCar
 from ..sensing import Channel
 from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
-NEAR = 0.15  # m, from the rear axle to where it belongs
+PARKED_WITHIN = 0.15  # m, from the rear axle to where it belongs
 IN_LINE = math.radians(10.0)
 AT_REST = 0.15  # m/s
-STAY = 10  # control steps: half a second at 20 Hz
+PARKED_STEPS = 10  # control steps: half a second at 20 Hz
 LONG = 1.6  # m, half extent of the boxes that show the walls at the sides
 ASIDE = 2.0  # what a metre aside of the bay counts for in the way to go: a car cannot step aside
-LEVER = 0.5  # m/rad, what a heading error counts for, likewise
+HEADING_LEVER = 0.5  # m/rad, what a heading error counts for, likewise
 # Where a car starts, seen from its goal: away from it and aside (m), and askew (rad).
 NEAREST, FARTHEST = (1.4, -0.3, -0.3), (2.0, 0.3, 0.3)
 
@@ -82,7 +82,7 @@ class Park(Task):
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw a lot, and put the car in front of the free bay."""
-        lot = generate(rng, self._bay, self._lane)
+        lot = generate_lot(rng, self._bay, self._lane)
         away, aside, askew = rng.uniform(NEAREST, FARTHEST).tolist()
         goal = lot.goal
         self.start(lot, Pose(goal.x + aside, goal.y + away, goal.yaw + askew))
@@ -112,7 +112,7 @@ class Park(Task):
         assert lot is not None
         pose = Pose(robot.x, robot.y, robot.yaw).seen_from(*lot.goal)
         before, self._left = self._left, way(*pose)
-        near = math.hypot(*pose[:2]) <= NEAR and abs(pose[2]) <= IN_LINE
+        near = math.hypot(*pose[:2]) <= PARKED_WITHIN and abs(pose[2]) <= IN_LINE
         parked = near and abs(robot.speed) <= AT_REST and not robot.touching
         self._stayed = self._stayed + 1 if parked else 0
         terms = {
@@ -121,7 +121,7 @@ class Park(Task):
             "stillness": near * math.exp(-abs(robot.speed) / AT_REST),
             "crash": float(robot.touching),
         }
-        return Judgement(terms, terminated=robot.touching, success=self._stayed >= STAY)
+        return Judgement(terms, terminated=robot.touching, success=self._stayed >= PARKED_STEPS)
 
     def show(self) -> None:
         """Show walls, parked cars, and the goal with a bar where the nose belongs."""
@@ -147,4 +147,4 @@ class Park(Task):
 
 def way(along: float, aside: float, turn: float) -> float:
     """Return the way (m) still to go from a pose seen from the goal: distance and turn weighed."""
-    return math.hypot(along, ASIDE * aside) + LEVER * abs(turn)
+    return math.hypot(along, ASIDE * aside) + HEADING_LEVER * abs(turn)

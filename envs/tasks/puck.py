@@ -8,7 +8,7 @@ from ..simulation import Simulation
 
 RADIUS, TALL = 0.05, 0.05  # m
 FOOT, FEET = 0.005, 0.032  # m, the feet's radius, and where they are in x and in y
-LEVER = 0.04  # m, from the puck's middle to the weight that can be screwed to it
+WEIGHT_LEVER = 0.04  # m, from the puck's middle to the weight that can be screwed to it
 
 
 class Puck:
@@ -47,7 +47,7 @@ class Puck:
                 linkMasses=[1.0],
                 linkCollisionShapeIndices=[-1],
                 linkVisualShapeIndices=[-1],
-                linkPositions=[(0.0, LEVER, 0.0)],
+                linkPositions=[(0.0, WEIGHT_LEVER, 0.0)],
                 linkOrientations=[(0.0, 0.0, 0.0, 1.0)],
                 linkInertialFramePositions=[(0.0, 0.0, 0.0)],
                 linkInertialFrameOrientations=[(0.0, 0.0, 0.0, 1.0)],
@@ -61,7 +61,7 @@ class Puck:
 
     def set_mass(self, mass: float, offset: float) -> None:
         """Set the mass (kg), of which a point mass on the side takes what its offset (m) asks."""
-        share = offset / LEVER
+        share = offset / WEIGHT_LEVER
         own = (1 - share) * mass
         across = own * (3 * RADIUS**2 + TALL**2) / 12
         client = self._simulation.client

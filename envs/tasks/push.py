@@ -16,11 +16,11 @@ from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 from .puck import RADIUS, Puck
 
-NEAR = 0.05  # m
-STAY = 12  # control steps: half a second at 25 Hz
+PUSHED_WITHIN = 0.05  # m
+PUSHED_STEPS = 12  # control steps: half a second at 25 Hz
 LOW, HIGH = (0.45, -0.1), (0.53, 0.1)  # m, where the puck starts
 NEAREST, FARTHEST = 0.1, 0.22  # m, from there to the goal
-FAN = math.radians(70.0)  # either way from straight ahead, where the goal lies
+GOAL_FAN = math.radians(70.0)  # either way from straight ahead, where the goal lies
 KNOCKS = 3  # in an episode
 
 
@@ -73,7 +73,9 @@ class Push(Task):
         simulation.ignore_contact(robot.body, range(-1, BALL), self.puck.body)
         self._marker: int | None = None
         if simulation.visual:
-            self._marker = simulation.marker((0.0, 0.62, 0.45, 0.7), half=(NEAR, NEAR, 0.001))
+            self._marker = simulation.marker(
+                (0.0, 0.62, 0.45, 0.7), half=(PUSHED_WITHIN, PUSHED_WITHIN, 0.001)
+            )
 
     @applies(
         Parameter("puck_mass", "kg", 0.5, 0.3, 3.0, "mass of the puck"),
@@ -107,7 +109,7 @@ class Push(Task):
     def reset(self, rng: np.random.Generator) -> None:
         """Draw where the puck starts, where it is wanted, and when it is knocked whither."""
         x, y = rng.uniform(LOW, HIGH).tolist()
-        way, angle = rng.uniform((NEAREST, -FAN), (FARTHEST, FAN)).tolist()
+        way, angle = rng.uniform((NEAREST, -GOAL_FAN), (FARTHEST, GOAL_FAN)).tolist()
         times = rng.integers(10, self.episode_steps - 20, KNOCKS).tolist()
         angles = rng.uniform(-math.pi, math.pi, KNOCKS).tolist()
         self.goal = (x + way * math.cos(angle), y + way * math.sin(angle))
@@ -137,7 +139,7 @@ class Push(Task):
         )  # fmt: skip
         gap, distance = math.hypot(x - ball_x, y - ball_y), math.hypot(to_x - x, to_y - y)
         along = (x - ball_x) * (to_x - x) + (y - ball_y) * (to_y - y)
-        reached = distance <= NEAR
+        reached = distance <= PUSHED_WITHIN
         self._stayed = self._stayed + 1 if reached else 0
         self._clock += 1
         if self._knock > 0 and self._clock in self._knocks:
@@ -150,7 +152,7 @@ class Push(Task):
             "reached": float(reached),
             "effort": self.robot.squared_speed,
         }
-        return Judgement(terms, terminated=False, success=self._stayed >= STAY)
+        return Judgement(terms, terminated=False, success=self._stayed >= PUSHED_STEPS)
 
     def show(self) -> None:
         """Show the goal."""

@@ -14,8 +14,8 @@ from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
 TOOL = 0.105  # m, the tool that the controller believes in
-NEAR = 0.05  # m
-STAY = 12  # control steps: half a second at 25 Hz
+REACHED_WITHIN = 0.05  # m
+REACHED_STEPS = 12  # control steps: half a second at 25 Hz
 LOW, HIGH = (0.3, -0.35, 0.1), (0.65, 0.35, 0.6)  # m, the box of goals
 
 
@@ -49,7 +49,7 @@ class Reach(Task):
         self._markers: tuple[int, int] | None = None
         if simulation.visual:
             self._markers = (
-                simulation.marker((0.0, 0.62, 0.45, 0.7), radius=NEAR),
+                simulation.marker((0.0, 0.62, 0.45, 0.7), radius=REACHED_WITHIN),
                 simulation.marker((0.84, 0.37, 0.0, 1.0), radius=0.015),
             )
 
@@ -68,13 +68,13 @@ class Reach(Task):
     def judge(self) -> Judgement:
         """Reward nearness; the terms are metres, 0 or 1, and (rad/s)^2 summed over the joints."""
         distance = math.dist(self.goal, self.robot.tip)
-        self._stayed = self._stayed + 1 if distance <= NEAR else 0
+        self._stayed = self._stayed + 1 if distance <= REACHED_WITHIN else 0
         terms = {
             "distance": distance,
-            "reached": float(distance <= NEAR),
+            "reached": float(distance <= REACHED_WITHIN),
             "effort": self.robot.squared_speed,
         }
-        return Judgement(terms, terminated=False, success=self._stayed >= STAY)
+        return Judgement(terms, terminated=False, success=self._stayed >= REACHED_STEPS)
 
     def show(self) -> None:
         """Show the goal and the tip."""

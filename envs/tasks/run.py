@@ -13,10 +13,10 @@ from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
 FAST = 1.0  # m/s
-PERIOD = 0.0165  # s, of a control step
+RUN_PERIOD = 0.0165  # s, of a control step
 
 
-class Run(Task):
+class RunTask(Task):
     """Success: upright to the end, at 1 m/s or more on average.
 
     The reward is that of the PyBullet Gym locomotion worlds, so that returns compare: 1 a step
@@ -61,13 +61,13 @@ class Run(Task):
         self._steps += 1
         terms = {
             "upright": -1.0 if fallen else 1.0,
-            "progress": (x - self._last) / PERIOD,
+            "progress": (x - self._last) / RUN_PERIOD,
             "power": robot.driven,
             "torque": robot.effort,
             "limits": float(robot.stops),
         }
         self._last = x
-        far = self.covered >= FAST * PERIOD * self.episode_steps
+        far = self.covered >= FAST * RUN_PERIOD * self.episode_steps
         success = far and not fallen and self._steps >= self.episode_steps
         return Judgement(terms, terminated=fallen, success=success)
 
@@ -82,20 +82,20 @@ class Run(Task):
         self.camera = replace(self.camera, target=(x, y, self.camera.target[2]))
 
 
-class HopperRun(Run):
+class HopperRun(RunTask):
     """Run, on one leg: fallen below 0.8 m or pitched by more than 1 rad."""
 
     lowest: ClassVar[float] = 0.8
     steepest: ClassVar[float] = 1.0
 
 
-class HalfCheetahRun(Run):
+class HalfCheetahRun(RunTask):
     """Run, on two feet: fallen when pitched by more than 1 rad or down on a knee."""
 
     steepest: ClassVar[float] = 1.0
 
 
-class AntRun(Run):
+class AntRun(RunTask):
     """Run, on four legs: fallen when the ball (radius 0.25 m) scrapes the ground."""
 
     lowest: ClassVar[float] = 0.26

@@ -13,7 +13,7 @@ from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
 UPRIGHT = math.cos(math.radians(15.0))
-STAY = 25  # control steps: one second at 25 Hz
+UPRIGHT_STEPS = 25  # control steps: one second at 25 Hz
 
 
 class SwingUp(Task):
@@ -48,5 +48,5 @@ class SwingUp(Task):
             "effort": self.robot.action[0] ** 2,
             "off_rail": float(off_rail),
         }
-        success = self._stayed >= STAY and not off_rail
+        success = self._stayed >= UPRIGHT_STEPS and not off_rail
         return Judgement(terms, terminated=off_rail, success=success)

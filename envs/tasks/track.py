@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..geometry.circuit import PIECES, WIDEST, Circuit, generate
+from ..geometry.circuit import PIECES, WIDEST, Circuit, generate_circuit
 from ..parameters import Parameter, applies
 from ..robots.racecar import Racecar
 from ..simulation import Simulation
@@ -48,7 +48,7 @@ class Track(Task):
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw a track, and put the car anywhere on it, about in the middle and in line."""
-        circuit = generate(rng, self._width)
+        circuit = generate_circuit(rng, self._width)
         piece = int(rng.integers(PIECES))
         x, y, heading = circuit.pose(piece)
         aside, askew = rng.uniform(-0.15, 0.15, 2).tolist()

@@ -19,10 +19,10 @@ from ..world import Camera, Judgement, Task
 SLOWEST, FASTEST = 0.3, 1.0  # m/s, of the commands
 BAND = 0.2  # the share of the command by which the mean speed may miss it
 LOWEST, STEEPEST = 0.15, 0.7  # m and cosine: below either the robot has fallen
-LIFT = 0.06  # m, how high a swinging foot is wanted
-PERIOD = 0.03125  # s, the control step
+FOOT_LIFT = 0.06  # m, how high a swinging foot is wanted
+WALK_PERIOD = 0.03125  # s, the control step
 STRIDE = 16  # control steps, half a second: of a trot whose diagonals take turns
-HIPS = STANCE[::3]  # rad: of the hips where nothing is commanded
+HIP_ANGLES = STANCE[::3]  # rad: of the hips where nothing is commanded
 # Which feet are wanted on the ground in each half of a stride: right front, left rear, and others.
 BEATS = (True, False, False, True), (False, True, True, False)
 
@@ -100,8 +100,8 @@ class Walk(Task):
         for touching, lift, slide in zip(robot.touch, robot.lifts, robot.slides, strict=True):
             if touching:
                 slip += slide
-            elif lift < LIFT:
-                drag += (LIFT - lift) ** 2 * slide
+            elif lift < FOOT_LIFT:
+                drag += (FOOT_LIFT - lift) ** 2 * slide
         sent = robot.sent
         terms = {
             "tracking": max(-1.0, 1.0 - abs(robot.forward / self.command - 1.0)),
@@ -114,7 +114,7 @@ class Walk(Task):
             "rhythm": 0.5 * sum(map(eq, robot.touch, wanted)) - 1.0,
             "drag": drag,
             "slip": slip,
-            "splay": math.dist(sent[::3], HIPS) ** 2,
+            "splay": math.dist(sent[::3], HIP_ANGLES) ** 2,
             "fall": float(fallen),
         }
         self._last = sent
@@ -122,7 +122,7 @@ class Walk(Task):
         return Judgement(terms, fallen, success)
 
     def _kept_pace(self) -> bool:
-        mean = self.covered / (self._steps * PERIOD)
+        mean = self.covered / (self._steps * WALK_PERIOD)
         return abs(mean / self.command - 1.0) <= BAND
 
     @property

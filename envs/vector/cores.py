@@ -23,18 +23,18 @@ BETWEEN = 0.002
 MEANWHILE = 0.02
 
 
-def cores() -> list[int]:
+def available_cores() -> list[int]:
     """Return the cores that this process may run on; empty where the system does not say."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def spread(processes: Sequence[int]) -> list[int | None]:
+def pin_to_cores(processes: Sequence[int]) -> list[int | None]:
     """Give each process a core of its own where there are as many as cores; return whose is which.
 
     All are woken at once, while this process still has a core, and the kernel then lets two of them
     wait for one core rather than move one. With a core to spare it does not come to that.
     """
-    there = cores()
+    there = available_cores()
     if not len(there) == len(processes) > 1:
         return [None] * len(processes)
     for core, process in zip(there, processes, strict=True):

@@ -21,10 +21,10 @@ import numpy as np
 
 from ...core.errors import HeadstartError
 from . import cores
-from .worker import ANSWER, CALL, LENGTH, STEP, Failure, Layout, Make, News, Shared
+from .worker import ANSWER, CALL, LENGTH_BYTES, STEP, Failure, Layout, Make, News, Shared
 
 # Importing a learning library and building worlds may take this long on a busy machine, in seconds.
-START = 60.0
+START_SECONDS = 60.0
 # How often a wait looks whether the process is still there, and how long worlds may take to close.
 SLICE = 1.0
 GRACE = 5.0
@@ -77,14 +77,14 @@ class WorkerPool:
     def _start(self, makes: Sequence[Make], workers: int, file: int) -> None:
         bounds = [self.count * number // workers for number in range(workers + 1)]
         # Where workers must share cores, one that looks for work keeps another from its own.
-        patience = cores.BETWEEN if workers <= len(cores.cores()) else 0.0
+        patience = cores.BETWEEN if workers <= len(cores.available_cores()) else 0.0
         for number in range(workers):
             worlds = range(bounds[number], bounds[number + 1])
             self._workers.append(_Worker(number, worlds, file, patience))
-        places = cores.spread([worker.process.pid for worker in self])
+        places = cores.pin_to_cores([worker.process.pid for worker in self])
         for worker, core in zip(self, places, strict=True):
             worker.core = core
-        waiting, self._timeout = self._timeout, max(self._timeout, START)
+        waiting, self._timeout = self._timeout, max(self._timeout, START_SECONDS)
         known = self._ask_all([("registered",) for _ in self])[0]
         specs = _specs(known)
         orders = [
@@ -257,8 +257,8 @@ class _Worker:
         # Its modules come from where ours do, whatever they are: scripts, notebooks, tests.
         code = (
             f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; "
-            f"from {__package__}.worker import main; "
-            f"main({theirs.fileno()}, {file}, {os.getpid()}, {patience})"
+            f"from {__package__}.worker import serve_worlds; "
+            f"serve_worlds({theirs.fileno()}, {file}, {os.getpid()}, {patience})"
         )
         with theirs:
             self.process = subprocess.Popen(
@@ -294,7 +294,7 @@ class _Worker:
             raise self._gone() from None
         if (kind or self._bytes(1, deadline)) != ANSWER:
             return None
-        size = int.from_bytes(self._bytes(LENGTH, deadline), "little")
+        size = int.from_bytes(self._bytes(LENGTH_BYTES, deadline), "little")
         return cloudpickle.loads(self._bytes(size, deadline))
 
     def _bytes(self, size: int, deadline: float) -> bytes:
@@ -360,7 +360,7 @@ def _stop(workers: list[_Worker], owner: int, grace: float) -> None:
 
 def _call(name: str, *arguments: Any) -> bytes:
     data: bytes = cloudpickle.dumps((name, arguments))
-    return CALL + len(data).to_bytes(LENGTH, "little") + data
+    return CALL + len(data).to_bytes(LENGTH_BYTES, "little") + data
 
 
 def _specs(known: set[str]) -> list[bytes]:

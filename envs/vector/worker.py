@@ -29,9 +29,10 @@ import numpy as np
 from ...core.errors import HeadstartError
 from .cores import soon
 
-# What a message begins with; a CALL and an ANSWER go on with LENGTH bytes and so many of a pickle.
+# What a message starts with. A CALL and an ANSWER go on with the length of a pickle, of
+# LENGTH_BYTES bytes, and the pickle.
 STEP, CALL, DONE, ANSWER = b"s", b"c", b"d", b"a"
-LENGTH = 8
+LENGTH_BYTES = 8
 # How often a worker looks whether its parent is still the one that started it, in seconds: an end
 # of input does not come when another process has inherited the other end.
 WATCH = 1.0
@@ -276,7 +277,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def main(link: int, file: int, parent: int, patience: float) -> None:
+def serve_worlds(link: int, file: int, parent: int, patience: float) -> None:
     """Serve the process `parent` over the socket `link`, with shared memory in `file`.
 
     `patience` is how long (s) to look for a next command before falling asleep.
@@ -309,7 +310,7 @@ def _serve(connection: socket.socket, worlds: Worlds, patience: float) -> None:
                     connection.send(DONE)
                     continue
             else:
-                size = int.from_bytes(_receive(connection, LENGTH), "little")
+                size = int.from_bytes(_receive(connection, LENGTH_BYTES), "little")
                 worlds.at = None
                 name, arguments = cloudpickle.loads(_receive(connection, size))
                 answer = getattr(worlds, name)(*arguments)
@@ -318,7 +319,7 @@ def _serve(connection: socket.socket, worlds: Worlds, patience: float) -> None:
             raise
         except BaseException as error:
             data = cloudpickle.dumps(_failure(error, worlds.at))
-        connection.sendall(ANSWER + len(data).to_bytes(LENGTH, "little") + data)
+        connection.sendall(ANSWER + len(data).to_bytes(LENGTH_BYTES, "little") + data)
 
 
 def _pickled(answer: Any) -> bytes:

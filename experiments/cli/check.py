@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...envs.catalog import WORLDS
-from ...envs.contract.examine import PROPERTIES, QUICK, THOROUGH, Outcome, Subject, examine
+from ...envs.contract.examine import PROPERTIES, QUICK, THOROUGH, PropertyOutcome, Subject, examine
 from ...envs.spec import UnmadeError, WorldSpec
 
 STYLES = {
@@ -25,7 +25,7 @@ STYLES = {
 ASKS_FOR_ADVICE = ("does not hold", "to note")
 
 
-def check_world(world_id: str, *, quick: bool, console: Console) -> list[Outcome]:
+def check_world(world_id: str, *, quick: bool, console: Console) -> list[PropertyOutcome]:
     """Check every property of a world, with a bar while it lasts.
 
     Raises:
@@ -46,7 +46,7 @@ def check_world(world_id: str, *, quick: bool, console: Console) -> list[Outcome
         BarColumn(),
         MofNCompleteColumn(),
     )
-    outcomes: list[Outcome] = []
+    outcomes: list[PropertyOutcome] = []
     try:
         shown = console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
@@ -61,7 +61,7 @@ def check_world(world_id: str, *, quick: bool, console: Console) -> list[Outcome
     return outcomes
 
 
-def findings(outcomes: Sequence[Outcome]) -> Iterator[RenderableType]:
+def findings(outcomes: Sequence[PropertyOutcome]) -> Iterator[RenderableType]:
     """Yield the table of all properties, advice where one is needed, and the count."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("verdict", no_wrap=True)
@@ -79,13 +79,13 @@ def findings(outcomes: Sequence[Outcome]) -> Iterator[RenderableType]:
     yield f"properties: {', '.join(f'{n} {name}' for name, n in counts.items() if n)}"
 
 
-def _advice(outcome: Outcome) -> RenderableType:
+def _advice(outcome: PropertyOutcome) -> RenderableType:
     asked = outcome.property
     rows = Table(box=None, show_header=False, pad_edge=False)
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
     title = Text.assemble((outcome.verdict, STYLES[outcome.verdict]), ": ", asked.statement)
-    for name, text in (("seen", outcome.seen), ("means", asked.means), ("mend", asked.mend)):
+    for name, text in (("seen", outcome.seen), ("means", asked.means), ("fix", asked.fix)):
         rows.add_row(name, Text(text))
     whole = Table.grid()
     whole.add_row(title)

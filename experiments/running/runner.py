@@ -107,7 +107,7 @@ def trial_name(unit: Unit) -> str:
 
 def cores() -> int:
     """Return the number of cores this process may use."""
-    return len(vector_cores.cores()) or os.cpu_count() or 1
+    return len(vector_cores.available_cores()) or os.cpu_count() or 1
 
 
 def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]) -> None:

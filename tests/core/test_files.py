@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,30 +38,35 @@ def test_nan_is_never_recorded(tmp_path):
     assert records.rows == []
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Let no file grow beyond 64 bytes, as a full disk would."""
+    """Let no file grow beyond 64 bytes, as a full disk would.
+
+    Not a fixture: the limit would hold while pytest writes its own output, too.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_half_of_the_new(tmp_path, full_disk):
+def test_a_full_disk_leaves_the_old_file_and_no_half_of_the_new(tmp_path):
     path = tmp_path / "facts.json"
     write_json(path, {"a": 1})
-    with pytest.raises(StoreError, match="cannot write"):
+    with full_disk(), pytest.raises(StoreError, match="cannot write"):
         write_text(path, "x" * 1_000)
     assert read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["facts.json"]
 
 
-def test_a_full_disk_leaves_no_half_line(tmp_path, full_disk):
+def test_a_full_disk_leaves_no_half_line(tmp_path):
     records = Records(tmp_path / "rows.jsonl")
     records.append({"step": 0})
-    with pytest.raises(StoreError, match="cannot write"):
+    with full_disk(), pytest.raises(StoreError, match="cannot write"):
         records.append({"step": 1, "returns": [0.5] * 100})
     assert records.path.read_text() == '{"step": 0}\n'
     assert records.rows == [{"step": 0}]

@@ -5,7 +5,7 @@ from headstart.core.errors import HeadstartError
 from headstart.envs import WORLDS
 from headstart.envs.changes import ChangeError, read_changes
 from headstart.envs.shifts import (
-    LEVELS,
+    SHIFT_LEVELS,
     Family,
     families,
     in_band,
@@ -95,10 +95,10 @@ def test_measured_levels_are_what_their_names_promise(world_id):
         low, high = row["interval"]
         assert low <= row["score"] <= high
         if level:
-            assert level in LEVELS
+            assert level in SHIFT_LEVELS
             assert row["changes"] == families(world_id)[family].at(row["severity"])
             assert row["changes"] == shift_changes(world_id, name)
-            least, most = LEVELS[level]
+            least, most = SHIFT_LEVELS[level]
             # There may be no more harm in it; and on other episodes than it was found on, a level
             # may be a little off.
             extreme = row["severity"] == 1.0 and row["score"] >= most

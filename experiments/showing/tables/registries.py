@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ....envs.catalog import WORLDS
-from ....envs.docstrings import ends
+from ....envs.docstrings import bounds_text
 from ....envs.parameters import Parameterized
 from ....envs.shifts import (
-    LEVELS,
+    SHIFT_LEVELS,
     UNMODELLED,
     families,
     in_band,
@@ -117,7 +117,7 @@ def worlds() -> Sheet:
 
 def band(level: str) -> str:
     """Return the scores that a level promises, in words."""
-    low, high = LEVELS[level]
+    low, high = SHIFT_LEVELS[level]
     return f"{low:g} to {high:g}" if low > 0 else f"below {high:g}"
 
 
@@ -129,7 +129,7 @@ def exceptions() -> Sheet:
             if in_band(name, row["score"]):
                 continue
             level = name.partition("/")[2]
-            (low, high), (least, most) = LEVELS[level], row["interval"]
+            (low, high), (least, most) = SHIFT_LEVELS[level], row["interval"]
             why = "reaches into the band" if least < high and most >= low else "does not reach it"
             extreme = "; at the family's extreme" if row["severity"] == 1.0 else ""
             score = f"{row['score']:.3f} [{least:.2f}, {most:.2f}]"
@@ -182,7 +182,7 @@ def _channels(world: World) -> Sheet:
             channel.name,
             str(channel.size),
             channel.unit,
-            f"{ends(channel.low)} .. {ends(channel.high)}",
+            f"{bounds_text(channel.low)} .. {bounds_text(channel.high)}",
             channel.about,
             ", ".join(parameter.name for parameter in channel.parameters()),
         )
@@ -236,7 +236,7 @@ def _families(world_id: str) -> Sheet:
     measured = _levels(world_id)
     rows: list[tuple[str, str, str, str, str]] = []
     for name, family in families(world_id).items():
-        found = [measured.get(f"{name}/{level}") for level in LEVELS]
+        found = [measured.get(f"{name}/{level}") for level in SHIFT_LEVELS]
         levels = ", ".join(f"{row['severity']:.3g}" for row in found if row)
         rows.append((name, family.kind, family.about, _changes(family.extreme), levels))
     if unmodelled(world_id):

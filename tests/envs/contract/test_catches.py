@@ -374,7 +374,7 @@ def test_catches(case):
     found = outcome(broken, name)
     assert found.verdict == "does not hold"
     assert seen in found.seen
-    assert mend in found.property.mend
+    assert mend in found.property.fix
     assert found.property.means
     foreign = outcome(broken, name, foreign=True)
     assert foreign.verdict == ("to note" if ASKED[name].advisory else "does not hold")

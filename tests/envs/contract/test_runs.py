@@ -91,7 +91,7 @@ def test_another_process(elsewhere):
     found = outcome(WorldSpec("elsewhere:OfThisProcess-v0").make, "across_processes")
     assert found.verdict == "does not hold"
     assert "here and in another process: step 1: reward" in found.seen
-    assert "seed from reset alone" in found.property.mend
+    assert "seed from reset alone" in found.property.fix
 
 
 def test_what_fails_or_cannot_be_sent_to_another_process(elsewhere):

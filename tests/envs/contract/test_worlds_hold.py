@@ -8,7 +8,7 @@ import pytest
 from headstart.core.errors import HeadstartError
 from headstart.envs import WORLDS, ParameterError
 from headstart.envs.contract.examine import PROPERTIES, QUICK, THOROUGH, Subject, examine
-from headstart.envs.contract.subject import first_difference, trajectory
+from headstart.envs.contract.subject import trajectory, trajectory_difference
 
 properties = pytest.mark.parametrize("asked", PROPERTIES, ids=lambda asked: asked.name)
 
@@ -111,7 +111,7 @@ def test_bad_actions_are_a_value_error(world, size):
 
 def test_renders_pictures_that_move_and_simulates_the_same_when_it_does(subject, world):
     seen = subject.make(render_mode="rgb_array").unwrapped
-    assert first_difference(trajectory(seen, 60), trajectory(world, 60)) is None
+    assert trajectory_difference(trajectory(seen, 60), trajectory(world, 60)) is None
     seen.reset(seed=1)
     before = seen.render()
     for _ in range(15):

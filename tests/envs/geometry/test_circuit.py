@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from headstart.envs.geometry.circuit import INSIDE, LAP, WIDEST, Circuit, generate
+from headstart.envs.geometry.circuit import INSIDE, LAP, WIDEST, Circuit, generate_circuit
 from headstart.envs.geometry.rays import Rays
 
 
@@ -63,7 +63,7 @@ def test_beams_equal_a_plain_search_over_all_walls() -> None:
     rng = np.random.default_rng(0)
     degrees = np.linspace(-135, 135, 24)
     for seed in range(20):
-        circuit = generate(np.random.default_rng(seed), 1.5)
+        circuit = generate_circuit(np.random.default_rng(seed), 1.5)
         x, y, _ = circuit.pose(int(rng.integers(100)))
         x, y, yaw = x + rng.uniform(-0.3, 0.3), y + rng.uniform(-0.3, 0.3), rng.uniform(-3, 3)
         expected = [
@@ -102,7 +102,7 @@ def test_projection_and_progress() -> None:
 
 
 def test_progress_around_a_lap_adds_up() -> None:
-    circuit = generate(np.random.default_rng(1), 1.5)
+    circuit = generate_circuit(np.random.default_rng(1), 1.5)
     way = np.vstack((circuit.centre, circuit.centre[:1])) + np.array((0.1, -0.2))
     piece, before = circuit.project(*way[0], 0)
     driven = 0.0
@@ -117,7 +117,7 @@ def test_progress_around_a_lap_adds_up() -> None:
 @pytest.mark.parametrize("width", [1.0, 1.5, WIDEST])
 def test_walls_leave_the_whole_width(width: float) -> None:
     for seed in range(100):
-        circuit = generate(np.random.default_rng(seed), width)
+        circuit = generate_circuit(np.random.default_rng(seed), width)
         assert circuit.length == pytest.approx(LAP)
         for wall in (circuit.left, circuit.right):
             gaps = np.linalg.norm(wall[:, None] - circuit.centre, axis=-1)
@@ -127,7 +127,7 @@ def test_walls_leave_the_whole_width(width: float) -> None:
 def test_curves_are_drivable_and_turn_both_ways() -> None:
     lefts, turned = 0, []
     for seed in range(100):
-        circuit = generate(np.random.default_rng(seed), 1.5)
+        circuit = generate_circuit(np.random.default_rng(seed), 1.5)
         steps = np.roll(circuit.centre, -1, axis=0) - circuit.centre
         headings = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
         lefts += headings[-1] > headings[0]
@@ -139,8 +139,8 @@ def test_curves_are_drivable_and_turn_both_ways() -> None:
 
 
 def test_a_track_follows_from_its_seed_alone() -> None:
-    one, same, other = (generate(np.random.default_rng(seed), 1.5) for seed in (7, 7, 8))
+    one, same, other = (generate_circuit(np.random.default_rng(seed), 1.5) for seed in (7, 7, 8))
     assert np.array_equal(one.left, same.left)
     assert np.array_equal(one.right, same.right)
     assert not np.allclose(one.centre, other.centre)
-    assert np.array_equal(one.centre, generate(np.random.default_rng(7), 1.1).centre)
+    assert np.array_equal(one.centre, generate_circuit(np.random.default_rng(7), 1.1).centre)

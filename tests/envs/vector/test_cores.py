@@ -7,7 +7,7 @@ import time
 
 import pytest
 from headstart.envs.vector import cores as vector_cores
-from headstart.envs.vector.cores import cores, here, soon, spread
+from headstart.envs.vector.cores import available_cores, here, pin_to_cores, soon
 
 
 @pytest.fixture
@@ -62,21 +62,21 @@ def sleepers():
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system knows no affinity")
 def test_a_core_each_where_there_are_as_many(sleepers, monkeypatch):
-    there = cores()
-    monkeypatch.setattr(vector_cores, "cores", lambda: there[:1] * 2)
+    there = available_cores()
+    monkeypatch.setattr(vector_cores, "available_cores", lambda: there[:1] * 2)
     pids = sleepers(2)
-    assert spread(pids) == there[:1] * 2
+    assert pin_to_cores(pids) == there[:1] * 2
     assert all(os.sched_getaffinity(pid) == {there[0]} for pid in pids)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system knows no affinity")
 def test_otherwise_the_kernel_decides(sleepers, monkeypatch):
-    there = cores()
-    monkeypatch.setattr(vector_cores, "cores", lambda: [*there, 10_000])
+    there = available_cores()
+    monkeypatch.setattr(vector_cores, "available_cores", lambda: [*there, 10_000])
     pids = sleepers(1)
-    assert spread(pids) == [None]
+    assert pin_to_cores(pids) == [None]
     assert os.sched_getaffinity(pids[0]) == set(there)
 
 
 def test_here_is_one_of_the_cores():
-    assert here() is None or not cores() or here() in cores()
+    assert here() is None or not available_cores() or here() in available_cores()

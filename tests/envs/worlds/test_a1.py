@@ -8,7 +8,7 @@ import pybullet
 import pytest
 from headstart.envs import build
 from headstart.envs.robots import a1
-from headstart.envs.robots.a1_senses import STANCE, SWING, attitude
+from headstart.envs.robots.a1_senses import STANCE, STANCE_SWING, attitude
 from headstart.envs.simulation import Simulation
 
 STILL = np.zeros(12)
@@ -381,5 +381,5 @@ def test_goals_and_pushes_do_not_depend_on_parameters(world):
 
 def test_commands_are_targets_around_the_stance(world):
     lows, highs = [c.low for c in world.robot.commands], [c.high for c in world.robot.commands]
-    assert lows == pytest.approx([s - w for s, w in zip(STANCE, SWING, strict=True)])
-    assert highs == pytest.approx([s + w for s, w in zip(STANCE, SWING, strict=True)])
+    assert lows == pytest.approx([s - w for s, w in zip(STANCE, STANCE_SWING, strict=True)])
+    assert highs == pytest.approx([s + w for s, w in zip(STANCE, STANCE_SWING, strict=True)])

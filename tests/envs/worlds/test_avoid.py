@@ -7,19 +7,19 @@ import pytest
 from headstart.envs.catalog import build
 from headstart.envs.geometry.rays import Rays, Surroundings
 from headstart.envs.geometry.road import (
-    BEAT,
-    GAP,
-    LENGTH,
     OBSTACLES,
+    PACE_LENGTH,
     PIECE,
+    ROAD_LENGTH,
+    WALL_GAP,
     Obstacle,
     Road,
-    generate,
+    generate_road,
     scatter,
     swing,
 )
 from headstart.envs.robots import racecar
-from headstart.envs.tasks.avoid import FINISH, START
+from headstart.envs.tasks.avoid import FINISH, START_ALONG
 
 
 @pytest.fixture
@@ -99,12 +99,14 @@ def test_obstacles_are_where_their_speed_has_taken_them() -> None:
     assert crossing.place(3.625, 0.7) == pytest.approx((7.0, -0.3))
     pacing = Obstacle(along=7.0, aside=-1.0, speed=0.6, across=False)
     assert pacing.place(1.0, 0.7) == pytest.approx((7.6, -0.7))
-    assert pacing.place(BEAT / 0.6 + 1.0, 0.7) == pytest.approx((7.0 + BEAT - 0.6, -0.7))
+    assert pacing.place(PACE_LENGTH / 0.6 + 1.0, 0.7) == pytest.approx(
+        (7.0 + PACE_LENGTH - 0.6, -0.7)
+    )
     road = straight()
     road.populate([crossing, pacing], 0.25)
     assert road.places(1.0) == [
-        pytest.approx((7.0, 0.5 * (1 - 0.25 - GAP) - 0.4)),
-        pytest.approx((7.6, -(1 - 0.25 - GAP))),
+        pytest.approx((7.0, 0.5 * (1 - 0.25 - WALL_GAP) - 0.4)),
+        pytest.approx((7.6, -(1 - 0.25 - WALL_GAP))),
     ]
 
 
@@ -136,15 +138,15 @@ def test_distance_along_a_bend_is_continuous_and_goes_back_to_the_place() -> Non
 def test_roads_bend_gently_either_way_and_follow_from_the_seed() -> None:
     turns = []
     for seed in range(50):
-        road = generate(np.random.default_rng(seed), 2.4)
+        road = generate_road(np.random.default_rng(seed), 2.4)
         bends = np.diff(road._bends[1:-1]) / PIECE
-        assert road.length == LENGTH
+        assert road.length == ROAD_LENGTH
         assert np.abs(bends).max() < 0.24
         assert max(map(abs, road._bends)) < 1.31
         turns.append(bends)
     assert np.min(turns) < -0.1
     assert np.max(turns) > 0.1
-    wide, narrow = (generate(np.random.default_rng(3), width) for width in (3.2, 1.6))
+    wide, narrow = (generate_road(np.random.default_rng(3), width) for width in (3.2, 1.6))
     assert wide._points == narrow._points
 
 
@@ -202,7 +204,7 @@ def test_the_lidar_sees_an_obstacle(world) -> None:
     ],
 )
 def test_an_obstacle_is_touched_where_it_crosses_the_outline(world, ahead, aside, touching) -> None:
-    put(world, [Obstacle(5.0 + ahead, aside / (1 - 0.25 - GAP), 0.0, True)])
+    put(world, [Obstacle(5.0 + ahead, aside / (1 - 0.25 - WALL_GAP), 0.0, True)])
     assert world.robot.touching is touching
 
 
@@ -233,22 +235,22 @@ def cruise(world, speed):
 
 
 def test_the_end_of_the_road_is_a_success_and_returns_its_metres(world) -> None:
-    put(world, [Obstacle(12.0, 1.0, 0.0, True)], along=START, aside=0.2)
+    put(world, [Obstacle(12.0, 1.0, 0.0, True)], along=START_ALONG, aside=0.2)
     total, terminated, info = cruise(world, 4.0)
     assert terminated
     assert info["success"]
-    assert total == pytest.approx(FINISH - START, abs=0.25)
+    assert total == pytest.approx(FINISH - START_ALONG, abs=0.25)
     # 12 s are up before the end, or something stands in the way.
-    put(world, [], along=START)
+    put(world, [], along=START_ALONG)
     total, terminated, info = cruise(world, 1.0)
     assert not terminated
     assert not info["success"]
     assert 11.0 < total < 12.0
-    put(world, [Obstacle(12.0, 0.0, 0.0, True)], along=START)
+    put(world, [Obstacle(12.0, 0.0, 0.0, True)], along=START_ALONG)
     total, terminated, info = cruise(world, 4.0)
     assert terminated
     assert not info["success"]
-    assert total == pytest.approx(12 - 0.4065 - 0.25 - START - 20, abs=0.25)
+    assert total == pytest.approx(12 - 0.4065 - 0.25 - START_ALONG - 20, abs=0.25)
 
 
 def test_a_reset_puts_obstacles_on_the_road_free_of_its_walls_and_the_car(world) -> None:
@@ -266,7 +268,7 @@ def test_a_reset_puts_obstacles_on_the_road_free_of_its_walls_and_the_car(world)
                 road.move(time)
                 for x, y in places:
                     assert road.cast(around, x, y, 0.0).max() == 0.0
-                    assert walls.cast(around, x, y, 0.0).min() > radius + 0.5 * GAP
+                    assert walls.cast(around, x, y, 0.0).min() > radius + 0.5 * WALL_GAP
 
 
 def through_a_gap(lidar):

@@ -6,7 +6,7 @@ import numpy as np
 import pybullet
 import pytest
 from headstart.envs import build
-from headstart.envs.robots.kuka import FLANGE, HOME, SPEEDS, tip_position
+from headstart.envs.robots.kuka import KUKA_FLANGE, KUKA_HOME, KUKA_SPEEDS, kuka_tip
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def test_forward_kinematics_agree_with_pybullet(world):
             body, 6, computeForwardKinematics=1, physicsClientId=simulation.client
         )[4:6]
         axis = np.reshape(pybullet.getMatrixFromQuaternion(turn), (3, 3))[:, 2]
-        expected = np.array(place) + (FLANGE + 0.105) * axis
-        assert tip_position(joints, FLANGE + 0.105) == pytest.approx(expected, abs=1e-6)
+        expected = np.array(place) + (KUKA_FLANGE + 0.105) * axis
+        assert kuka_tip(joints, KUKA_FLANGE + 0.105) == pytest.approx(expected, abs=1e-6)
 
 
 def test_home_points_the_tool_down_into_the_middle_of_the_goals(world):
-    tip = tip_position(HOME, FLANGE + 0.105)
-    elbow = tip_position(HOME, FLANGE)
+    tip = kuka_tip(KUKA_HOME, KUKA_FLANGE + 0.105)
+    elbow = kuka_tip(KUKA_HOME, KUKA_FLANGE)
     assert tip == pytest.approx((0.475, 0.0, 0.35), abs=0.01)
     assert elbow[2] - tip[2] == pytest.approx(0.105, abs=1e-4)
 
@@ -52,13 +52,13 @@ def test_a_held_command_is_reached_at_the_joints(world):
     action = np.array([0.5, -0.2, 0.3, 0.2, -0.4, 0.3, 0.5])
     for _ in range(5):
         observation, *_ = world.step(action)
-    assert observation[7:14] == pytest.approx(action * SPEEDS, abs=0.01)
+    assert observation[7:14] == pytest.approx(action * KUKA_SPEEDS, abs=0.01)
 
 
 def test_the_believed_tip_is_this_arms(world):
     observation, _ = world.reset(seed=0)
     believed = observation[14:17] - observation[17:20]
-    assert believed == pytest.approx(tip_position(observation[:7].tolist(), FLANGE + 0.105))
+    assert believed == pytest.approx(kuka_tip(observation[:7].tolist(), KUKA_FLANGE + 0.105))
     assert believed == pytest.approx(world.robot.tip, abs=1e-6)
 
 

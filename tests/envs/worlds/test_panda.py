@@ -4,7 +4,7 @@ import numpy as np
 import pybullet
 import pytest
 from headstart.envs import build
-from headstart.envs.robots.panda import FLANGE, HAND, JOINTS, TORQUES, tip_position
+from headstart.envs.robots.panda import HAND, JOINTS, PANDA_FLANGE, PANDA_TORQUES, panda_tip
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_forward_kinematics_agree_with_pybullet(world):
             body, HAND, computeForwardKinematics=1, physicsClientId=simulation.client
         )[4:6]
         expected, _ = pybullet.multiplyTransforms(flange, turn, (0.0, 0.0, 0.105), (0, 0, 0, 1))
-        assert tip_position(joints.tolist(), FLANGE + 0.105) == pytest.approx(expected, abs=1e-6)
+        assert panda_tip(joints.tolist(), PANDA_FLANGE + 0.105) == pytest.approx(expected, abs=1e-6)
 
 
 def test_masses_and_inertias_are_read_back_as_set(world):
@@ -86,7 +86,7 @@ def test_the_believed_tip_uses_reported_joints_and_the_nominal_tool(world):
     observation, _ = world.reset(seed=0)
     joints = observation[:7].tolist()
     goal, error = observation[14:17], observation[17:20]
-    assert goal - error == pytest.approx(tip_position(joints, FLANGE + 0.105), abs=1e-6)
+    assert goal - error == pytest.approx(panda_tip(joints, PANDA_FLANGE + 0.105), abs=1e-6)
     believed = np.array(goal - error)
     assert np.linalg.norm(believed - world.robot.tip) == pytest.approx(0.08, abs=1e-6)
 
@@ -108,4 +108,4 @@ def test_success_is_staying_near_for_half_a_second(world):
 def test_motor_strength_scales_the_torque_limits(world):
     world.set_parameters({"motor_strength": 0.5})
     world.reset(seed=0)
-    assert world.robot._torques == pytest.approx([0.5 * torque for torque in TORQUES])
+    assert world.robot._torques == pytest.approx([0.5 * torque for torque in PANDA_TORQUES])

@@ -13,11 +13,11 @@ from headstart.envs.geometry.lot import (
     SIDE,
     Lot,
     Pose,
-    generate,
+    generate_lot,
 )
 from headstart.envs.geometry.rays import Rays
 from headstart.envs.robots import parking_car, racecar
-from headstart.envs.tasks.park import IN_LINE, NEAR, STAY, way
+from headstart.envs.tasks.park import IN_LINE, PARKED_STEPS, PARKED_WITHIN, way
 
 UP = 0.5 * math.pi
 NOSE_FIRST = Pose(0.0, ROW + CENTRE, -UP)
@@ -195,7 +195,7 @@ def test_draws_do_not_depend_on_the_sizes_and_the_bay_is_free():
     noses = []
     for seed in range(60):
         small, large = (
-            generate(np.random.default_rng(seed), *sizes) for sizes in ((0.5, 2.2), (1.1, 3.5))
+            generate_lot(np.random.default_rng(seed), *sizes) for sizes in ((0.5, 2.2), (1.1, 3.5))
         )
         assert small.goal == large.goal
         goal = small.goal
@@ -255,9 +255,9 @@ def test_standing_where_it_belongs_for_half_a_second_is_a_success(world, backwar
     ("off", "parked"),
     [
         (Pose(0.0, 0.0, 0.0), True),
-        (Pose(0.0, NEAR - 0.02, 0.0), True),
-        (Pose(0.0, NEAR + 0.02, 0.0), False),
-        (Pose(NEAR + 0.02, 0.0, 0.0), False),
+        (Pose(0.0, PARKED_WITHIN - 0.02, 0.0), True),
+        (Pose(0.0, PARKED_WITHIN + 0.02, 0.0), False),
+        (Pose(PARKED_WITHIN + 0.02, 0.0, 0.0), False),
         (Pose(0.0, 0.0, IN_LINE - 0.03), True),
         (Pose(0.0, 0.0, -IN_LINE - 0.03), False),
     ],
@@ -265,7 +265,7 @@ def test_standing_where_it_belongs_for_half_a_second_is_a_success(world, backwar
 def test_what_counts_as_parked(world, off, parked):
     goal = Pose(0.0, 1.5, UP)
     put(world, lot(goal=goal), Pose(goal.x + off.x, goal.y + off.y, goal.yaw + off.yaw))
-    for _ in range(STAY - 1):
+    for _ in range(PARKED_STEPS - 1):
         world.step(np.zeros(2))
     terms, _, success = world.task.judge()
     assert terms["stillness"] == pytest.approx(float(parked), abs=0.05)

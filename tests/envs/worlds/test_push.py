@@ -6,7 +6,7 @@ import numpy as np
 import pybullet
 import pytest
 from headstart.envs import build
-from headstart.envs.robots.panda import hand_jacobian, tip_position
+from headstart.envs.robots.panda import hand_jacobian, panda_tip
 from headstart.envs.robots.panda_pusher import BALL, HEIGHT, REACH, SPEED
 from headstart.envs.tasks.puck import RADIUS, TALL
 
@@ -81,7 +81,7 @@ def test_the_jacobian_agrees_with_pybullet(world):
             body, BALL, computeForwardKinematics=1, physicsClientId=simulation.client
         )
         assert point == pytest.approx(state[4], abs=1e-6)
-        assert point == pytest.approx(tip_position(joints, REACH))
+        assert point == pytest.approx(panda_tip(joints, REACH))
         turn = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
         assert axis == pytest.approx(turn[:, 2], abs=1e-6)
         linear, angular = pybullet.calculateJacobian(
@@ -106,7 +106,7 @@ def test_the_controller_goes_by_the_reported_angles(world):
     observation, _ = world.reset(seed=0)
     observation = go(world, (0.0, 0.0), 40)
     # The camera is right, so what the policy is told of the way to the puck is off with the ball.
-    believed = tip_position(part(world, observation, "joint_positions").tolist(), REACH)
+    believed = panda_tip(part(world, observation, "joint_positions").tolist(), REACH)
     seen = part(world, observation, "puck_minus_ball")
     assert seen == pytest.approx(np.subtract(world.robot.puck_at, believed)[:2], abs=1e-6)
     assert believed[2] == pytest.approx(HEIGHT, abs=0.001)
@@ -210,7 +210,7 @@ def test_the_ball_touches_the_puck_at_the_sum_of_both_radii(world):
 def test_a_peg_mounted_askew_is_not_where_the_controller_believes(world):
     world.set_parameters({"peg_offset": 0.04})
     observation, _ = world.reset(seed=0)
-    believed = tip_position(part(world, observation, "joint_positions").tolist(), REACH)
+    believed = panda_tip(part(world, observation, "joint_positions").tolist(), REACH)
     assert math.dist(believed, world.robot.ball_at) == pytest.approx(0.04, abs=1e-4)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pybullet as bullet
 import pytest
 from headstart.envs.robots.legged import PUSH_STEPS
-from headstart.envs.tasks.run import PERIOD, AntRun, HalfCheetahRun, HopperRun, Run
+from headstart.envs.tasks.run import RUN_PERIOD, AntRun, HalfCheetahRun, HopperRun, RunTask
 from headstart.envs.world import Judgement
 
 RUNNERS = ["Hopper", "HalfCheetah", "Ant"]
@@ -79,7 +79,7 @@ def test_wind_changes_momentum_as_its_force_says(make, name):
     lift(world, 5.0)
     before = momentum(world)
     world.step(np.zeros(world.action_space.shape, np.float32))
-    assert momentum(world) - before == pytest.approx(-60.0 * PERIOD, rel=0.02)
+    assert momentum(world) - before == pytest.approx(-60.0 * RUN_PERIOD, rel=0.02)
 
 
 def test_slopes_turn_gravity(make):
@@ -88,7 +88,7 @@ def test_slopes_turn_gravity(make):
     before = momentum(world)
     world.step(np.zeros(8, np.float32))
     force = -sum(masses(world).values()) * 9.81 * math.sin(0.2)
-    assert momentum(world) - before == pytest.approx(force * PERIOD, rel=0.02)
+    assert momentum(world) - before == pytest.approx(force * RUN_PERIOD, rel=0.02)
 
 
 def test_pushes_come_at_the_same_times_whatever_their_strength(make):
@@ -168,7 +168,7 @@ def test_a_planar_robot_knows_its_torso(make):
         )
 
 
-def judged(task: type[Run], *moments) -> list[Judgement]:
+def judged(task: type[RunTask], *moments) -> list[Judgement]:
     """What a task says of a robot at these moments, the first being the start."""
     usual = {"pitch": 0.0, "driven": 0.0, "effort": 0.0, "stops": 0, "stumbled": False}
     robots = [SimpleNamespace(**{**usual, **moment}) for moment in moments]
@@ -215,6 +215,6 @@ def test_falls(task, moment, falls):
 
 @pytest.mark.parametrize(("speed", "success"), [(1.01, True), (0.99, False)])
 def test_success_is_a_metre_per_second_to_the_end(speed, success):
-    moments = [{"position": (k * PERIOD * speed, 0.0, 1.0)} for k in range(1_001)]
+    moments = [{"position": (k * RUN_PERIOD * speed, 0.0, 1.0)} for k in range(1_001)]
     said = judged(AntRun, *moments)
     assert [s.success for s in said] == [False] * 999 + [success]

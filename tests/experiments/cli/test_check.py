@@ -63,7 +63,7 @@ def test_a_sound_environment(check):
     assert len(found) == len(PROPERTIES)
     assert found["Episodes end"] == "holds"
     assert found["Every parameter has an effect (it declares no parameters)"] == "not applicable"
-    assert 'mend   Put "success": True or False into info' in out
+    assert 'fix    Put "success": True or False into info' in out
     assert "properties: 15 holds, 4 to note, 6 not applicable" in out
 
 
@@ -73,7 +73,7 @@ def test_a_broken_one_is_told_what_was_seen_and_how_to_mend_it(check):
     assert "does not hold" in rows(out).values()
     advice = out.split("does not hold: Observations and rewards are finite")[1].split("\n\n")[0]
     assert "observation[0] is nan" in " ".join(advice.split())
-    assert "mend   Clip actions in step" in advice
+    assert "fix    Clip actions in step" in advice
 
 
 def test_what_cannot_be_made_is_a_failure_and_what_is_not_there_a_mistake(check):
