@@ -245,7 +245,8 @@ class Anchors:
     @property
     def scale(self) -> tuple[float, float]:
         """The returns at scores 0 and 1, of a target that has both."""
-        assert self.random is not None and self.reference is not None
+        assert self.random is not None
+        assert self.reference is not None
         return float(self.random.value), float(self.reference.value)
 
 
@@ -436,8 +437,8 @@ class SweptMethod:
     scores: dict[str, list[Estimate | None]]
     gains: dict[str, list[Gain | None]]
     returns: dict[str, list[Estimate | None]]
-    sign_changes: dict[str, list[SignChange] | None] = alias("turns")
-    contributions: dict[str, dict[str, Contribution]] | None = alias("bought")
+    sign_changes: dict[str, list[SignChange] | None] = alias("turns")  # noqa: RUF009
+    contributions: dict[str, dict[str, Contribution]] | None = alias("bought")  # noqa: RUF009
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from headstart.core.plain import alias, from_json, rest, to_json
 @dataclasses.dataclass(frozen=True)
 class Inner:
     value: float = alias("return")
-    more: dict[str, object] = rest()
+    more: dict[str, object] = rest()  # noqa: RUF009
 
 
 @dataclasses.dataclass(frozen=True)
