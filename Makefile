@@ -1,33 +1,41 @@
-# make demo   set up, then run the quickstart: source policies, transfer, tables, report
-# make test   set up, then run the tests
-# make check  format, lint, types, tests
+# make demo      install headstart, then run the quickstart: source policies, transfer, tables, report
+# make test      install the developers' tools as well, then run the tests
+# make test-all  the same with the tests that take minutes
+# make check     format, lint, types, tests
 # Another interpreter: make demo PYTHON=python3.12 (pybullet has wheels up to CPython 3.11 and
 # compiles for some minutes on later ones).
 
 PYTHON ?= $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Files that say what has been installed: headstart, and the developers' tools as well.
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+INSTALL := $(BIN)/python -m pip install -q -c constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test check format lint types clean
+.PHONY: demo test test-all check format lint types clean
 
 demo: $(READY)
 	$(BIN)/headstart run experiments/studies/quickstart.yaml
 
-test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+test: $(READY_DEV)
+	$(PYTEST)
+
+test-all: $(READY_DEV)
+	$(PYTEST) -m "slow or not slow"
 
 check: format lint types test
 
-format: $(READY)
+format: $(READY_DEV)
 	$(BIN)/ruff format .
 
-lint: $(READY)
+lint: $(READY_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 # The repository root is the package, so mypy is shown it through a link of the package's name.
-types: $(READY)
+types: $(READY_DEV)
 	mkdir -p $(VENV)/types
 	ln -sfn ../.. $(VENV)/types/headstart
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p headstart
@@ -37,5 +45,9 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(INSTALL) -e .
+	touch $@
+
+$(READY_DEV): $(READY)
+	$(INSTALL) -e '.[dev]'
 	touch $@

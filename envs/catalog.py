@@ -38,7 +38,7 @@ WORLDS: dict[str, WorldEntry] = {
 
 
 def register() -> None:
-    """Register every world with Gymnasium (done when Gymnasium or headstart is imported)."""
+    """Register every world with Gymnasium (done when headstart is imported)."""
     for world_id in WORLDS:
         if world_id not in gymnasium.registry:
             gymnasium.register(
