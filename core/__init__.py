@@ -1,1 +1,1 @@
-"""Ground that knows no world: errors, files that are whole or absent, classes named in text."""
+"""What all layers share: errors, atomic files, classes named in text."""

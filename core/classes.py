@@ -11,11 +11,21 @@ T = TypeVar("T")
 
 
 def load_class(path: str, base: type[T], what: str) -> type[T]:
-    """Import the class that `path` (`package.module:Class`) names.
+    """Import the class that `path` names.
 
-    Only a subclass of `base` is accepted, so that a name out of a file can choose among classes
-    made for the purpose but never call anything else. Raises HeadstartError, beginning with
-    `what`, when there is no such module or class.
+    Only a subclass of `base` is accepted, so that a name in a file can choose among classes made
+    for the purpose but never call anything else.
+
+    Args:
+        path: "package.module:Class".
+        base: the class that it must be or derive from.
+        what: what the class is for; messages start with it.
+
+    Raises:
+        HeadstartError: there is no such module or class, or it is not a subclass of `base`.
+
+    >>> load_class("headstart.envs:World", object, "environment").__name__
+    'World'
     """
     module_name, separator, class_name = path.partition(":")
     if not (separator and module_name and class_name.isidentifier()):

@@ -1,4 +1,4 @@
-"""Files that are either wholly there or absent: atomic writes, append-only records, locks."""
+"""Files that are complete or absent: atomic writes, append-only records, locks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import HeadstartError
 
 
 class StoreError(HeadstartError):
-    """A run directory that cannot be written, or that is not what it should be."""
+    """A directory or file that cannot be written, or whose content is not valid."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -28,7 +28,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """As `write_text`, for bytes."""
+    """Write bytes as `write_text` writes text."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,15 +46,15 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON as `write_text` does."""
+    """Write an object as JSON, as `write_text` writes text."""
     write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return what `write_json` wrote, or None if it was never written.
+    """Return the object in a JSON file, or None if there is no file.
 
     Raises:
-        StoreError: the file is no JSON object.
+        StoreError: the file does not hold a JSON object.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -68,10 +68,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 class Records:
-    """An append-only file of JSON lines, each wholly there or absent."""
+    """An append-only file of JSON lines, each complete or absent."""
 
     def __init__(self, path: Path) -> None:
-        """Open the records; a last line that a crash cut short is dropped."""
+        """Open the file; a last line that a crash cut short is dropped.
+
+        Raises:
+            StoreError: the file cannot be opened, or a line is not JSON.
+        """
         self.path = path
         self.rows: list[dict[str, Any]] = []
         try:
@@ -92,7 +96,7 @@ class Records:
         """Add one line and force it to disk.
 
         Raises:
-            StoreError: the line could not be written; then nothing of it stays.
+            StoreError: the line could not be written; then no part of it stays.
         """
         line = (json.dumps(row, allow_nan=False) + "\n").encode()
         size = None
@@ -124,11 +128,17 @@ class Records:
 
 
 def lock(directory: Path, patience: float = 0.0) -> FileLock:
-    """Return the directory's lock, taken; the system frees it when the process ends, however.
+    """Take a directory's lock, which the system frees when the process ends.
+
+    Args:
+        directory: what to lock; it is made where it does not exist.
+        patience: how long to wait for another process to free it, in seconds.
+
+    Returns:
+        The lock, held.
 
     Raises:
-        StoreError: another process holds it for `patience` seconds, or the directory cannot be
-            written.
+        StoreError: another process still holds it, or the directory cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)

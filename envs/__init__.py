@@ -1,4 +1,4 @@
-"""Worlds: Gymnasium environments with named physical parameters, and how they differ."""
+"""Worlds: Gymnasium environments with named physical parameters, and their changes."""
 
 from ..core.errors import HeadstartError
 from .catalog import WORLDS, build, register

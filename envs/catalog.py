@@ -1,4 +1,4 @@
-"""All worlds in one table: registration, docs and contract tests are driven by it."""
+"""The table of all worlds: registration, docs and contract tests are made from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .world import World
 from .worlds.entry import WorldEntry, import_named
 
 WORLD_PREFIX = "headstart/"
-
 
 WORLDS: dict[str, WorldEntry] = {
     WORLD_PREFIX + entry.id: entry
@@ -38,7 +37,14 @@ WORLDS: dict[str, WorldEntry] = {
 
 
 def register() -> None:
-    """Register every world with Gymnasium (done when headstart is imported)."""
+    """Register every world with Gymnasium.
+
+    Importing headstart does it; a second call changes nothing.
+
+    >>> register()
+    >>> gymnasium.spec("headstart/PandaReach-v0").id
+    'headstart/PandaReach-v0'
+    """
     for world_id in WORLDS:
         if world_id not in gymnasium.registry:
             gymnasium.register(
@@ -51,10 +57,13 @@ def register() -> None:
 
 
 def find_world(world_id: str) -> WorldEntry:
-    """Return a world's entry.
+    """Return a world's entry in the catalog.
 
     Raises:
         HeadstartError: an unknown id; names the nearest.
+
+    >>> find_world("headstart/Ant-v0").about
+    'a four-legged ant runs'
     """
     if world_id not in WORLDS:
         raise HeadstartError(f"unknown world '{world_id}'{nearest(world_id, WORLDS)}")
@@ -62,10 +71,22 @@ def find_world(world_id: str) -> WorldEntry:
 
 
 def build(world_id: str, **kwargs: Any) -> World:
-    """Build a world of the catalog; `kwargs` go to `World`.
+    """Build a world of the catalog, without Gymnasium's wrappers.
+
+    Args:
+        world_id: the world's id, as in "headstart/PandaReach-v0".
+        kwargs: further arguments of `World`, such as `render_mode`.
+
+    Returns:
+        The world; `gymnasium.make(world_id)` gives the same, wrapped.
 
     Raises:
         HeadstartError: an unknown id; names the nearest.
+
+    >>> world = build("headstart/CartPoleSwingUp-v0")
+    >>> observation, info = world.reset(seed=0)
+    >>> observation, reward, terminated, truncated, info = world.step(world.action_space.sample())
+    >>> world.close()
     """
     entry = find_world(world_id)
     robot, task = entry.parts()
@@ -74,7 +95,7 @@ def build(world_id: str, **kwargs: Any) -> World:
 
 @cache
 def _world_class(world_id: str) -> type[World]:
-    """Return a class for one world, so that `help` of an instance shows that world's tables."""
+    """Return a class for one world, so that `help` of it shows the world's tables."""
     entry = WORLDS[world_id]
     text = docstring(world_id, entry.about, *entry.parts(), entry.timing)
     name = entry.id.partition("-")[0]

@@ -1,4 +1,4 @@
-"""How worlds differ: one vocabulary for randomizations (distributions) and shifts (constants).
+"""Changes of parameters: one notation for randomizations and for shifts.
 
 A change is written `= v`, `* v` or `+ v`: it sets a parameter, scales its nominal, or adds to it;
 `v` is a number or a distribution: `uniform(low, high)`, `loguniform(low, high)`,
@@ -25,7 +25,11 @@ class ChangeError(HeadstartError):
 
 @dataclass(frozen=True)
 class Distribution:
-    """Base of the distributions; `support` is the smallest closed interval of possible draws."""
+    """The base class of the distributions.
+
+    Raises:
+        ChangeError: an argument is not a finite number, or the arguments contradict each other.
+    """
 
     word: ClassVar[str]
 
@@ -41,7 +45,7 @@ class Distribution:
         self._check()
 
     def _check(self) -> None:
-        """Raise ChangeError if the arguments make no distribution."""
+        """Raise ChangeError if the arguments contradict each other."""
 
     @property
     def support(self) -> tuple[float, float]:
@@ -104,7 +108,7 @@ class LogUniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Gaussian; draws that leave a parameter's hard bounds are drawn again."""
+    """Gaussian; a draw outside a parameter's hard bounds is drawn again."""
 
     mean: float
     std: float
@@ -182,7 +186,22 @@ MAX_REDRAWS = 10_000
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one parameter: `operation` is "=", "*" or "+"."""
+    """One change of one parameter.
+
+    Args:
+        operation: "=" sets the parameter, "*" scales its nominal, "+" adds to it.
+        value: a number, or a distribution that it is drawn from.
+
+    Raises:
+        ChangeError: another operation, or a number that is not finite.
+
+    >>> change = Change("*", Uniform(0.5, 1.5))
+    >>> str(change), change.random
+    ('* uniform(0.5, 1.5)', True)
+    >>> payload = Parameter("payload_mass", "kg", 2.0, 0.0, 5.0, "a load at the tool")
+    >>> change.range(payload), Change("+", 0.5).resolve(payload)
+    ((1.0, 3.0), 2.5)
+    """
 
     operation: str
     value: float | Distribution
@@ -195,17 +214,26 @@ class Change:
 
     @property
     def random(self) -> bool:
-        """Whether the change holds a distribution."""
+        """Whether the value is drawn from a distribution."""
         return isinstance(self.value, Distribution)
 
     def apply(self, nominal: float, value: float) -> float:
-        """Return the parameter's new value for the number `value` (constant or drawn)."""
+        """Return a parameter's new value, given its nominal and the number of this change."""
         if self.operation == "=":
             return float(value)
         return nominal * value if self.operation == "*" else nominal + value
 
     def resolve(self, parameter: Parameter, rng: np.random.Generator | None = None) -> float:
-        """Return the value that this change gives `parameter`, drawn from `rng` where random."""
+        """Return the value that this change gives a parameter.
+
+        Args:
+            parameter: what is changed.
+            rng: the generator that random changes draw from.
+
+        Raises:
+            ChangeError: the change is random and there is no `rng`, or draws hardly ever fall
+                inside the parameter's bounds.
+        """
         if not isinstance(self.value, Distribution):
             return self.apply(parameter.nominal, self.value)
         if rng is None:
@@ -223,7 +251,7 @@ class Change:
         )
 
     def range(self, parameter: Parameter) -> tuple[float, float]:
-        """Return the lowest and highest value that this change gives `parameter`."""
+        """Return the lowest and the highest value that this change can give a parameter."""
         ends = self.value.support if isinstance(self.value, Distribution) else (self.value,) * 2
         low, high = sorted(self.apply(parameter.nominal, end) for end in ends)
         if isinstance(self.value, Normal):
@@ -239,10 +267,21 @@ _CHANGE = re.compile(rf"\s*([=*+])\s*(?:({_NUMBER})|([A-Za-z_]\w*)\s*\(([^()]*)\
 
 
 def parse(text: str) -> Change:
-    """Read a change from its text form, as in `* loguniform(0.5, 1.5)` or `= 0.06`.
+    """Read a change from its text form.
+
+    Args:
+        text: "=", "*" or "+", and a number or a distribution.
+
+    Returns:
+        The change; `str` of it is a text that gives the same change.
 
     Raises:
-        ChangeError: the text is no change; says what was expected.
+        ChangeError: the text cannot be read; the message names what was expected.
+
+    >>> parse("* loguniform(0.5, 1.5)")
+    Change(operation='*', value=LogUniform(low=0.5, high=1.5))
+    >>> str(parse("=0.060"))
+    '= 0.06'
     """
     if not isinstance(text, str):
         raise ChangeError(
@@ -257,6 +296,11 @@ def parse(text: str) -> Change:
     operation, number, word, inside = match.groups()
     if number is not None:
         return Change(operation, float(number))
+    return Change(operation, _distribution(text, word, inside))
+
+
+def _distribution(text: str, word: str, inside: str) -> Distribution:
+    """Return the distribution `word(inside)`, which stands in the change `text`."""
     if word not in DISTRIBUTIONS:
         raise ChangeError(f"unknown distribution '{word}'{nearest(word, DISTRIBUTIONS)}")
     arguments = [part.strip() for part in inside.split(",")] if inside.strip() else []
@@ -266,21 +310,30 @@ def parse(text: str) -> Change:
     numbers = tuple(float(argument) for argument in arguments)
     kind: type[Any] = DISTRIBUTIONS[word]
     if kind is Choice:
-        return Change(operation, Choice(numbers))
-    wanted = [field.name for field in fields(kind)]
-    if len(numbers) != len(wanted):
-        raise ChangeError(f"'{text}': {word} takes ({', '.join(wanted)})")
-    return Change(operation, kind(*numbers))
+        return Choice(numbers)
+    names = [field.name for field in fields(kind)]
+    if len(numbers) != len(names):
+        raise ChangeError(f"'{text}': {word} takes ({', '.join(names)})")
+    distribution: Distribution = kind(*numbers)
+    return distribution
 
 
 def read_changes(
     changes: Mapping[str, str | Change], space: ParameterSpace, *, random: bool
 ) -> dict[str, Change]:
-    """Read and check changes against the parameters they act on.
+    """Read changes and check them against the parameters that they act on.
+
+    Args:
+        changes: a change, as text or object, by parameter name.
+        space: the world's parameters.
+        random: whether distributions are allowed.
+
+    Returns:
+        The changes by parameter name.
 
     Raises:
         ParameterError: an unknown parameter.
-        ChangeError: a text that is no change, a value or draw that can leave the hard bounds, a
+        ChangeError: a text that cannot be read, a value or draw that can leave the hard bounds, a
             distribution where `random` is false, or a factor on a nominal of 0.
     """
     read: dict[str, Change] = {}
@@ -308,7 +361,11 @@ def read_changes(
 
 
 def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[str, float]:
-    """Return the parameter values that a shift (constant changes) sets."""
+    """Return the values that a shift gives the parameters that it names.
+
+    Raises:
+        HeadstartError: as `read_changes`; a shift has no distributions.
+    """
     return {
         name: change.resolve(space[name])
         for name, change in read_changes(changes, space, random=False).items()
@@ -316,7 +373,7 @@ def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[
 
 
 def _number(value: Any) -> str:
-    """Write a number (or several, or a distribution) so that reading it back is exact."""
+    """Return a number, several, or a distribution as text that reads back exactly."""
     if isinstance(value, Distribution):
         return str(value)
     if isinstance(value, tuple):

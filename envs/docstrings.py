@@ -1,4 +1,4 @@
-"""A world's docstring, made of what its robot and task declare: observation, action and reward."""
+"""A world's docstring: tables of its observation, action and reward."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .world import Robot, Task, Timing
 
 
 def docstring(world_id: str, about: str, robot: type[Robot], task: type[Task], time: Timing) -> str:
-    """Return what a world is, and what each element that it takes and gives means, in units."""
+    """Return a world's docstring: each element of observation and action, with its unit."""
     channels, commands = (*robot.channels, *task.channels), robot.commands
     seen, place = [("element", "channel", "unit", "from", "to", "about")], 0
     for c in channels:
@@ -40,7 +40,7 @@ def docstring(world_id: str, about: str, robot: type[Robot], task: type[Task], t
 
 
 def bounds_text(values: float | Sequence[float]) -> str:
-    """Return a channel's lower or upper bounds, each once."""
+    """Return a channel's lower or upper bounds as text, equal ones only once."""
     each = (values,) if isinstance(values, (int, float)) else values
     return "/".join(dict.fromkeys(f"{value:.3g}" for value in each))
 

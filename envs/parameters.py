@@ -1,4 +1,4 @@
-"""Named physical parameters: what they are, which values they take, and who applies them."""
+"""Named physical parameters: units, bounds, and the methods that apply them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,20 @@ class ParameterError(HeadstartError):
 class Parameter:
     """One physical quantity of a world.
 
-    `nominal`, `low` and `high` are in `unit` (SI; "1" for a plain factor); `low` and `high` are
-    hard bounds, both allowed, inside which the physics stays valid.
+    Args:
+        name: how changes and reports name it.
+        unit: its SI unit; "1" for a plain factor.
+        nominal: its value where nothing is changed, in `unit`.
+        low: the lowest value at which the physics stays valid, in `unit`.
+        high: the highest such value.
+        about: what it is, in a few words.
+
+    Raises:
+        ParameterError: the nominal lies outside the bounds.
+
+    >>> payload = Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "a load at the tool")
+    >>> payload.bounds
+    '[0, 5] kg'
     """
 
     name: str
@@ -40,17 +52,31 @@ class Parameter:
 
     @property
     def bounds(self) -> str:
-        """The hard bounds with their unit, as messages say them."""
+        """The hard bounds with their unit, as messages show them."""
         return f"[{self.low:g}, {self.high:g}]{self.measure}"
 
     @property
     def measure(self) -> str:
-        """What follows a value in a message: a blank and the unit, or nothing for a factor."""
+        """The text after a value: a blank and the unit, or nothing for a factor."""
         return "" if self.unit == "1" else f" {self.unit}"
 
 
 class ParameterSpace(Mapping[str, Parameter]):
-    """The parameters of a world by name, in declared order."""
+    """The parameters of a world by name, in declared order.
+
+    Args:
+        parameters: what the world declares.
+
+    Raises:
+        ParameterError: a name is declared twice; or, from `[name]`, an unknown name.
+
+    >>> space = ParameterSpace([Parameter("mass", "kg", 1.0, 0.5, 2.0, "of the cart")])
+    >>> space.nominal()
+    {'mass': 1.0}
+    >>> space.validate({"mass": 3})
+    Traceback (most recent call last):
+    headstart.envs.parameters.ParameterError: parameter 'mass': 3 is outside its bounds [0.5, 2] kg
+    """
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self._parameters: dict[str, Parameter] = {}
@@ -81,11 +107,14 @@ class ParameterSpace(Mapping[str, Parameter]):
         return {name: parameter.nominal for name, parameter in self._parameters.items()}
 
     def validate(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Return `values` as floats.
+        """Check values and return them as floats.
+
+        Args:
+            values: a number by parameter name; names may be left out.
 
         Raises:
-            ParameterError: for no mapping, an unknown name, something that is no finite number, or
-                a value outside the parameter's hard bounds.
+            ParameterError: not a mapping, an unknown name, a value that is not a finite number or
+                lies outside the parameter's hard bounds.
         """
         if not isinstance(values, Mapping):
             raise ParameterError(f"expected values by parameter, as {{name: 1.0}}, got {values!r}")
@@ -108,21 +137,35 @@ class ParameterSpace(Mapping[str, Parameter]):
 
 @runtime_checkable
 class Parameterized(Protocol):
-    """A Gymnasium environment with named parameters (`env.unwrapped` carries these)."""
+    """A Gymnasium environment with named parameters: the members of `env.unwrapped`.
+
+    Any environment with these two members can be randomized and shifted.
+
+    >>> import gymnasium, headstart
+    >>> env = gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> isinstance(env.unwrapped, Parameterized)
+    True
+    >>> isinstance(gymnasium.make("Pendulum-v1").unwrapped, Parameterized)
+    False
+    """
 
     @property
     def parameters(self) -> ParameterSpace:
         """The parameters, with units, nominals and hard bounds."""
 
     def set_parameters(self, values: Mapping[str, float]) -> None:
-        """Put `values` in force, every other parameter at its nominal, by the next reset."""
+        """Apply `values`, and all other nominals, no later than at the next reset."""
 
 
 def parameterized(env: Any, why: str) -> Parameterized:
     """Return `env.unwrapped` if it has parameters.
 
+    Args:
+        env: a Gymnasium environment.
+        why: what needs the parameters, for the message.
+
     Raises:
-        ParameterError: it has none; `why` says what they were wanted for.
+        ParameterError: it has none.
     """
     world = env.unwrapped
     if not isinstance(world, Parameterized):
@@ -135,9 +178,15 @@ def parameterized(env: Any, why: str) -> Parameterized:
 
 
 def applies(*parameters: Parameter) -> Callable[[Apply], Apply]:
-    """Declare parameters beside the method that puts them in force.
+    """Declare parameters on the method that applies them.
 
     The method is called with one keyword argument per parameter, at every reset.
+
+    >>> class Cart:
+    ...     @applies(Parameter("mass", "kg", 1.0, 0.5, 2.0, "of the cart"))
+    ...     def set_mass(self, mass: float) -> None: ...
+    >>> [parameter.name for _, parameters in appliers(Cart()) for parameter in parameters]
+    ['mass']
     """
 
     def declare(method: Apply) -> Apply:
@@ -148,7 +197,7 @@ def applies(*parameters: Parameter) -> Callable[[Apply], Apply]:
 
 
 def appliers(part: object) -> list[tuple[Callable[..., None], tuple[Parameter, ...]]]:
-    """Return the methods of `part` that were declared with `applies`, in order of declaration."""
+    """Return the methods of `part` declared with `applies`, and their parameters."""
     found: dict[str, tuple[Parameter, ...]] = {}
     for base in reversed(type(part).__mro__):
         for name, member in vars(base).items():

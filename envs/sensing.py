@@ -29,8 +29,8 @@ class Channel:
     additive white Gaussian noise, `bias` a constant offset (both in `unit`), `delay` is in
     seconds, `dropout` is the chance per element and step of reporting `dropped` instead; where
     that is None, what was reported last is reported again (an episode's first is never dropped).
-    `goal` says that resets draw it and an episode keeps it, `angle` that its elements go around, so
-    that pi and -pi are the same.
+    `goal` marks what is drawn at reset and kept for the episode, `angle` elements that wrap around,
+    so that pi and -pi are the same.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Command:
-    """One element of the action; the policy's [-1, 1] maps linearly onto [low, high] `unit`.
+    """One element of the action: [-1, 1] maps linearly to [low, high] `unit`.
 
     `rest`, the middle of the range unless given, is held until an episode's first one arrives.
     """
@@ -110,7 +110,7 @@ class Sensing:
         return low, high
 
     def configure(self, values: Mapping[str, float]) -> None:
-        """Put the channels' parameters in force."""
+        """Apply the channels' parameters."""
         noise, bias = np.zeros(self._raw.size), np.zeros(self._raw.size)
         self._delays, self._dropouts = [], []
         for channel in self.channels:
@@ -129,13 +129,13 @@ class Sensing:
         self._bias = bias if bias.any() else None
 
     def reset(self) -> None:
-        """Fill the delay lines with what is true now: before the episode nothing moved."""
+        """Fill the delay lines with the true values: before the episode nothing moved."""
         for where, line in self._delays:
             line.fill(self._raw[where])
         self._first = True
 
     def read(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Turn the true values of this control step into the reported ones; call once a step."""
+        """Return the values reported for this control step; call it once a step."""
         report = self._report
         report[:] = self._raw
         for where, line in self._delays:
@@ -162,7 +162,7 @@ class Sensing:
 
 
 class DelayLine:
-    """A signal sampled once per control step, read `delay` steps later, linear in between."""
+    """A signal sampled every control step and read `delay` steps later, interpolated."""
 
     def __init__(self, size: int, delay: float, *, angle: bool = False) -> None:
         """Hold a signal of `size` elements; `delay` is in control steps, any number >= 0.
@@ -194,7 +194,7 @@ class DelayLine:
 
 
 class Actuation:
-    """Commands on their way to the motors, delayed exactly to a fraction of a physics step.
+    """Commands to the motors, delayed exactly to a fraction of a physics step.
 
     A command is held from one control step to the next. Each physics step gets the mean, over its
     own duration, of that held signal shifted by the delay: exact where the delay is a whole number
@@ -202,7 +202,7 @@ class Actuation:
     """
 
     def __init__(self, commands: Sequence[Command], substeps: int) -> None:
-        """Map actions in [-1, 1] to `commands`; a control step has `substeps` physics steps."""
+        """Map actions to `commands`; a control step has `substeps` physics steps."""
         self.commands = tuple(commands)
         self._centre = [(c.high + c.low) / 2 for c in self.commands]
         self._half = [(c.high - c.low) / 2 for c in self.commands]
@@ -228,12 +228,12 @@ class Actuation:
         self._past = [list(self._rest) for _ in range(max(back for back, _ in schedule) + 1)]
 
     def rest(self) -> list[float]:
-        """Return what is held until the first command arrives; the last action is zero then."""
+        """Return the command until the first one arrives; the last action is zero then."""
         self.action = [0.0] * len(self._centre)
         return list(self._rest)
 
     def push(self, action: Iterable[float]) -> list[float]:
-        """Take the policy's action (clipped to [-1, 1]) and return it in the commands' units.
+        """Clip the policy's action to [-1, 1] and return it in the commands' units.
 
         Raises:
             ValueError: the action is not of shape `(commands,)`, or not finite.
@@ -254,7 +254,7 @@ class Actuation:
         return command
 
     def spans(self) -> Iterator[tuple[list[float], int]]:
-        """Go through this control step: a command, and for how many physics steps it applies."""
+        """Yield the commands of this control step, each with its number of physics steps."""
         for back, share, steps in self._schedule:
             command = self._past[back]
             if share < 1.0:
@@ -266,7 +266,7 @@ class Actuation:
 
 
 def _turned(angles: np.ndarray) -> np.ndarray:
-    """Return angles (rad) between -pi and pi; those that are there already stay as they are."""
+    """Return angles (rad) between -pi and pi; those inside stay exactly the same."""
     turned: np.ndarray = angles - 2 * math.pi * np.round(angles / (2 * math.pi))
     return turned
 

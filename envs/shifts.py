@@ -1,9 +1,9 @@
-"""Named target shifts: families of fixed changes, each at three measured levels of severity.
+"""Named target shifts: families of fixed changes, at three levels of severity.
 
-A family leads from the nominal world (severity 0) to an extreme (severity 1). A shift is a place on
-that way: `worn-tyres/moderate`, or `worn-tyres/0.3` for a severity of one's own choosing. Where the
-levels lie follows from how a policy trained in the nominal world fares there, zero-shot; `headstart
-bench shifts` finds and measures them, and `shifts.json` holds what it found.
+A family leads from the nominal world (severity 0) to an extreme (severity 1). A shift is a point in
+between: `worn-tyres/moderate`, or `worn-tyres/0.3` for any other severity. Levels are chosen by the
+zero-shot score of a policy that was trained in the nominal world. `headstart bench shifts` finds
+and measures them; `shifts.json` holds the results.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SHIFT_LEVELS: dict[str, tuple[float, float]] = {
     "moderate": (0.4, 0.8),
     "severe": (-math.inf, 0.4),
 }
-"""The score that a nominal policy keeps, zero-shot, at each level: at least, and less than."""
+"""The zero-shot score of a nominal policy at each level: at least the first, below the second."""
 
 UNMODELLED = "unmodelled"
-"""The shift whose parameters no recommended randomization holds, each off by 20 %."""
+"""The shift of parameters that the recommended randomization leaves out, each by 20 %."""
 
 MEASURED_SHIFTS = Path(__file__).with_name("shifts.json")
-"""What `headstart bench shifts` measured: see `measurements`."""
+"""The results of `headstart bench shifts`: see `measurements`."""
 
 
 def families(world: str) -> Mapping[str, Family]:
@@ -50,22 +50,23 @@ def _measured() -> dict[str, Any]:
 
 
 def measurements(world: str) -> dict[str, Any] | None:
-    """Return how nominal policies fared, zero-shot, on a world's shifts; None if not measured.
+    """Return the results of nominal policies on a world's shifts; None if not measured.
 
-    `policies` says what was evaluated and how; `nominal` and each entry of `shifts` (by name, such
-    as "worn-tyres/mild") hold the `changes`, the `random` policy's return there, the policies'
-    `returns`, the `score` (1 is the policies' return in the nominal world, 0 random actions on
-    that very shift) with its 95 % `interval`, and the `success` rate.
+    `policies` describes what was evaluated and how. `nominal` and each entry of `shifts` (by name,
+    such as "worn-tyres/mild") hold the `changes`, the `random` policy's return there, the policies'
+    `returns`, the `score` (1 is the policies' return in the nominal world, 0 that of random actions
+    on the same shift) with its 95 % `interval`, and the `success` rate.
     """
     return _measured().get(world)
 
 
 def stored_anchors(world: str, shift: str | Mapping[str, Any]) -> dict[str, float] | None:
-    """Return the `random` and the `reference` return that are stored for a world under a shift.
+    """Return the stored returns that scores are scaled by, for a world under a shift.
 
-    `random` is what random actions get under that very shift, `reference` what the nominal policies
-    get in the nominal world, so that a score of 1 says: as good as at home. None for a world or a
-    shift that is not measured: only levels and `unmodelled` are, and the world without a shift.
+    `random` is the return of random actions under the same shift, `reference` that of the nominal
+    policies in the nominal world, so that a score of 1 means: as good as without the shift. None
+    for a world or a shift that is not measured: only levels, `unmodelled` and the world without a
+    shift are.
     """
     measured = measurements(world)
     if measured is None or (shift and not isinstance(shift, str)):
@@ -78,18 +79,24 @@ def stored_anchors(world: str, shift: str | Mapping[str, Any]) -> dict[str, floa
 
 
 def shift_names(world: str) -> list[str]:
-    """Return the names of a world's shifts: each family at each level, and `unmodelled`."""
+    """Return a world's shifts: each family at each level, and `unmodelled`."""
     names = [f"{family}/{level}" for family in families(world) for level in SHIFT_LEVELS]
     return [*names, UNMODELLED] if unmodelled(world) else names
 
 
 def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the changes of a named shift of `world`, or `shift` itself if it is a mapping.
+    """Return the changes of a named shift of a world.
 
-    A name is `family/level`, `family/severity` with a number in [0, 1], or `unmodelled`.
+    Args:
+        world: the world's id.
+        shift: `family/level`, `family/severity` with a number in [0, 1], or `unmodelled`; a
+            mapping is returned unchanged.
 
     Raises:
         HeadstartError: the world has no such family, level or severity; names the nearest.
+
+    >>> shift_changes("headstart/Ant-v0", "slippery/1")
+    {'ground_friction': '* 0.1'}
     """
     if not isinstance(shift, str):
         return shift
@@ -104,7 +111,7 @@ def shift_changes(world: str, shift: str | Mapping[str, Any]) -> Mapping[str, An
 
 
 def _severity(world: str, family: str, level: str) -> float:
-    """Return the severity of a level, or of a number in [0, 1] written out."""
+    """Return the severity that a level, or a number in [0, 1], stands for."""
     choices = f"{', '.join(f'{family}/{known}' for known in SHIFT_LEVELS)}, or {family}/0.5"
     if not level:
         raise HeadstartError(f"shift '{family}' needs a level: {choices}")
@@ -127,6 +134,6 @@ def _severity(world: str, family: str, level: str) -> float:
 
 
 def in_band(name: str, score: float) -> bool:
-    """Say whether a shift's score is what its level promises; `unmodelled` promises nothing."""
+    """Return whether a score is in the band of its level; `unmodelled` has no band."""
     low, high = SHIFT_LEVELS.get(name.partition("/")[2], (-math.inf, math.inf))
     return low <= score < high

@@ -1,4 +1,4 @@
-"""One PyBullet client behind a small facade: load, step, batched reads, snapshot and restore."""
+"""A facade of one PyBullet client: load, step, batched reads, snapshots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..core.errors import HeadstartError
 
 @contextmanager
 def _muted(stream: IO[str], number: int) -> Iterator[None]:
-    """Send what C code prints to a standard stream, of this file descriptor, nowhere."""
+    """Discard what C code prints to a standard stream with this file descriptor."""
     stream.flush()
     kept, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
@@ -40,7 +40,7 @@ Vector = Sequence[float]
 
 
 class SimulationError(HeadstartError):
-    """PyBullet could not do what was asked."""
+    """PyBullet refused a request, or cannot read a model."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LinkDynamics:
 
 
 class Simulation:
-    """A PyBullet world of its own; every call names its client, so worlds do not meet.
+    """One PyBullet client; every call names it, so that simulations stay separate.
 
     Link -1 is a body's base, as in PyBullet.
     """
@@ -90,7 +90,7 @@ class Simulation:
         self._begin()
 
     def _begin(self) -> None:
-        """Be empty, with the settings of this simulation."""
+        """Set up an empty simulation."""
         bullet.setPhysicsEngineParameter(
             fixedTimeStep=self.timestep,
             numSolverIterations=self._solver_iterations,
@@ -106,7 +106,7 @@ class Simulation:
         self._parts = 1
 
     def clear(self) -> None:
-        """Remove all bodies and the snapshot, as if just started; cheaper than a new client."""
+        """Remove all bodies and the snapshot, which is cheaper than a new client."""
         bullet.resetSimulation(physicsClientId=self.client)
         self._begin()
 
@@ -121,13 +121,13 @@ class Simulation:
         """Load a URDF (a path, or a name inside `pybullet_data`) and return its body.
 
         Raises:
-            SimulationError: the file cannot be found or read; says where was looked.
+            SimulationError: the file cannot be found or read; names the folders searched.
         """
         path = _located(urdf)
         if not self.visual:
             flags |= bullet.URDF_IGNORE_VISUAL_SHAPES
         try:
-            # PyBullet prints what it makes of a broken file.
+            # PyBullet prints its findings about a broken file.
             with _muted(sys.stdout, 1), _muted(sys.stderr, 2):
                 body = bullet.loadURDF(
                     str(path),
@@ -148,9 +148,9 @@ class Simulation:
         fixed: bool = False,
         flags: int = 0,
     ) -> int:
-        """Load a URDF or MJCF given as XML (see `read_model`), as `load` does, and return its body.
+        """Load a URDF or MJCF given as XML (see `read_model`) and return its body.
 
-        An MJCF's first body is returned, and stands where the file says.
+        An MJCF's first body is returned, at the position in the file.
 
         Raises:
             SimulationError: PyBullet cannot read it.
@@ -162,7 +162,7 @@ class Simulation:
             if is_urdf:
                 return self.load(str(path), position, fixed=fixed, flags=flags)
             try:
-                # PyBullet prints of the shapes that it reads there.
+                # PyBullet prints notes on the shapes that it reads.
                 with _muted(sys.stdout, 1):
                     bodies = bullet.loadMJCF(str(path), flags=flags, physicsClientId=self.client)
             except bullet.error:
@@ -181,7 +181,7 @@ class Simulation:
         return ground
 
     def ignore_contact(self, body: int, links: Sequence[int], other: int) -> None:
-        """Leave out contacts of `links` with another body's base, where they cannot happen."""
+        """Skip contacts of `links` with another body's base, where they cannot happen."""
         for link in links:
             bullet.setCollisionFilterPair(body, other, link, -1, 0, physicsClientId=self.client)
 
@@ -203,7 +203,7 @@ class Simulation:
         bullet.stepSimulation(physicsClientId=self.client)
 
     def divide(self, parts: int) -> None:
-        """Let every physics step be one of so many equal parts of what it was made with."""
+        """Divide the physics step into `parts` equal parts; a step advances by one."""
         if parts != self._parts:
             bullet.setPhysicsEngineParameter(
                 fixedTimeStep=self.timestep / parts, physicsClientId=self.client
@@ -211,7 +211,7 @@ class Simulation:
             self._parts = parts
 
     def _take(self, steps: int) -> None:
-        """Let every call to PyBullet make `steps` physics steps."""
+        """Set how many physics steps a call to PyBullet makes."""
         bullet.setPhysicsEngineParameter(
             fixedTimeStep=steps * self.timestep,
             numSubSteps=steps if steps > 1 else 0,
@@ -220,7 +220,7 @@ class Simulation:
         self._together = steps
 
     def snapshot(self) -> None:
-        """Remember the present state; done once a world (each costs 0.23 MB until removed)."""
+        """Save the present state; done once a world (each costs 0.23 MB until removed)."""
         if self._snapshot is not None:
             bullet.removeState(self._snapshot, physicsClientId=self.client)
         self._snapshot = int(bullet.saveState(physicsClientId=self.client))
@@ -228,14 +228,14 @@ class Simulation:
     def restore(self) -> None:
         """Go back to the snapshot: positions, velocities and contacts.
 
-        Dynamics that were changed and motor targets are NOT undone; both are set anew at reset.
+        Changed dynamics and motor targets are NOT restored; both are set again at reset.
         """
         bullet.restoreState(stateId=self._snapshot, physicsClientId=self.client)
 
     def refresh_contacts(self) -> None:
-        """Find contacts anew: a restored snapshot keeps those of the episode before.
+        """Find contacts again: a restored snapshot keeps those of the episode before.
 
-        Call it where nothing touches, so that an episode follows from its seed alone.
+        Call it where nothing touches, so that an episode depends on its seed alone.
         """
         bullet.performCollisionDetection(physicsClientId=self.client)
 
@@ -276,7 +276,7 @@ class Simulation:
         return LinkDynamics(mass=info[0], inertia=tuple(info[2]), friction=info[1])
 
     def nominal(self, body: int, link: int) -> LinkDynamics:
-        """Return a link's dynamics as they were when first asked for, before any change."""
+        """Return a link's dynamics at the first call, before any change."""
         key = (body, link)
         if key not in self._nominals:
             self._nominals[key] = self.dynamics(body, link)
@@ -309,8 +309,8 @@ class Simulation:
     def set_drag(self, body: int, drag: float) -> None:
         """Set PyBullet's damping of all links of a body (0.04/s where nothing is set).
 
-        At a speed of v m/s a link loses `drag` (1 + v) v m/s of it a second; turning, at w rad/s,
-        likewise.
+        At a speed of v m/s a link loses `drag` (1 + v) v m/s of it a second, and the same holds
+        for its angular speed in rad/s.
         """
         drag = float(np.float32(drag))  # as PyBullet's own value is rounded, so that 0.04 is that
         bullet.changeDynamics(
@@ -318,7 +318,7 @@ class Simulation:
         )
 
     def set_fastest(self, body: int, velocity: float) -> None:
-        """Set how fast any joint of a body may turn (rad/s); PyBullet stops them at 100."""
+        """Set the greatest joint speed of a body (rad/s), which is 100 by default."""
         bullet.changeDynamics(body, -1, maxJointVelocity=velocity, physicsClientId=self.client)
 
     def set_gravity(self, gravity: float) -> None:
@@ -328,7 +328,7 @@ class Simulation:
     def camera_image(
         self, target: Vector, distance: float, yaw: float, pitch: float, width: int, height: int
     ) -> np.ndarray:
-        """Return a picture, uint8 `(height, width, 3)`; angles in degrees, lengths in metres."""
+        """Return a picture, uint8 `(height, width, 3)`; angles in degrees, lengths in m."""
         view = bullet.computeViewMatrixFromYawPitchRoll(target, distance, yaw, pitch, 0.0, 2)
         projection = bullet.computeProjectionMatrixFOV(50.0, width / height, 0.05, 100.0)
         image: Any = bullet.getCameraImage(
@@ -342,7 +342,7 @@ class Simulation:
         return np.reshape(image, (height, width, 4))[:, :, :3].astype(np.uint8)
 
     def marker(self, color: Vector, *, radius: float = 0.0, half: Vector = ()) -> int:
-        """Add a body that is seen but not felt: a sphere, or a box of half extents `half` (m)."""
+        """Add a purely visual body: a sphere, or a box of half extents `half` (m)."""
         shape = (
             {"shapeType": bullet.GEOM_BOX, "halfExtents": list(half)}
             if half
@@ -374,7 +374,7 @@ def _located(name: str) -> Path:
 
 
 def _trouble(path: Path) -> str:
-    """Say why a URDF may not load: it is no XML, a mesh is not there, or it is something else."""
+    """Return why a URDF may not load: it is not XML, or a mesh is missing."""
     try:
         model = read_model(str(path))
     except SimulationError as error:
@@ -388,12 +388,12 @@ def _trouble(path: Path) -> str:
 
 
 def read_model(name: str) -> ElementTree.Element:
-    """Return the XML of a URDF or MJCF (a path, or a name inside `pybullet_data`) to be changed.
+    """Return the XML of a URDF or MJCF: a path, or a name inside `pybullet_data`.
 
     Meshes are named by their full paths, so that the changed model can be loaded from anywhere.
 
     Raises:
-        SimulationError: the file cannot be found or is no XML; says where was looked.
+        SimulationError: the file cannot be found or is not XML; names the folders searched.
     """
     path = _located(name)
     try:

@@ -1,4 +1,4 @@
-"""One way to make a world from its description: id, kwargs, wrappers and shift."""
+"""How a world is made from its description: id, kwargs, wrappers and shift."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ from .shifts import shift_changes
 
 
 class UnmadeError(HeadstartError):
-    """A world that is known, but whose constructor raised what is this error's cause."""
+    """A known world whose constructor raised an error: this error's cause."""
 
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """A world as an experiment names it.
+    """A world as an experiment describes it.
 
-    `world` is any Gymnasium id ("my_package.envs:MyEnv-v0" imports the module first), `kwargs` go
-    to `gymnasium.make`, `wrappers` are "package.module:Class" or {that: its kwargs}, applied in
-    order, `shift` maps parameters to constant changes or names one of the world's shifts.
+    Args:
+        world: a Gymnasium id; "my_package.envs:MyEnv-v0" imports the module first.
+        kwargs: arguments of `gymnasium.make`.
+        wrappers: each "package.module:Class", or that with its kwargs; applied in order.
+        shift: constant changes by parameter, or the name of one of the world's shifts.
+
+    >>> spec = WorldSpec("headstart/Ant-v0", shift="slippery/0.5")
+    >>> env = spec.make()
+    >>> observation, info = env.reset(seed=0)
+    >>> round(info["parameters"]["ground_friction"], 3)
+    0.379
+    >>> env.close()
     """
 
     world: str
@@ -35,11 +44,14 @@ class WorldSpec:
     shift: str | Mapping[str, Any] = field(default_factory=dict)
 
     def make(self, **extra: Any) -> gymnasium.Env[Any, Any]:
-        """Make the environment; `extra` goes to `gymnasium.make` too.
+        """Make the environment.
+
+        Args:
+            extra: more arguments of `gymnasium.make`, such as `render_mode`.
 
         Raises:
             HeadstartError: an unknown id, module, wrapper, shift or parameter, or arguments that
-                the environment does not take; says which and names the nearest valid one.
+                the environment does not take; names it and the nearest valid one.
         """
         env = _make(self.world, {**self.kwargs, **extra})
         try:
@@ -57,7 +69,7 @@ class WorldSpec:
 
 
 def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
-    """Make a registered environment; its id is taken as it stands, with its version."""
+    """Make a registered environment; its id is taken literally, with its version."""
     module, _, name = world.rpartition(":")
     try:
         if module:
@@ -66,7 +78,7 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         why = "" if missing else f" ({one_line(error)})"
         raise HeadstartError(
-            f"cannot import '{missing or module}', wanted by world '{world}'{why}"
+            f"cannot import '{missing or module}', needed by world '{world}'{why}"
         ) from error
     if name not in gymnasium.registry:
         known = nearest(name, gymnasium.registry)

@@ -1,4 +1,4 @@
-"""The world: a Gymnasium environment that joins one robot and one task in one simulation."""
+"""The world: a Gymnasium environment of one robot and one task."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AIR_DRAG = Parameter(
 
 @dataclass(frozen=True)
 class Timing:
-    """How a world divides time: `substeps` physics steps of `timestep` s make a control step."""
+    """A division of time: `substeps` physics steps of `timestep` s a control step."""
 
     timestep: float
     substeps: int
@@ -42,7 +42,7 @@ class Timing:
 
 
 class Judgement(NamedTuple):
-    """What a task says of one control step; `terms` are reward terms before their weights."""
+    """A task's judgement of a control step; `terms` are reward terms before weights."""
 
     terms: dict[str, float]
     terminated: bool
@@ -51,7 +51,7 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a picture is taken from: metres and degrees, as PyBullet's debug camera."""
+    """The place of the camera: metres and degrees, as for PyBullet's debug camera."""
 
     target: tuple[float, float, float]
     distance: float
@@ -68,20 +68,20 @@ class Part:
         self.simulation = simulation
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Start an episode; parameters are in force, the snapshot is restored."""
+        """Start an episode; the snapshot is restored and parameters are applied already."""
 
     def show(self) -> None:
-        """Put what is only there to be seen in place; called before a picture is taken."""
+        """Place what is only visual; called before a picture is taken."""
 
 
 class Robot(Part):
-    """What acts and senses.
+    """The part of a world that acts and senses.
 
     A robot with a `morphology` takes those parameters as keyword arguments when it is built.
     """
 
     morphology: ClassVar[tuple[Parameter, ...]] = ()
-    """Lengths and shapes: PyBullet cannot change them, so another value builds the world anew."""
+    """Lengths and shapes: PyBullet cannot change them, so a new value rebuilds the simulation."""
     commands: ClassVar[tuple[Command, ...]]
     action_delay: ClassVar[Parameter]
     body: int
@@ -91,7 +91,7 @@ class Robot(Part):
     sent: list[float]
     """The same, in the commands' units."""
     steady: bool = False
-    """Whether what the last `act` set stays as it is for as long as the command does."""
+    """Whether what the last `act` set stays valid for as long as the command does."""
 
     def act(self, command: list[float]) -> None:
         """Drive the motors; `command` is in the commands' units.
@@ -101,7 +101,7 @@ class Robot(Part):
         raise NotImplementedError
 
     def advance(self, command: list[float], steps: int) -> None:
-        """Let `steps` physics steps pass under a command; a robot may do so its own, faster way."""
+        """Let `steps` physics steps pass; robots may override it to be faster."""
         self.act(command)
         if self.steady:
             self.simulation.step_together(steps)
@@ -112,22 +112,22 @@ class Robot(Part):
             self.simulation.step()
 
     def sense(self, raw: Mapping[str, np.ndarray]) -> None:
-        """Write what is true now into the robot's own channels."""
+        """Write the present true values into the robot's channels."""
         raise NotImplementedError
 
     @applies(Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"))
     def set_gravity(self, gravity: float) -> None:
-        """Put gravity in force."""
+        """Set gravity."""
         self.simulation.set_gravity(gravity)
 
     @applies(AIR_DRAG)
     def set_drag(self, air_drag: float) -> None:
-        """Set what PyBullet takes of all speeds, unless told not to."""
+        """Set PyBullet's damping of all speeds, which is not 0 by default."""
         self.simulation.set_drag(self.body, air_drag)
 
 
 class Task(Part):
-    """What sets the goal, rewards and ends."""
+    """The part of a world that sets the goal, the rewards and the end of episodes."""
 
     weights: ClassVar[Mapping[str, float]]
     episode_steps: ClassVar[int]
@@ -135,11 +135,11 @@ class Task(Part):
 
     @property
     def covered(self) -> float | None:
-        """Metres of the way made so far in this episode; None where the task is not to move on."""
+        """Metres covered in this episode; None where the task is not to travel."""
         return None
 
     def complete(self, report: Mapping[str, np.ndarray]) -> None:
-        """Write the task's own channels, given what the robot's channels report."""
+        """Write the task's channels, given what the robot's channels report."""
 
     def judge(self) -> Judgement:
         """Judge the control step that just ended."""
@@ -150,8 +150,21 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
     """A robot and a task as a Gymnasium environment with named parameters.
 
     Observations are float32 of shape `(sum of channel sizes,)`, actions float32 in [-1, 1] of
-    shape `(number of commands,)`. `info` is empty but for reset (`parameters`, `success`) and an
-    episode's last step (`parameters`, `success`, `reward_terms`: weighted sums over the episode).
+    shape `(number of commands,)`. `info` is empty except at reset (`parameters`, `success`) and at
+    an episode's last step (`parameters`, `success`, `reward_terms`: weighted sums over the
+    episode).
+
+    >>> import headstart
+    >>> world = gymnasium.make("headstart/CartPoleSwingUp-v0").unwrapped
+    >>> isinstance(world, World)
+    True
+    >>> world.parameters["pole_mass"].bounds
+    '[0.02, 4] kg'
+    >>> world.set_parameters({"pole_mass": 0.2})
+    >>> observation, info = world.reset(seed=0)
+    >>> info["parameters"]["pole_mass"]
+    0.2
+    >>> world.close()
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}  # noqa: RUF012
@@ -164,10 +177,17 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         image_size: tuple[int, int] = (480, 360),
     ) -> None:
-        """Build the world; `image_size` is (width, height) in pixels.
+        """Build the world.
+
+        Args:
+            robot: the class of what acts and senses.
+            task: the class of what sets goal, rewards and ends.
+            timing: how a control step is divided into physics steps.
+            render_mode: None, "rgb_array" or "human".
+            image_size: width and height of pictures, in pixels.
 
         Raises:
-            HeadstartError: an unknown render mode.
+            HeadstartError: an unknown render mode, or no display for "human".
         """
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise HeadstartError(
@@ -222,16 +242,19 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def morphology(self) -> tuple[Parameter, ...]:
-        """The parameters of which a new value builds the simulation anew (3 to 20 milliseconds)."""
+        """The parameters of which a new value rebuilds the simulation (3 to 20 ms)."""
         return self.robot.morphology
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """What an observation is made of, in order."""
+        """The parts of an observation, in order."""
         return self._sensing.channels
 
     def set_parameters(self, values: Mapping[str, float]) -> None:
-        """Put `values` in force from the next reset on, all other parameters at their nominals.
+        """Apply `values` from the next reset on, and all other parameters' nominals.
+
+        Args:
+            values: a number by parameter name; it may be empty.
 
         Raises:
             ParameterError: an unknown name or a value out of bounds; then nothing changes.
@@ -241,10 +264,16 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode: snapshot, all parameters from their nominals, then robot and task.
+        """Start an episode: restore the snapshot, apply parameters, reset the parts.
 
-        With a `seed` everything random in the episode follows from it; the goal does not depend on
-        the parameters, so that shifted worlds are compared on the same goals.
+        Args:
+            seed: everything random in the episode follows from it; the goal does not depend on
+                the parameters, so that shifted worlds are compared on the same goals. None goes
+                on with the generators of before.
+            options: not used.
+
+        Returns:
+            The observation, and an info with the `parameters` of the episode.
 
         Raises:
             HeadstartError: the world is closed.
@@ -276,6 +305,12 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance by one control step.
+
+        Args:
+            action: float, shape `(number of commands,)`; clipped to [-1, 1].
+
+        Returns:
+            Observation, reward, terminated, truncated and info, as Gymnasium defines them.
 
         Raises:
             ValueError: the action has a NaN or the wrong shape.

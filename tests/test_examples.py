@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("core", "envs", "agents", "transfer", "experiments")
 FILES = [ROOT / "__init__.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
 # Packages of which every public class and function has an example.
-SHOWN = ()
+SHOWN = (
+    "headstart.envs",
+    "headstart.envs.vector",
+    "headstart.envs.contract.examine",
+    "headstart.transfer.randomization",
+)
 
 
 def module_of(path):

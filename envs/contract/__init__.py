@@ -1,1 +1,1 @@
-"""What an environment must hold for a transfer to be measured on it: `examine` checks it."""
+"""Properties that an environment needs for a transfer to be measured on it."""

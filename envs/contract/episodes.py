@@ -1,4 +1,4 @@
-"""What any environment must hold: its interface, its episodes, what it returns, its end."""
+"""Properties of any environment: its interface, episodes, outputs and memory."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ GROWTH = 5 * 2**20  # bytes that may come with allocators settling, not with a l
 ROUNDS = 3  # of which each one must show growth
 STATUS = Path("/proc/self/status")
 RESHAPED = 5  # resets until lengths and shapes change too, which takes tens of times as long
-# Unbounded is what a channel with noise is.
+# A channel with noise has no bounds.
 UNWORRIED = re.compile(r"Box observation space m\w+ value is -?infinity")
 
 
 @property_check(
     means="Nothing can be run on it, and nothing else was checked.",
-    fix="Mend the error that is shown; reset returns (observation, info), step returns "
+    fix="Fix the error that is shown; reset returns (observation, info), step returns "
     "(observation, reward, terminated, truncated, info).",
 )
 def starts(subject: Subject) -> None:
@@ -56,7 +56,7 @@ def starts(subject: Subject) -> None:
 
 
 @property_check(
-    means="Wrappers and learners count on Gymnasium's interface, and may trip over this.",
+    means="Wrappers and learners rely on Gymnasium's interface, and may fail.",
     fix="Follow the checker's message (gymnasium.utils.env_checker.check_env).",
 )
 def gymnasium_checker(subject: Subject) -> None:
@@ -87,10 +87,10 @@ def _checker(check: Callable[[], None]) -> None:
             check()
         except Exception as error:
             raise BrokenError(f"{type(error).__name__}: {error}") from error
-    said = [re.sub(r"\x1b\[\d*m|WARN: ", "", str(warning.message)) for warning in caught]
-    said = [text for text in dict.fromkeys(said) if not UNWORRIED.search(text)]
-    if said:
-        raise Noted("; ".join(said))
+    texts = [re.sub(r"\x1b\[\d*m|WARN: ", "", str(warning.message)) for warning in caught]
+    notes = [text for text in dict.fromkeys(texts) if not UNWORRIED.search(text)]
+    if notes:
+        raise Noted("; ".join(notes))
 
 
 @property_check(
@@ -100,7 +100,7 @@ def _checker(check: Callable[[], None]) -> None:
     "at which the simulation blows up.",
 )
 def finite(subject: Subject) -> None:
-    """Observations and rewards are finite, in all that can be done and set, to the corners."""
+    """Observations and rewards are finite for all actions and parameters, at corners too."""
     env = subject.env
     _finite(subject.recording.moments, "")
     draws = subject.draws(subject.size.draws, block=4)
@@ -143,7 +143,7 @@ def rewards(subject: Subject) -> None:
 
 
 @property_check(
-    means="Networks are scaled and images told apart by the space; what lies outside is misread.",
+    means="The space scales networks and identifies images; values outside are misread.",
     fix="Widen observation_space, or clip; the dtypes must be equal, too.",
     advisory=True,
 )
@@ -166,7 +166,7 @@ def _short(part: np.ndarray) -> str:
     fix="Return a copy (array.copy()), and copy the action before changing it.",
 )
 def no_aliasing(subject: Subject) -> None:
-    """What is returned is not overwritten later, nor the action that is handed in."""
+    """Returned arrays are not overwritten later, nor is the action that step is given."""
     recording = subject.recording
     for number, (now, moment) in enumerate(zip(recording.returned, recording.moments, strict=True)):
         for name, part in now.items():
@@ -180,7 +180,7 @@ def no_aliasing(subject: Subject) -> None:
 
 
 @property_check(
-    means="An input that never changes teaches nothing; often it is a slip (a wrong index, "
+    means="An input that never changes teaches nothing; often it is a mistake (a wrong index, "
     "a goal that is never drawn).",
     fix="Leave the element out of the observation, or write what was meant into it.",
     advisory=True,
@@ -208,12 +208,12 @@ def no_constant(subject: Subject) -> None:
     if in_episodes:
         raise BrokenError(
             f"{'; '.join(in_episodes)} had one value all through each of {len(episodes)} episodes: "
-            "right for a goal (a part so named, or a channel of goal=True), else a slip"
+            "right for a goal (a part so named, or a channel of goal=True), else a mistake"
         )
 
 
 def _still(moments: list[Moment], name: str) -> np.ndarray:
-    """Return which elements of an observation's part never change; a picture counts as one."""
+    """Return which elements of an observation never change; a picture counts as one."""
     seen = np.stack([moment.values[name] for moment in moments])
     if seen.ndim == 4 and seen.dtype == np.uint8:
         seen = seen.reshape(len(seen), -1).astype(np.float64).mean(axis=1)
@@ -221,7 +221,7 @@ def _still(moments: list[Moment], name: str) -> np.ndarray:
 
 
 def _places(moments: list[Moment], name: str, still: np.ndarray) -> str:
-    """Spell elements of an observation's part, the first five of them."""
+    """Return the names of an observation part's constant elements, at most five."""
     first = moments[0].values[name]
     if first.size != still.size:
         return name
@@ -230,7 +230,7 @@ def _places(moments: list[Moment], name: str, still: np.ndarray) -> str:
 
 
 def _goals(subject: Subject, name: str, size: int) -> np.ndarray:
-    """Return which elements of an observation's part are goals, by name or as declared."""
+    """Return which elements of an observation are goals, by name or as declared."""
     if "goal" in name:
         return np.ones(size, bool)
     channels = getattr(subject.env.unwrapped, "channels", ())
@@ -251,17 +251,17 @@ def episodes_end(subject: Subject) -> None:
     if ending is not None and not ending.truncated and limit is None and subject.foreign:
         raise Noted(
             f"random episodes are terminated (after {ending.steps} steps at most) and no time "
-            "limit was seen: a policy that never fails may go on for ever"
+            "limit was seen: a policy that never fails may never end"
         )
 
 
 @property_check(
-    means="Without it there are returns, but no success rate beside them.",
+    means="Without it there are returns, but no success rates.",
     fix='Put "success": True or False into info where terminated or truncated is returned '
     '("is_success" does as well).',
 )
-def success_is_told(subject: Subject) -> None:
-    """The last step of an episode says info["success"], true or false."""
+def success_is_reported(subject: Subject) -> None:
+    """The last step of an episode has info["success"], true or false."""
     ending = subject.ending
     if ending is None:
         raise NotApplicable("no episode ended under random actions")
@@ -278,7 +278,7 @@ def success_is_told(subject: Subject) -> None:
 
 @property_check(
     means="A wrapper that steps once too often would spoil the episodes that follow.",
-    fix="Set everything an episode changes in reset; in step after an end raise, or go on.",
+    fix="Set everything an episode changes in reset; in step after an end, raise or continue.",
 )
 def after_an_end(subject: Subject) -> None:
     """Steps after an end raise or are ordinary steps, and the next reset starts over."""
@@ -305,8 +305,8 @@ def after_an_end(subject: Subject) -> None:
 
 
 @property_check(
-    means="A diverged policy goes on silently, and the numbers measured mean nothing.",
-    fix="Begin step with: if np.shape(action) != self.action_space.shape or "
+    means="A diverged policy continues silently, and the numbers measured mean nothing.",
+    fix="Start step with: if np.shape(action) != self.action_space.shape or "
     "np.isnan(action).any(): raise ValueError(...)",
     advisory=True,
 )
@@ -321,7 +321,7 @@ def bad_actions(subject: Subject) -> None:
         except Exception:
             continue
         taken.append(f"{what} (reward {reward})")
-    # Whatever it did to the instance is not the next check's concern.
+    # The next check gets a new instance, whatever these actions did to this one.
     subject.close()
     if taken:
         raise BrokenError(f"taken without an error: {', '.join(taken)}")
@@ -351,8 +351,8 @@ def _bad_actions(space: gymnasium.Space[Any]) -> Iterator[tuple[str, Any]]:
 
 
 @property_check(
-    means="What made it and what wraps it may both close it: a finished run would end in an error.",
-    fix="Let close do nothing when everything is closed already.",
+    means="Its owner and its wrappers may both close it: a finished run would end in an error.",
+    fix="Let close do nothing where everything is closed already.",
 )
 def close_twice(subject: Subject) -> None:
     """Close may be called twice."""
@@ -405,7 +405,7 @@ def memory(subject: Subject) -> None:
 
 
 def _held() -> int:
-    """Return the bytes that this process holds and has not freed, in memory or swapped out.
+    """Return the bytes that this process has allocated and not freed.
 
     Whatever ran before leaves holes in the heap, which an environment fills and frees again. So
     memory that was freed is given back to the system first: it is no growth, and growth into it

@@ -1,7 +1,7 @@
-"""What an environment must hold for a transfer to be measured on it, checked one by one.
+"""The check of an environment for the properties that a measurement needs.
 
-The checks run over every world of the catalog in the tests, and over anyone's environment by
-`headstart check ENV`. An environment without parameters is not asked about them.
+The tests run it over every world of the catalog, and `headstart check ENV` over any environment.
+Properties of parameters do not apply to an environment without parameters.
 """
 
 from __future__ import annotations
@@ -45,7 +45,17 @@ PropertyVerdict = Literal["holds", "does not hold", "to note", "not applicable"]
 
 @dataclass(frozen=True)
 class PropertyOutcome:
-    """What came of one property; `seen` is empty where it holds."""
+    """The result for one property.
+
+    Args:
+        property: what was checked.
+        verdict: "holds", "does not hold", "to note" or "not applicable".
+        seen: what was observed, or why it is not applicable; empty where it holds.
+
+    >>> [starts] = [p for p in PROPERTIES if p.name == "starts"]
+    >>> PropertyOutcome(starts, "holds").seen
+    ''
+    """
 
     property: Property
     verdict: PropertyVerdict
@@ -55,10 +65,27 @@ class PropertyOutcome:
 def examine(
     subject: Subject, properties: Iterable[Property] | None = None
 ) -> Iterator[PropertyOutcome]:
-    """Check the properties (all of them, unless given) one after the other.
+    """Check properties of an environment, one after the other.
 
-    A check that raises anything has failed, and the rest go on; of an environment that cannot
-    even be started nothing more is asked.
+    A check that raises any error has failed, and the next one follows. Where the environment does
+    not even start, no other property is applicable.
+
+    Args:
+        subject: the environment, and how much is tried.
+        properties: what to check; all `PROPERTIES` by default.
+
+    Yields:
+        The outcome of each property, in order.
+
+    >>> import gymnasium
+    >>> subject = Subject(lambda: gymnasium.make("Pendulum-v1"))
+    >>> names = ("starts", "same_seed", "nominal")
+    >>> for outcome in examine(subject, [p for p in PROPERTIES if p.name in names]):
+    ...     print(outcome.property.name, "-", outcome.verdict)
+    starts - holds
+    nominal - not applicable
+    same_seed - holds
+    >>> subject.close()
     """
     started = True
     for asked in PROPERTIES if properties is None else properties:
@@ -98,7 +125,7 @@ def _line(error: Exception) -> str:
 
 
 def _where(error: Exception) -> str:
-    """Return the last line of the environment's own code that the error passed through."""
+    """Return the last line of the environment's code that the error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
     libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
     own = [

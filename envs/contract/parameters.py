@@ -1,4 +1,4 @@
-"""What an environment with parameters must hold, so that a change of them means what it says."""
+"""Properties of parameters, so that a change of one does what it states."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .subject import (
     trajectory_difference,
 )
 
-SHORT_STEPS = 20  # steps that show whether a parameter is in force
+SHORT_STEPS = 20  # steps that show whether a parameter is applied
 
 
 @property_check(
-    means="The report's table of source against target could not say what was changed.",
+    means="The report's table of source and target could not state what was changed.",
     fix='Give Parameter(name, unit, nominal, low, high, about); the unit of a factor is "1".',
 )
 def declared(subject: Subject) -> None:
@@ -38,8 +38,8 @@ def declared(subject: Subject) -> None:
 
 @property_check(
     means="The source would differ from the target even where nothing was changed.",
-    fix="Take the nominals from what the environment is built with; set_parameters({}) puts all "
-    "of them in force.",
+    fix="Take the nominals from what the environment is built with; set_parameters({}) applies all "
+    "of them.",
 )
 def nominal(subject: Subject) -> None:
     """With all parameters at their nominals it is the unmodified environment."""
@@ -88,7 +88,7 @@ def _acts(subject: Subject, values: Mapping[str, float], steps: int, seed: int) 
     fix='Return {"parameters": dict(self.values)} as reset\'s info, all parameters by name.',
 )
 def read_back(subject: Subject) -> None:
-    """At reset, info["parameters"] says the values in force."""
+    """At reset, info["parameters"] holds the values in use."""
     nominals = subject.parameters.nominal()
     for parameter in subject.parameters.values():
         values = {parameter.name: far(parameter)}
@@ -100,12 +100,14 @@ def read_back(subject: Subject) -> None:
     put_in_force(subject.env, {})
 
 
-def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> None:
-    for name in dict.fromkeys((*wanted, *said)):
-        if name not in said or name not in wanted or said[name] != wanted[name]:
+def _same(reported: Mapping[str, Any], expected: Mapping[str, float], when: str) -> None:
+    """Raise BrokenError for the first parameter that is not reported as expected."""
+    for name in dict.fromkeys((*expected, *reported)):
+        both = name in reported and name in expected
+        if not both or reported[name] != expected[name]:
             raise BrokenError(
-                f"{when}: '{name}' is said to be {said.get(name, 'nothing')}, "
-                f"expected {wanted.get(name, 'nothing')}"
+                f"{when}: '{name}' is reported as {reported.get(name, 'nothing')}, "
+                f"expected {expected.get(name, 'nothing')}"
             )
 
 
@@ -115,7 +117,7 @@ def _same(said: Mapping[str, Any], wanted: Mapping[str, float], when: str) -> No
     "apply all of self.values at every reset.",
 )
 def forgets(subject: Subject) -> None:
-    """What set_parameters is not given goes back to its nominal."""
+    """Parameters that set_parameters is not given return to their nominals."""
     subject.compare()
     values = {p.name: far(p) for p in subject.parameters.values()}
     names = list(values)
@@ -140,9 +142,9 @@ def forgets(subject: Subject) -> None:
 
 
 @property_check(
-    means="Over a training the environment drifts away from what the parameters say.",
+    means="In the course of a training the environment drifts away from its parameters.",
     fix="Compute every value from the nominal that was kept when the environment was made, "
-    "never from the value in force (mass = nominal * factor, not mass *= factor).",
+    "never from the present value (mass = nominal * factor, not mass *= factor).",
 )
 def no_compounding(subject: Subject) -> None:
     """Many resets, of random parameters where there are any, leave no trace."""
@@ -165,7 +167,7 @@ def no_compounding(subject: Subject) -> None:
 
 
 @property_check(
-    means="A slip in an experiment's file would run for hours as something else.",
+    means="A mistake in an experiment's file would run for hours as something else.",
     fix="Check all values before anything is changed: self.parameters.validate(values) does.",
 )
 def bad_parameters(subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""What makes a comparison fair: the same seed is the same episode, whatever else happens."""
+"""Properties for fair comparisons: the same seed always gives the same episode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .subject import (
     trajectory_difference,
 )
 
-# Where the child finds modules comes first, as what it is to unpickle may lie there.
+# The child's import path is sent first, as it may need it to unpickle the rest.
 CHILD = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     f"from {__name__} import answer; answer()"
@@ -50,9 +50,9 @@ def same_seed(subject: Subject) -> None:
 
 @property_check(
     means="All episodes are the same one: there is nothing to average over, and a policy may "
-    "learn it by heart.",
+    "memorize it.",
     fix="Draw the start or the goal from self.np_random in reset, and let reset without a seed "
-    "go on with the generator it has.",
+    "continue with the generator it has.",
     advisory=True,
 )
 def other_seed(subject: Subject) -> None:
@@ -68,7 +68,7 @@ def other_seed(subject: Subject) -> None:
 
 
 @property_check(
-    means="Trials run in processes of their own, so their episodes would not be the same.",
+    means="Trials run in separate processes, so their episodes would not be the same.",
     fix="Nothing may depend on hash(), set order, time, the process's id or global generators; "
     "seed from reset alone.",
 )
@@ -103,7 +103,7 @@ def across_processes(subject: Subject) -> None:
 
 
 def answer() -> None:
-    """Write the trajectory that was asked for on the standard input: the child's whole work."""
+    """Write the trajectory requested on the standard input: all that the child does."""
     make = pickle.load(sys.stdin.buffer)
     steps, out = pickle.load(sys.stdin.buffer)
     env = make()
@@ -112,9 +112,9 @@ def answer() -> None:
 
 
 @property_check(
-    means="Several of them are stepped in turn in training, and beside them one in evaluation.",
+    means="Training steps several instances alternately, and evaluation another one.",
     fix="Keep state on self, not on the class or the module; give every instance a simulator "
-    "client of its own and name it in every call.",
+    "client and name it in every call.",
 )
 def two_instances(subject: Subject) -> None:
     """Two instances in one process do not disturb each other."""

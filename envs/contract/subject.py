@@ -1,4 +1,4 @@
-"""What a property is, and the environment that it is checked on: made, driven and recorded."""
+"""Properties, and the environment that they are checked on."""
 
 from __future__ import annotations
 
@@ -21,22 +21,33 @@ Values: TypeAlias = Mapping[str, float]
 
 
 class BrokenError(Exception):
-    """A property does not hold; says what was seen."""
+    """A property does not hold; the message is what was observed."""
 
 
 class Noted(Exception):
-    """A property holds as far as can be asked, but its user should know something."""
+    """A property holds as far as can be checked, but the user should know something."""
 
 
 class NotApplicable(Exception):
-    """A property says nothing about this environment; says why."""
+    """A property does not apply to this environment; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried: numbers of steps, resets and parameter draws; `patience` in seconds.
+    """How much a check tries.
 
-    `patience` ends the repetitions of one check early where an environment is slow.
+    Args:
+        trajectory: steps of a trajectory that is compared with another.
+        recording: steps that are recorded for the checks of what is returned.
+        resets: resets that must not leave a trace.
+        draws: draws of parameters.
+        draw_steps: steps with each draw.
+        memory_steps: steps that must not take memory.
+        longest_episode: steps within which an episode must end.
+        patience: seconds after which the repetitions of one check end early.
+
+    >>> QUICK.resets, THOROUGH.resets
+    (300, 2000)
     """
 
     trajectory: int
@@ -54,14 +65,14 @@ THOROUGH = Size(200, 2_000, 2_000, 40, 1_000, 200_000, 20_000, 900.0)
 
 
 class Moment(NamedTuple):
-    """What a reset or a step gave, by name, in fresh arrays; `when` is as "step 12"."""
+    """Copies of the values of a reset or a step; `when` is text such as "step 12"."""
 
     when: str
     values: dict[str, np.ndarray]
 
 
 class Ending(NamedTuple):
-    """How an episode under random actions ended; `steps` is its length."""
+    """The end of an episode under random actions; `steps` is its length."""
 
     steps: int
     truncated: bool
@@ -70,7 +81,7 @@ class Ending(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedEpisodes:
-    """Some episodes: what was returned (as it is now) beside copies taken when it was returned."""
+    """Recorded episodes: the objects that were returned, and copies made at that time."""
 
     returned: list[dict[str, np.ndarray]]
     moments: list[Moment]
@@ -82,8 +93,17 @@ class RecordedEpisodes:
 class Subject:
     """An environment under examination.
 
-    `make` builds it anew at every call. `foreign` environments are asked what Gymnasium asks; of
-    headstart's own worlds more is wanted (see `Property.advisory`).
+    Args:
+        make: builds a new instance at every call.
+        foreign: whether it is a user's environment, for which `Property.advisory` properties are
+            notes; a world of headstart has to hold them.
+        size: how much is tried.
+
+    >>> import gymnasium
+    >>> subject = Subject(lambda: gymnasium.make("Pendulum-v1"))
+    >>> subject.env.action_space.shape
+    (1,)
+    >>> subject.close()
     """
 
     def __init__(
@@ -96,14 +116,14 @@ class Subject:
 
     @property
     def env(self) -> Env:
-        """One instance that the checks share."""
+        """The instance that the checks share."""
         if self._env is None:
             self._env = self.make()
         return self._env
 
     @contextmanager
     def fresh(self) -> Iterator[Env]:
-        """Make an instance that is closed after use, whatever its `close` does."""
+        """Make an instance that is closed after use; errors of its `close` are ignored."""
         env = self.make()
         try:
             yield env
@@ -112,7 +132,7 @@ class Subject:
                 env.close()
 
     def close(self) -> None:
-        """Close the shared instance; the next check that wants it gets a new one."""
+        """Close the shared instance; the next check that needs it gets a new one."""
         env, self._env = self._env, None
         if env is not None:
             with suppress(Exception):
@@ -123,7 +143,7 @@ class Subject:
         """The parameters.
 
         Raises:
-            NotApplicable: there are none, or one without finite bounds to try.
+            NotApplicable: there are none, or one has no finite bounds to try.
         """
         world = self.env.unwrapped
         if not isinstance(world, Parameterized):
@@ -137,7 +157,7 @@ class Subject:
 
     @cached_property
     def _chance(self) -> bool:
-        """Whether two new instances differ with the same seed: something is not drawn from it."""
+        """Whether two new instances differ with the same seed: not all is drawn from it."""
         with self.fresh() as one, self.fresh() as other:
             there = trajectory(one, 20, values={})
             return trajectory_difference(there, trajectory(other, 20, values={})) is not None
@@ -146,16 +166,16 @@ class Subject:
         """Make sure that trajectories can be compared.
 
         Raises:
-            NotApplicable: they differ by chance anyhow, which `same_seed` says.
+            NotApplicable: they differ by chance, which `same_seed` reports.
         """
         if self._chance:
             raise NotApplicable("the same seed does not give the same trajectory")
 
     def draws(self, count: int, *, block: int = 1) -> Iterator[dict[str, float]]:
-        """Yield values of all parameters, at corners of their bounds and inside in turn.
+        """Yield values of all parameters, alternately at corners of their bounds and inside.
 
-        Parameters that build the simulation anew change only every `block` draws. Nothing is
-        in the draws of an environment without parameters.
+        Parameters that rebuild the simulation change only every `block` draws. The draws of an
+        environment without parameters are empty.
         """
         try:
             parameters = self.parameters
@@ -178,7 +198,7 @@ class Subject:
             yield {**values, **held}
 
     def repeat(self, count: int) -> Iterator[int]:
-        """Count up to `count`, or as far as `size.patience` goes, but at least to 20."""
+        """Count up to `count`, or until `size.patience` is over, but at least to 20."""
         start = time.monotonic()
         for number in range(count):
             if number >= 20 and time.monotonic() - start > self.size.patience:
@@ -187,7 +207,7 @@ class Subject:
 
     @cached_property
     def ending(self) -> Ending | None:
-        """The end of an episode under random actions: the longest of three, None if it has none."""
+        """The end of the longest of three random episodes; None if one does not end."""
         put_in_force(self.env, {})
         found: Ending | None = None
         for seed in range(3):
@@ -205,7 +225,7 @@ class Subject:
 
     @cached_property
     def recording(self) -> RecordedEpisodes:
-        """Random actions for two stretches, and then some resets."""
+        """Two long episodes of random actions, and then four of one step."""
         env, half = self.env, self.size.recording // 2
         put_in_force(env, {})
         kept = RecordedEpisodes([], [], [], [], None)
@@ -237,7 +257,7 @@ def _keep(kept: RecordedEpisodes, when: str, observation: Any) -> None:
 
 
 def leaves(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the arrays of an observation or action with their names, as observation['goal']."""
+    """Yield the arrays of an observation or action with their names."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from leaves(part, f"{name}[{key!r}]")
@@ -249,19 +269,19 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def put_in_force(env: Env, values: Values) -> None:
-    """Put parameters in force, all others at their nominals, where there are parameters."""
+    """Apply parameters, and the nominals of all others, where there are parameters."""
     world = env.unwrapped
     if isinstance(world, Parameterized):
         world.set_parameters(values)
 
 
 def far(parameter: Parameter) -> float:
-    """Return the bound that is farther from the nominal."""
+    """Return the bound that is farther from the nominal value."""
     return max((parameter.low, parameter.high), key=lambda end: abs(end - parameter.nominal))
 
 
 class _Actions:
-    """Draws actions of a space without touching the space's own generator."""
+    """Draws actions of a space, without using the generator of the space."""
 
     def __init__(self, space: gymnasium.Space[Any], seed: int) -> None:
         self._space = copy.deepcopy(space)
@@ -275,7 +295,7 @@ class _Actions:
         return self._corner(self._space)
 
     def _corner(self, space: gymnasium.Space[Any]) -> Any:
-        """Return a corner of the space; where it has none, something inside."""
+        """Return a corner of the space, or a sample where it has no corners."""
         spaces = gymnasium.spaces
         if isinstance(space, spaces.Box) and space.is_bounded():
             return np.where(self._rng.random(space.shape) < 0.5, space.low, space.high)
@@ -291,7 +311,7 @@ class _Actions:
 def actions(
     space: gymnasium.Space[Any], count: int, seed: int = 0, *, corners: bool = False
 ) -> list[Any]:
-    """Return `count` random actions, the same for the same seed: inside the space, or corners."""
+    """Return `count` random actions, inside the space or at corners, from a seed."""
     source = _Actions(space, seed)
     return [source.corner() if corners else source.inside() for _ in range(count)]
 
@@ -306,10 +326,9 @@ def trajectory(
     corners: bool = False,
     between: Callable[[], None] | None = None,
 ) -> list[Moment]:
-    """Reset with `seed` and take random steps; over an end it goes on without a seed.
+    """Reset with `seed` and take random steps; at an end it is reset without a seed.
 
-    `values` are put in force first (None: whatever is in force stays); `between` is called after
-    every step.
+    `values` are applied first, unless None; `between` is called after every step.
     """
     if values is not None:
         put_in_force(env, values)
@@ -333,7 +352,7 @@ def _moment(when: str, observation: Any, others: Mapping[str, Any] | None = None
 
 
 def trajectory_difference(one: list[Moment], other: list[Moment]) -> str | None:
-    """Return where two trajectories first differ, to the bit, as "step 3: reward 1.0, then 2.0"."""
+    """Return the first difference, as "step 3: reward 1.0, then 2.0", or None."""
     for a, b in zip(one, other, strict=False):
         difference = _difference(a.values, b.values)
         if difference is not None:
@@ -358,7 +377,7 @@ def _difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) 
 
 
 def element(array: np.ndarray, flat: int) -> tuple[str, tuple[int, ...]]:
-    """Return an element's index as text and as a tuple, from its place in the flat array."""
+    """Return an element's index as text and as a tuple, given its flat index."""
     index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
     return (f"[{', '.join(map(str, index))}]" if index else ""), index
 
@@ -368,11 +387,19 @@ Check: TypeAlias = Callable[[Subject], None]
 
 @dataclass(frozen=True)
 class Property:
-    """Something that an environment must hold.
+    """A property that an environment should have.
 
-    `statement` says it in plain words, `means` what follows where it does not hold, `fix` what
-    to do then. `check` raises BrokenError, Noted or NotApplicable, or returns. A foreign
-    environment that does not hold an `advisory` property is only told so.
+    Args:
+        name: the name of its check.
+        statement: the property in plain words.
+        means: what follows where it does not hold.
+        fix: what to do then.
+        advisory: whether it is only noted, not failed, where a foreign environment lacks it.
+        check: returns where it holds, and raises BrokenError, Noted or NotApplicable otherwise.
+
+    >>> [rewards] = [each for each in PROPERTIES if each.name == "rewards"]
+    >>> rewards.statement, rewards.fix
+    ('Rewards are plain numbers', 'Return float(reward) from step.')
     """
 
     name: str
@@ -387,7 +414,7 @@ PROPERTIES: list[Property] = []
 
 
 def property_check(*, means: str, fix: str, advisory: bool = False) -> Callable[[Check], Check]:
-    """Register a check as a property: its name is the function's, its statement the docstring."""
+    """Register a check as a property; its statement is the check's docstring."""
 
     def register(check: Check) -> Check:
         statement = " ".join((check.__doc__ or "").split()).rstrip(".")

@@ -1,4 +1,4 @@
-"""Closed, walled race tracks as plane geometry: a spline centre line and two walls.
+"""Closed, walled race tracks in the plane: a spline centre line and two walls.
 
 Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
 """
@@ -51,7 +51,7 @@ class Circuit(Surroundings):
         return x, y, math.atan2(dy, dx)
 
     def project(self, x: float, y: float, piece: int) -> tuple[int, float]:
-        """Return the piece of the centre line nearest to a point, and the distance there (m).
+        """Return the nearest piece of the centre line to a point, and the distance (m).
 
         The search walks from `piece`, so a car is never taken to be on another stretch of the
         track that passes nearby.
@@ -86,7 +86,7 @@ class Circuit(Surroundings):
 
 
 def generate_circuit(rng: np.random.Generator, width: float) -> Circuit:
-    """Draw a track of `width` metres (at most `WIDEST`), 22 m a lap, left- or right-handed.
+    """Draw a track of `width` metres (at most `WIDEST`) and 22 m a lap.
 
     The centre line is a periodic cubic spline through control points around a circle, as far from
     the circle as leaves room for the widest track. It does not depend on `width`.
@@ -116,7 +116,7 @@ def generate_circuit(rng: np.random.Generator, width: float) -> Circuit:
 
 
 def _lengths(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the lengths of a closed line's pieces, given its points along the last axis."""
+    """Return the lengths of a closed line's pieces, given its points on the last axis."""
     across, up = _steps(x), _steps(y)
     lengths: np.ndarray = np.sqrt(across * across + up * up)
     return lengths
@@ -131,7 +131,7 @@ def _steps(line: np.ndarray) -> np.ndarray:
 
 
 def _apart(x: np.ndarray, y: np.ndarray, gap: float) -> bool:
-    """Say whether stretches of a closed line that are far apart along it are `gap` apart.
+    """Return whether parts of a closed line that are far apart along it are `gap` apart.
 
     With its curvature bounded as well, this makes `gap / 2` a lower bound of the line's reach
     (Federer 1959), so that lines offset by less do not cross.
@@ -143,7 +143,7 @@ def _apart(x: np.ndarray, y: np.ndarray, gap: float) -> bool:
 
 @cache
 def _far(count: int, way: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return which pairs of every other of `count` points on a lap lie more than `way` m apart."""
+    """Return which pairs of every other of `count` points are over `way` m apart."""
     one, other = np.triu_indices(count // 2, 1)
     between = np.minimum(other - one, count // 2 - (other - one)) * (2 * LAP / count)
     return 2 * one[between > way], 2 * other[between > way]
@@ -151,7 +151,7 @@ def _far(count: int, way: float) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _spline() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return what turns control points into a periodic cubic spline, and a circle as an example.
+    """Return the matrix from control points to a periodic spline, and a circle.
 
     A spline is linear in its control points, so it is solved once, for unit points: a matrix
     `(3 * PIECES, KNOTS)` to points and first and second derivatives at even steps of the spline's

@@ -1,4 +1,4 @@
-"""A walled parking lot as plane geometry: a row of parked cars with one bay left free.
+"""A walled parking lot in the plane: a row of parked cars with one free bay.
 
 The row stands along the wall at y = 0, noses or tails to it; the lane in front of it is open.
 Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
@@ -30,7 +30,7 @@ class Pose(NamedTuple):
     yaw: float
 
     def seen_from(self, x: float, y: float, yaw: float) -> tuple[float, float, float]:
-        """Return this pose in the frame of another: forward, left (m), and turned by (rad)."""
+        """Return this pose in the frame of another: forward, left (m) and angle (rad)."""
         c, s = math.cos(yaw), math.sin(yaw)
         dx, dy = self.x - x, self.y - y
         turn = (self.yaw - yaw + math.pi) % (2.0 * math.pi) - math.pi
@@ -38,7 +38,7 @@ class Pose(NamedTuple):
 
 
 class Lot(Surroundings):
-    """A walled lot with parked cars; `cars` are the poses of their middles, `depth` is in m.
+    """A walled lot with parked cars; `cars` are the poses of their centres.
 
     `goal` is where the middle of the rear axle belongs once the car is parked.
     """
@@ -64,7 +64,7 @@ def _outline(car: Pose) -> tuple[tuple[float, float], ...]:
 
 
 def generate_lot(rng: np.random.Generator, bay_width: float, lane_width: float) -> Lot:
-    """Draw a lot: where its bay is, which way to stand in it, which places beside it are taken.
+    """Draw a lot: the place of the bay, the direction to park in, and the parked cars.
 
     `bay_width` is between the two parked cars next to the bay, `lane_width` from the row to the
     wall across (both m); what is drawn does not depend on them.

@@ -1,4 +1,4 @@
-"""What a car can see and touch, as plane geometry: walls and discs, met by exact rays.
+"""Walls and discs in the plane, and exact rays that meet them.
 
 Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
 """
@@ -15,7 +15,7 @@ class Rays:
     """Rays fixed to a car: its range finder's beams, or the edges of its footprint."""
 
     def __init__(self, origins: np.ndarray, angles: np.ndarray, reach: np.ndarray) -> None:
-        """Take origins `(rays, 2)` (m), angles (rad) and reach (m) in the frame of the car."""
+        """Set origins `(rays, 2)` (m), angles (rad) and reach (m) in the car's frame."""
         c, s = np.cos(angles), np.sin(angles)
         x, y = np.asarray(origins, dtype=float).T
         self.reach = np.asarray(reach, dtype=float)
@@ -77,7 +77,7 @@ class Surroundings:
         return ranges
 
     def _meet_walls(self, frame: np.ndarray, ranges: np.ndarray) -> None:
-        """Shorten `ranges` to the walls; `frame` takes places to left of, and along, each ray."""
+        """Shorten `ranges` to the walls, in the frames of the rays."""
         places = frame @ self._vertices
         count, columns = len(ranges), places.shape[1]
         left = places[:count] >= 0.0

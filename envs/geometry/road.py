@@ -1,4 +1,4 @@
-"""A walled road with obstacles as plane geometry: gently curved, standing and moving discs.
+"""A walled road in the plane, gently curved, with standing and moving obstacles.
 
 Nothing here knows PyBullet; lengths are metres, angles radians, left is positive.
 """
@@ -37,14 +37,14 @@ class Obstacle:
     across: bool
 
     def place(self, time: float, reach: float) -> tuple[float, float]:
-        """Return metres along and to the left of the centre line; walls are met at `reach`."""
+        """Return metres along and left of the centre line; obstacles turn at `reach`."""
         if self.across:
             return self.along, swing(self.aside * reach + self.speed * time, reach)
         return self.along + swing(self.speed * time, PACE_LENGTH), self.aside * reach
 
 
 def swing(way: float, reach: float) -> float:
-    """Return where one is that goes `way` from 0, turning round at `reach` and `-reach`."""
+    """Return the place after `way` from 0, when turning back at `reach` and `-reach`."""
     round_trip = (way + reach) % (4.0 * reach)
     return (round_trip if round_trip < 2.0 * reach else 4.0 * reach - round_trip) - reach
 
@@ -93,7 +93,7 @@ class Road(Surroundings):
         return [self.point(*obstacle.place(time, self._reach)) for obstacle in self._obstacles]
 
     def point(self, along: float, aside: float) -> tuple[float, float]:
-        """Return x, y (m) of a place on the road: metres along and to the left of its middle."""
+        """Return x, y (m) of a place: metres along the road and left of its middle."""
         piece = min(max(int(along / PIECE), 0), len(self._points) - 2)
         share = along / PIECE - piece
         (x, y), (fx, fy) = self._points[piece], self._forwards[piece]

@@ -1,4 +1,4 @@
-"""The Unitree A1 of `pybullet_data`: a 12 kg quadruped with twelve position-controlled joints."""
+"""The Unitree A1: a 12 kg quadruped with twelve position-controlled joints."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class A1(Robot):
         self.simulation.refresh_contacts()
 
     def _calf(self, leg_length: float) -> tuple[float, float]:
-        """Return a calf's inertia about the knee (kg m^2): its own, and the rest, foot and all."""
+        """Return the inertia of a calf and foot about the knee (kg m^2)."""
         calf, toe = self.joints[2], self.feet[0]
         centre = bullet.getDynamicsInfo(self.body, calf, physicsClientId=self.simulation.client)[3]
         own, foot = (
@@ -210,7 +210,7 @@ class A1(Robot):
         return parts
 
     def advance(self, command: list[float], steps: int) -> None:
-        """Turn joint targets (rad) into torques before every step, and push if it is time to."""
+        """Turn joint targets (rad) into torques before every step, and push at times."""
         client, body, joints = self.simulation.client, self.body, self.joints
         kp, kd, strength, limit = self._kp, self._kd, self._strength, TORQUE
         least, mode, pushed = -limit, bullet.TORQUE_CONTROL, self._force > 0

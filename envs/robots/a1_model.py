@@ -1,4 +1,4 @@
-"""The A1's URDF: rigid links that only cost time are folded in, and legs get their length."""
+"""The A1's URDF, with fixed links merged and legs of a given length."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _set(element: ElementTree.Element, place: np.ndarray) -> None:
 
 
 def _fold(child: ElementTree.Element, parent: ElementTree.Element, offset: np.ndarray) -> None:
-    """Add to a link another that stands at `offset` (m) in it, by the parallel axis theorem."""
+    """Merge a link at `offset` (m) into another, by the parallel axis theorem."""
     masses, centres, inertias = [], [], []
     for link, shift in ((parent, np.zeros(3)), (child, offset)):
         inertial, mass, inertia = _inertial(link)

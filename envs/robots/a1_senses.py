@@ -80,7 +80,7 @@ COMMANDS = tuple(
 def attitude(
     turn: Quaternion, axes: Quaternion, spin: tuple[float, float, float]
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
-    """Return roll, pitch, yaw (rad), the vertical part of the trunk's z axis, and its turn rates.
+    """Return roll, pitch, yaw (rad), the trunk's uprightness and its angular rates.
 
     `turn` is how the trunk's principal axes, of which PyBullet speaks, are turned in the world,
     `axes` how they are in the trunk; `spin` is the angular velocity (rad/s) in the world, the

@@ -1,4 +1,4 @@
-"""Arms of seven velocity-controlled joints: what they share, whatever their make and tool."""
+"""Arms of seven velocity-controlled joints: what all of them share."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Arm(Robot):
 
     @applies(Parameter("motor_lag", "s", 0.0, 0.0, 0.8, "time constant of the first-order motors"))
     def set_lag(self, motor_lag: float) -> None:
-        """Set how far the motors follow within one physics step (exact for a held command)."""
+        """Set how far the motors follow in one physics step (exact for a held command)."""
         lagging = motor_lag > 0
         self._follow = 1 - math.exp(-self.simulation.timestep / motor_lag) if lagging else 1.0
 
@@ -148,7 +148,7 @@ class Arm(Robot):
         self._drive()
 
     def advance(self, command: list[float], steps: int) -> None:
-        """Let the motors follow the commanded joint velocities (rad/s) while physics steps pass."""
+        """Let the motors follow the commanded joint velocities (rad/s)."""
         while steps and command is not self._settled:
             self._follow_up(command)
             self.simulation.step()
@@ -201,7 +201,7 @@ class ToolArm(Arm):
             self._beads = [simulation.marker(grey, radius=BEAD) for _ in range(BEADS)]
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
-        """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
+        """Return the tip's place (m) for a tool of `tool` m, given joint angles (rad)."""
         raise NotImplementedError
 
     @applies(Parameter("tool_length", "m", 0.105, 0.0, 0.35, "from the flange to the tool's tip"))

@@ -1,4 +1,4 @@
-"""The KUKA LBR iiwa 14 R820 of `pybullet_data`: seven velocity-controlled joints and a tool."""
+"""The KUKA LBR iiwa 14 R820: seven velocity-controlled joints and a tool."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Kuka(ToolArm):
         )
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
-        """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
+        """Return the tip's place (m) for a tool of `tool` m, given joint angles (rad)."""
         return kuka_tip(joints, KUKA_FLANGE + tool)
 
 
 def kuka_tip(joints: Sequence[float], reach: float) -> tuple[float, float, float]:
-    """Return where a point on the last joint's axis is (m), given the joint angles (rad).
+    """Return the place (m) of a point on the last joint's axis, given joint angles.
 
     `reach` is its distance (m) from the last joint's frame. Forward kinematics of the URDF's
     frames, from the tip backwards, so that only a point is transformed; the last joint turns about

@@ -1,4 +1,4 @@
-"""What the running robots of `pybullet_data` share: torque motors, IMU, joint and foot sensing."""
+"""What the running robots share: torque motors, IMU, joint and foot sensing."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class Runner(Robot):
         self._push, self._wind = push_force, head_wind
 
     def apply_friction(self, ground_friction: float) -> None:
-        """Set every link's friction; the ground's is 1, so this is the effective coefficient."""
+        """Set every link's friction; as the ground's is 1, it is the effective one."""
         for link in self._massive:
             self.simulation.set_friction(self.body, link, ground_friction)
 
@@ -239,7 +239,7 @@ class Runner(Robot):
     def sense_joints(
         self, raw: Mapping[str, np.ndarray], positions: Sequence[float], speeds: Sequence[float]
     ) -> None:
-        """Write joints and contacts, given angles (rad) and speeds (rad/s) of the driven joints."""
+        """Write joints and contacts, given joint angles (rad) and speeds (rad/s)."""
         raw["joint_positions"][:] = positions
         raw["joint_velocities"][:] = speeds
         driven = effort = 0.0

@@ -1,4 +1,4 @@
-"""The Franka Emika Panda of `pybullet_data`: seven velocity-controlled joints and a tool."""
+"""The Franka Emika Panda: seven velocity-controlled joints and a tool."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Panda(ToolArm):
         return self.simulation.load_model(fingerless(), fixed=True)
 
     def tip_position(self, joints: Sequence[float], tool: float) -> tuple[float, float, float]:
-        """Return where the tip of a tool `tool` m long is (m), given the joint angles (rad)."""
+        """Return the tip's place (m) for a tool of `tool` m, given joint angles (rad)."""
         return panda_tip(joints, PANDA_FLANGE + tool)
 
 
 def fingerless() -> ElementTree.Element:
-    """Return the URDF without fingers: their joints would take a third of every physics step."""
+    """Return the URDF without fingers, which would take a third of the time."""
     model = read_model("franka_panda/panda.urdf")
     for part in list(model):
         if "finger" in part.get("name", "") or "grasptarget" in part.get("name", ""):
@@ -86,7 +86,7 @@ def panda_tip(joints: Sequence[float], reach: float) -> tuple[float, float, floa
 def hand_jacobian(
     joints: Sequence[float], reach: float
 ) -> tuple[tuple[float, float, float], tuple[float, float, float], list[float]]:
-    """Return a point on the hand's z axis (m), that axis, and what each joint does to both.
+    """Return a point on the hand's z axis (m), that axis, and their Jacobians.
 
     `reach` is the point's distance (m) from the last joint's frame. A joint moves the point along
     x, y and z (m/rad) and turns the hand about x and y: five numbers of each joint in turn, the

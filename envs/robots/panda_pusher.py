@@ -1,4 +1,4 @@
-"""The Panda with a ball-ended peg in place of fingers, steered in the plane over a table."""
+"""The Panda with a ball-ended peg in place of fingers, moving over a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAMPED = 0.03**2 * np.eye(5)  # the least squares' damping, in m^2 and rad^2
 
 
 class PandaPusher(Arm):
-    """The arm keeps its ball at one height, and a camera over the table follows a puck.
+    """An arm that keeps its ball at one height; a camera over the table sees a puck.
 
     A damped least-squares inverse of the Jacobian, taken at the joint angles as reported in each
     control step, turns the commanded velocity of the ball into joint velocities, which also undo
@@ -157,7 +157,7 @@ class PandaPusher(Arm):
 
 
 def _peg(radius: float, offset: float) -> list[ElementTree.Element]:
-    """Return a link and a joint: a peg fixed to the hand, its frame in the ball's centre."""
+    """Return the link and joint of a peg fixed to the hand, framed at the ball's centre."""
     inertia = 0.4 * PEG_MASS * radius**2
     rod = PEG - 0.06
     return list(

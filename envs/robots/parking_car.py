@@ -1,4 +1,4 @@
-"""The racecar geared down for manoeuvring: slow, forwards and backwards, told where it is."""
+"""The racecar for manoeuvring: slow, forwards and backwards, localized."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class ParkingCar(Racecar):
 
     @applies(AIR_DRAG)
     def set_drag(self, air_drag: float) -> None:
-        """Set the drag of the air, nominally PyBullet's own as most robots feel: 2 N at 1.5 m/s."""
+        """Set the air's drag, nominally PyBullet's default: 2 N at 1.5 m/s."""
         super().set_drag(air_drag)
 
     def _pull(self, command: float, speed: float) -> tuple[float, float]:
-        """Return the wheels' speed (m/s) and the greatest force (N): mirrored when it reverses.
+        """Return the wheels' speed (m/s) and greatest force (N), mirrored in reverse.
 
         As the car rolls, or, standing (PyBullet's never quite do), as it is commanded to: against
         that the motors brake.

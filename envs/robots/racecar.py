@@ -1,4 +1,4 @@
-"""The MIT racecar of `pybullet_data`: a 1:10 car with four driven wheels and a LiDAR."""
+"""The MIT racecar: a 1:10 car with four driven wheels and a LiDAR."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Racecar(Robot):
         Parameter("load_offset", "m", 0.0, -0.1, 0.1, "chassis' centre of mass moved forward"),
     )
     def set_masses(self, chassis_mass: float, load_offset: float) -> None:
-        """Set the chassis' mass, and move its centre by carrying a share at the nose or the tail.
+        """Set the chassis' mass and its centre, by a load at the nose or the tail.
 
         PyBullet cannot move a link's centre of mass. But the camera's mount and the rear axle are
         links of their own, rigidly joined: they take, as point masses, what the chassis gives up.
@@ -210,7 +210,7 @@ class Racecar(Robot):
         )
 
     def _pull(self, command: float, speed: float) -> tuple[float, float]:
-        """Return the speed (m/s) to turn the wheels at, and the greatest force (N) in doing so.
+        """Return the wheels' target speed (m/s) and their greatest force (N).
 
         Rolling resistance (a share of the weight) is taken from the force while driving and adds
         to it while braking, which is what the wheels feel of it, without a solver row. A speed that
@@ -261,7 +261,7 @@ class Racecar(Robot):
 
 
 def _rays(plan: Plan) -> Rays:
-    """Return the LiDAR's beams, from right to left, and then the four edges of the outline."""
+    """Return the LiDAR's beams, right to left, and the four edges of the outline."""
     tail, nose, right, left = plan.outline
     corners = [(tail, right), (nose, right), (nose, left), (tail, left)]
     edges = [nose - tail, left - right] * 2

@@ -1,4 +1,4 @@
-"""The racecar's URDF: changed in length, and what it says of the car once it is loaded."""
+"""The racecar's URDF: changed in length, and measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STOP = 1.5  # rad, more than any parameters steer a wheel
 
 
 def stretched(wheelbase: float) -> ElementTree.Element:
-    """Return the URDF with another wheelbase (m); at `WHEELBASE` the physics is the file's own.
+    """Return the URDF with another wheelbase (m); at `WHEELBASE` nothing changes.
 
     The front wheels, the LiDAR and the camera move forward as one. The chassis stretches with its
     load: its centre of mass keeps its share of the wheelbase, and the mass's spread along the car,
@@ -52,7 +52,7 @@ def _find(model: ElementTree.Element, path: str) -> ElementTree.Element:
 
 
 class Plan(NamedTuple):
-    """What the URDF says of the car; lengths in metres, places in the frame of its rear axle."""
+    """The car's dimensions in the URDF: metres, in the frame of its rear axle."""
 
     links: dict[str, int]
     wheels: list[int]

@@ -22,7 +22,7 @@ STAVES = 10  # boxes that show an obstacle, as a barrel
 
 
 class Avoid(Task):
-    """Success: the road's end reached without touching anything; a touch ends the episode.
+    """Success: the road's end is reached; touching anything ends the episode.
 
     From the start to the finish are 27 m on every road, so the return, in metres driven along it,
     means the same on each: 12 s at an average of 2.3 m/s are enough.
@@ -65,7 +65,7 @@ class Avoid(Task):
     def set_obstacles(
         self, obstacle_radius: float, obstacle_speed: float, moving_share: float
     ) -> None:
-        """Set what the next road's obstacles are like; where they are drawn does not change."""
+        """Set the next road's obstacles; their places do not depend on it."""
         self._radius, self._speed, self._moving = obstacle_radius, obstacle_speed, moving_share
 
     def reset(self, rng: np.random.Generator) -> None:
@@ -76,7 +76,7 @@ class Avoid(Task):
         self.start(road, START_ALONG, aside, askew)
 
     def start(self, road: Road, along: float, aside: float, askew: float) -> None:
-        """Put the car on a road: metres along and left of its middle, and radians out of line."""
+        """Put the car on a road: metres along and left of its middle, and an angle (rad)."""
         self.robot.surroundings = self.road = road
         x, y = road.point(along, aside)
         self.robot.place(x, y, road.heading(along) + askew)
@@ -98,7 +98,7 @@ class Avoid(Task):
         return self._along - self._begun
 
     def show(self) -> None:
-        """Line the walls, put barrels where the obstacles are, and look from behind the car."""
+        """Show walls and obstacles, and look from behind the car."""
         if self.road is None:
             return
         robot, road = self.robot, self.road

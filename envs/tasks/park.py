@@ -103,7 +103,7 @@ class Park(Task):
         report["goal_turn"][:] = math.cos(turn), math.sin(turn)
 
     def judge(self) -> Judgement:
-        """Reward metres of the way to the goal (a radian counts for half of one), and rest there.
+        """Reward metres towards the goal (a radian counts for half of one), and rest there.
 
         Stillness, 1 at rest, counts only in place; its slope tells how to brake, and so success is
         not left to be found by chance.
@@ -146,5 +146,5 @@ class Park(Task):
 
 
 def way(along: float, aside: float, turn: float) -> float:
-    """Return the way (m) still to go from a pose seen from the goal: distance and turn weighed."""
+    """Return the weighed distance (m) to the goal, of a pose in the goal's frame."""
     return math.hypot(along, ASIDE * aside) + HEADING_LEVER * abs(turn)

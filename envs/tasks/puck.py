@@ -1,4 +1,4 @@
-"""The puck that is pushed: a body on four feet whose centre of mass can lie off its middle."""
+"""The puck that is pushed: a body on four feet with an adjustable centre of mass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WEIGHT_LEVER = 0.04  # m, from the puck's middle to the weight that can be screw
 
 
 class Puck:
-    """A puck in the air until it is placed; its masses are not valid before they are set."""
+    """A puck in the air until it is placed; set its mass before it is used."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -60,7 +60,7 @@ class Puck:
         self.mass = 1.0
 
     def set_mass(self, mass: float, offset: float) -> None:
-        """Set the mass (kg), of which a point mass on the side takes what its offset (m) asks."""
+        """Set the mass (kg) and, by a point mass on the side, its offset (m)."""
         share = offset / WEIGHT_LEVER
         own = (1 - share) * mass
         across = own * (3 * RADIUS**2 + TALL**2) / 12

@@ -25,7 +25,7 @@ KNOCKS = 3  # in an episode
 
 
 class Push(Task):
-    """Success: the puck within 5 cm of the goal during the last half second of the episode.
+    """Success: the puck stays within 5 cm of the goal in the last half second.
 
     The vectors that the policy sees are computed from what the encoders and the camera report;
     reward and success go by where things truly are.
@@ -93,7 +93,7 @@ class Push(Task):
         Parameter("bounce", "1", 0.0, 0.0, 0.9, "coefficient of restitution, ball on puck"),
     )
     def set_contact(self, puck_friction: float, ball_friction: float, bounce: float) -> None:
-        """Set the contacts; both coefficients of a pair multiply, and the table's friction is 1."""
+        """Set the contacts; a pair's coefficients multiply, and the table's is 1."""
         self.simulation.set_friction(self.puck.body, -1, puck_friction)
         self.simulation.set_friction(self.robot.body, BALL, ball_friction / puck_friction)
         for body, link, restitution in ((self.puck.body, -1, bounce), (self.robot.body, BALL, 1.0)):
@@ -103,7 +103,7 @@ class Push(Task):
 
     @applies(Parameter("knock", "N s", 0.0, 0.0, 0.2, "momentum that knocks give the puck"))
     def set_knock(self, knock: float) -> None:
-        """Set how hard the puck is knocked, up to three times in an episode, from any side."""
+        """Set how hard the puck is knocked, at most three times in an episode."""
         self._knock = knock
 
     def reset(self, rng: np.random.Generator) -> None:
@@ -128,7 +128,7 @@ class Push(Task):
         report["goal_minus_puck"][:] = to_x - x, to_y - y
 
     def judge(self) -> Judgement:
-        """Reward a puck near the goal, and a ball near the puck, on the side away from the goal.
+        """Reward a puck near the goal, and a ball near the puck's far side.
 
         The terms are metres (ball to puck between the surfaces), one minus the cosine of the angle
         between ball-to-puck and puck-to-goal (0 at the goal), metres, 0 or 1, and (rad/s)^2 summed

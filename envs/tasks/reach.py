@@ -66,7 +66,7 @@ class Reach(Task):
         report["goal_minus_tip"][:] = [g - b for g, b in zip(self.goal, believed, strict=True)]
 
     def judge(self) -> Judgement:
-        """Reward nearness; the terms are metres, 0 or 1, and (rad/s)^2 summed over the joints."""
+        """Reward nearness; terms are in m, 0 or 1, and in (rad/s)^2 over all joints."""
         distance = math.dist(self.goal, self.robot.tip)
         self._stayed = self._stayed + 1 if distance <= REACHED_WITHIN else 0
         terms = {

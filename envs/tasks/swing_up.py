@@ -17,7 +17,7 @@ UPRIGHT_STEPS = 25  # control steps: one second at 25 Hz
 
 
 class SwingUp(Task):
-    """Success: within 15 degrees of upright during the last second; the rail's end ends it."""
+    """Success: within 15 degrees of upright in the last second."""
 
     weights: ClassVar[Mapping[str, float]] = {
         "upright": 1.0,

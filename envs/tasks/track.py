@@ -56,14 +56,14 @@ class Track(Task):
         self.start(circuit, piece, (x, y, heading + askew))
 
     def start(self, circuit: Circuit, piece: int, pose: tuple[float, float, float]) -> None:
-        """Put the car on a track at x, y (m) and yaw (rad), near `piece` of its centre line."""
+        """Put the car on a track at x, y (m) and yaw (rad), near a piece of its line."""
         self.robot.surroundings = self.circuit = circuit
         self.robot.place(*pose)
         self._piece, self._distance = circuit.project(*pose[:2], piece)
         self._driven = 0.0
 
     def judge(self) -> Judgement:
-        """Reward metres along the centre line (backwards counts against), and punish a crash."""
+        """Reward metres along the centre line (negative backwards), and punish a crash."""
         robot, circuit = self.robot, self.circuit
         assert circuit is not None
         self._piece, distance = circuit.project(robot.x, robot.y, self._piece)

@@ -1,4 +1,4 @@
-"""Many worlds at once, stepped by a few worker processes: for SB3 and for Gymnasium."""
+"""Vector environments for SB3 and Gymnasium, stepped by a few processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ParallelVecEnv", "ParallelVectorEnv"]
 
 
 def __getattr__(name: str) -> Any:
-    # They need Stable-Baselines3, whose import takes seconds; `cores` and `pool` do not.
+    # Their module imports Stable-Baselines3, which takes seconds; `cores` and `pool` do not.
     if name in __all__:
         from . import vec_env
 

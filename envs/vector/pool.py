@@ -1,4 +1,4 @@
-"""Worker processes that step many worlds side by side: what the vector environments stand on."""
+"""Worker processes that step many worlds, the base of the vector environments."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ import numpy as np
 
 from ...core.errors import HeadstartError
 from . import cores
-from .worker import ANSWER, CALL, LENGTH_BYTES, STEP, Failure, Layout, Make, News, Shared
+from .worker import ANSWER, CALL, LENGTH_BYTES, STEP, Built, Failure, Layout, Make, News, Shared
 
 # Importing a learning library and building worlds may take this long on a busy machine, in seconds.
 START_SECONDS = 60.0
-# How often a wait looks whether the process is still there, and how long worlds may take to close.
+# How often a wait checks that the process is alive, and how long worlds may take to close.
 SLICE = 1.0
 GRACE = 5.0
 
 
 class RemoteTraceback(Exception):
-    """The traceback of an error in a worker, as text; the cause of the error raised here."""
+    """The traceback of an error in a worker, as the cause of the error raised here."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
@@ -41,16 +41,16 @@ class WorkerPool:
     """Worlds spread over worker processes, in order and evenly.
 
     A worker steps all its worlds at one wake-up, so that light worlds do not pay for a switch of
-    processes each. Workers are fresh interpreters: a fork would copy torch's and OpenMP's locks
-    but not the threads that hold them, and physics clients; `spawn` and `forkserver` import the
-    main script once more, which would need a main guard. Shared memory has no name, so that
-    none is left behind however this process ends.
+    processes each. Workers are new interpreters: a fork would copy torch's and OpenMP's locks but
+    not the threads that hold them, and physics clients; `spawn` and `forkserver` import the main
+    script once more, which would need a main guard. Shared memory has no name, so that none remains
+    however this process ends.
 
-    After a failed step or reset, a worker's death or its silence, all workers are ended.
+    After a failed step or reset, or when a worker dies or does not answer, all workers are ended.
     """
 
     def __init__(self, makes: Sequence[Make], workers: int, timeout: float) -> None:
-        """Make the worlds; an answer may take `timeout` s (at the start 60 s, if that is more).
+        """Make the worlds; an answer may take `timeout` s (60 s at the start, if more).
 
         Raises:
             HeadstartError: no worlds, fewer than one worker, worlds that cannot be made, that
@@ -65,7 +65,7 @@ class WorkerPool:
         self._waiting = self.closed = False
         self._shared: Shared | None = None
         self._workers: list[_Worker] = []
-        # Also stops them when this is forgotten or the interpreter ends.
+        # Also stops them when this object is collected or the interpreter ends.
         self._stop = weakref.finalize(self, _stop, self._workers, os.getpid(), 0.0)
         with _memory() as file:
             try:
@@ -75,8 +75,20 @@ class WorkerPool:
                 raise
 
     def _start(self, makes: Sequence[Make], workers: int, file: int) -> None:
+        """Start the workers, and make the worlds in them."""
+        self._start_processes(workers, file)
+        waiting, self._timeout = self._timeout, max(self._timeout, START_SECONDS)
+        built = self._build(makes)
+        self.observation_space, self.action_space, self.metadata, self.spec = built[0]
+        layout = self._common_layout(built)
+        self._shared = Shared(file, layout)
+        self._ask_all([("share", layout) for _ in self])
+        self._timeout = waiting
+
+    def _start_processes(self, workers: int, file: int) -> None:
+        """Start the processes, each for an equal part of the worlds."""
         bounds = [self.count * number // workers for number in range(workers + 1)]
-        # Where workers must share cores, one that looks for work keeps another from its own.
+        # Where workers must share cores, one that polls for work keeps another from working.
         patience = cores.BETWEEN if workers <= len(cores.available_cores()) else 0.0
         for number in range(workers):
             worlds = range(bounds[number], bounds[number + 1])
@@ -84,14 +96,18 @@ class WorkerPool:
         places = cores.pin_to_cores([worker.process.pid for worker in self])
         for worker, core in zip(self, places, strict=True):
             worker.core = core
-        waiting, self._timeout = self._timeout, max(self._timeout, START_SECONDS)
+
+    def _build(self, makes: Sequence[Make]) -> list[Built]:
+        """Let each worker make its worlds; return what it reports of each."""
         known = self._ask_all([("registered",) for _ in self])[0]
         specs = _specs(known)
         orders = [
             ("build", makes[w.worlds.start : w.worlds.stop], w.worlds.start, specs) for w in self
         ]
-        built = [world for part in self._ask_all(orders) for world in part]
-        self.observation_space, self.action_space, self.metadata, self.spec = built[0]
+        return [world for part in self._ask_all(orders) for world in part]
+
+    def _common_layout(self, built: Sequence[Built]) -> Layout:
+        """Return the layout of all worlds; raise HeadstartError if they differ."""
         layouts = [Layout.of(self.count, *world[:2]) for world in built]
         for number, layout in enumerate(layouts):
             if layout != layouts[0]:
@@ -99,22 +115,20 @@ class WorkerPool:
                     f"world {number} has the spaces {built[number][0]} and {built[number][1]}: "
                     f"expected those of world 0, {built[0][0]} and {built[0][1]}"
                 )
-        self._shared = Shared(file, layouts[0])
-        self._ask_all([("share", layouts[0]) for _ in self])
-        self._timeout = waiting
+        return layouts[0]
 
     def __iter__(self) -> Iterator[_Worker]:
         return iter(self._workers)
 
     @property
     def shared(self) -> Shared:
-        """The arrays in which observations, rewards and ends of the last step lie."""
+        """The arrays with the observations, rewards and ends of the last step."""
         if self._shared is None:
             raise HeadstartError("the worlds are closed")
         return self._shared
 
     def observations(self) -> Any:
-        """Return copies of the observations, structured as their space is."""
+        """Return copies of the observations, with the structure of their space."""
         copies = {key: array.copy() for key, array in self.shared.observations.items()}
         if isinstance(self.observation_space, gymnasium.spaces.Dict):
             return copies
@@ -123,10 +137,10 @@ class WorkerPool:
         return copies[None]
 
     def step_async(self, actions: Any) -> None:
-        """Let the worlds begin a step; `actions` is an array or a sequence, one for each."""
+        """Start a step of all worlds; `actions` is an array or a sequence, one for each."""
         shared = self.shared
         if self._waiting:
-            raise HeadstartError("a step was begun before the last one was waited for")
+            raise HeadstartError("a step was started before the last one was waited for")
         there = shared.actions
         if (
             there is not None
@@ -137,7 +151,7 @@ class WorkerPool:
             there[...] = actions
             messages = [STEP] * len(self._workers)
         else:
-            # Any other dtype or structure reaches the worlds as it is, only slower.
+            # Any other dtype or structure reaches the worlds unchanged, only slower.
             if len(actions) != self.count:
                 raise HeadstartError(f"{len(actions)} actions for {self.count} worlds")
             messages = [_call("step", [actions[i] for i in w.worlds]) for w in self]
@@ -145,13 +159,14 @@ class WorkerPool:
         self._waiting = True
 
     def step_wait(self) -> dict[int, News]:
-        """Wait for the step that was begun; return who has news, by world and in order.
+        """Wait for the step that was started; return news by world, in order.
 
         Raises:
-            HeadstartError: a world raised an error, or a worker died or is silent.
+            HeadstartError: a world raised an error, a worker died or does not answer, or no step
+                was started.
         """
         if not self._waiting:
-            raise HeadstartError("no step was begun that could be waited for")
+            raise HeadstartError("no step was started that could be waited for")
         news: dict[int, News] = {}
         for answer in self._receive():
             if answer is not None:
@@ -163,12 +178,12 @@ class WorkerPool:
     ) -> dict[int, dict[str, Any]]:
         """Reset the `chosen` worlds, each with its seed and options; return their infos.
 
-        A step that was begun is waited for and forgotten.
+        A step that was started is waited for and its result dropped.
         """
         self._settle()
-        wanted = set(chosen)
+        chosen = set(chosen)
         orders = [
-            ("reset", [(i, seeds[i], options[i]) for i in w.worlds if i in wanted]) for w in self
+            ("reset", [(i, seeds[i], options[i]) for i in w.worlds if i in chosen]) for w in self
         ]
         infos: dict[int, dict[str, Any]] = {}
         for part in self._ask_all(orders):
@@ -176,9 +191,9 @@ class WorkerPool:
         return infos
 
     def ask(self, operation: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
-        """Do an operation of `worker.OPERATIONS`, given arguments by world; answers too.
+        """Do an operation of `worker.OPERATIONS`; arguments and answers are by world.
 
-        What it raises in a worker is raised here; the worlds go on.
+        An error in a worker is raised here; the worlds stay usable.
         """
         self._settle()
         orders = [
@@ -210,11 +225,11 @@ class WorkerPool:
         return [_checked(answer, self) for answer in self._receive()]
 
     def _send(self, messages: Sequence[bytes]) -> None:
-        # Whatever interrupts it, half a message is worse than none.
+        # Whatever interrupts it, the pool cannot go on after half a message.
         try:
             deadline = time.monotonic() + self._timeout
             core = cores.here()
-            # The one on this core comes last: it may well take the core at once.
+            # The one on this core comes last: it may take the core at once.
             orders = zip(self._workers, messages, strict=True)
             for worker, message in sorted(orders, key=lambda order: order[0].core == core):
                 worker.send(message, deadline)
@@ -222,7 +237,7 @@ class WorkerPool:
             self._fail(error)
 
     def _receive(self) -> list[Any]:
-        """Return every worker's answer, None where it is only that the work is done."""
+        """Return every worker's answer, None where it has nothing to report."""
         self._waiting = False
         try:
             deadline = time.monotonic() + self._timeout
@@ -245,7 +260,7 @@ class WorkerPool:
 
 
 class _Worker:
-    """A worker process and the way to it."""
+    """A worker process and the connection to it."""
 
     def __init__(self, number: int, worlds: range, file: int, patience: float) -> None:
         self.worlds = worlds
@@ -254,7 +269,7 @@ class _Worker:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(SLICE)
         self._name = f"worker {number} (worlds {worlds.start} to {worlds.stop - 1})"
-        # Its modules come from where ours do, whatever they are: scripts, notebooks, tests.
+        # It imports from the same folders as this process: a script's, a notebook's, a test's.
         code = (
             f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; "
             f"from {__package__}.worker import serve_worlds; "
@@ -280,13 +295,13 @@ class _Worker:
                 raise self._gone() from None
 
     def receive(self, deadline: float) -> Any:
-        """Return the answer, None where it is only that the work is done.
+        """Return the answer, None where the worker has nothing to report.
 
         Raises:
             HeadstartError: the process has ended.
-            TimeoutError: `deadline` (of `time.monotonic`) has passed; says who is silent.
+            TimeoutError: `deadline` (of `time.monotonic`) has passed; names the worker.
         """
-        # A socket with a timeout never blocks by itself: it is Python that waits for it.
+        # A socket with a timeout does not block in the system call: Python waits for it.
         look = partial(os.read, self._socket.fileno(), 1)
         try:
             kind = cores.soon(look, self._patience)
@@ -332,7 +347,7 @@ class _Worker:
         return HeadstartError(f"{self._name} {how}; all worlds are closed")
 
     def hang_up(self) -> None:
-        """Close the way to the process: it closes its worlds and leaves."""
+        """Close the connection: the process closes its worlds and ends."""
         self._socket.close()
 
     def end(self, deadline: float) -> None:
@@ -347,7 +362,7 @@ class _Worker:
 
 
 def _stop(workers: list[_Worker], owner: int, grace: float) -> None:
-    """End all workers; a process forked from their owner leaves them alone."""
+    """End all workers, unless this process was forked from the one that started them."""
     if os.getpid() != owner:
         return
     deadline = time.monotonic() + grace
@@ -364,14 +379,14 @@ def _call(name: str, *arguments: Any) -> bytes:
 
 
 def _specs(known: set[str]) -> list[bytes]:
-    """Return, pickled, what is registered with Gymnasium here and not among the ids `known`.
+    """Return the pickled specs registered with Gymnasium here and not in `known`.
 
-    A script registers its worlds when it runs, which the workers do not run.
+    A script registers its worlds when it runs, and the workers do not run it.
     """
     specs = []
     for world_id, spec in gymnasium.registry.items():
         if world_id not in known:
-            # What cannot be pickled may well not be wanted; else it is missed when it is made.
+            # What cannot be pickled may not be needed; if it is, making it reports it missing.
             with suppress(Exception):
                 specs.append(cloudpickle.dumps(spec))
     return specs
@@ -386,7 +401,7 @@ def _checked(answer: Any, pool: WorkerPool) -> Any:
 
 
 def _error(failure: Failure) -> HeadstartError:
-    """Return a failure as our error: the one that was raised, if it is one."""
+    """Return a failure as a HeadstartError: the one that was raised, if it was one."""
     if failure.exception is not None:
         error = cloudpickle.loads(failure.exception)
         if isinstance(error, HeadstartError):
@@ -396,7 +411,7 @@ def _error(failure: Failure) -> HeadstartError:
 
 
 def _memory() -> Any:
-    """Open a file without a name, in memory where the system has such files."""
+    """Open a file without a name, in memory where the system supports it."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("headstart"), "r+b")
     return tempfile.TemporaryFile()

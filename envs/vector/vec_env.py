@@ -1,4 +1,4 @@
-"""Many worlds at once, stepped by a few worker processes: for SB3 and for Gymnasium.
+"""Vector environments for SB3 and Gymnasium, stepped by a few worker processes.
 
 The trajectories are those of SB3's `DummyVecEnv` and Gymnasium's `SyncVectorEnv`, bit for bit.
 """
@@ -26,22 +26,37 @@ TIMEOUT = 60.0
 
 
 class ParallelVecEnv(VecEnv):
-    """A Stable-Baselines3 vector environment, in place of `DummyVecEnv` or `SubprocVecEnv`.
+    """An SB3 vector environment, in place of `DummyVecEnv` or `SubprocVecEnv`.
 
     Observations of shape `(worlds, *observation shape)`, or a dict or tuple of such; rewards
     float32 and dones bool of shape `(worlds,)`. Observation spaces are Box, Discrete,
-    MultiDiscrete, MultiBinary, or a Dict or Tuple of such; action spaces are any.
+    MultiDiscrete, MultiBinary, or a Dict or Tuple of such; any action space is supported.
+
+    >>> import headstart
+    >>> make = lambda: gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> env = ParallelVecEnv([make] * 4, workers=1)
+    >>> env.seed(0)
+    [0, 1, 2, 3]
+    >>> observations = env.reset()
+    >>> observations, rewards, dones, infos = env.step(np.zeros((4, 1)))
+    >>> observations.shape, rewards.shape
+    ((4, 5), (4,))
+    >>> env.close()
     """
 
     def __init__(self, env_fns: Sequence[Make], workers: int = 2, timeout: float = TIMEOUT) -> None:
-        """Make the worlds, in `workers` processes.
+        """Make the worlds.
 
-        The functions go to the workers by cloudpickle, so lambdas and those of the main script
-        will do. `timeout` is how many seconds a worker may be silent.
+        Args:
+            env_fns: a function for each world that makes it. They are sent to the workers by
+                cloudpickle, so lambdas and functions of the main script are supported.
+            workers: the number of processes.
+            timeout: how many seconds a worker may take to answer.
 
         Raises:
-            HeadstartError: see `WorkerPool`; from any method when a world fails in a step or
-                reset, or a worker dies or is silent; all worlds are closed then.
+            HeadstartError: no worlds, fewer than one worker, worlds that cannot be made or differ
+                in their spaces. Later, from any method: a world fails in a step or reset, or a
+                worker dies or does not answer; all worlds are closed then.
         """
         self._pool = WorkerPool(env_fns, workers, timeout)
         try:
@@ -52,7 +67,7 @@ class ParallelVecEnv(VecEnv):
         self.metadata = self._pool.metadata
 
     def reset(self) -> VecEnvObs:
-        """Reset all worlds, with the seeds and options set before; return the observations."""
+        """Reset all worlds, by the seeds and options set before; return observations."""
         options = [each or None for each in self._options]
         infos = self._pool.reset(self._seeds, options, range(self.num_envs))
         self.reset_infos = [infos[world] for world in range(self.num_envs)]
@@ -62,7 +77,7 @@ class ParallelVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Begin a step of all worlds."""
+        """Start a step of all worlds."""
         self._pool.step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -90,7 +105,7 @@ class ParallelVecEnv(VecEnv):
         return self._ask("render", None)
 
     def has_attr(self, attr_name: str) -> bool:
-        """Whether every world has the attribute."""
+        """Return whether every world has the attribute."""
         return all(self._ask("has", None, attr_name))
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
@@ -110,7 +125,7 @@ class ParallelVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
     ) -> list[bool]:
-        """Whether worlds are wrapped in a class."""
+        """Return whether each world is wrapped in a class."""
         return self._ask("is_wrapped", indices, wrapper_class)
 
     def _ask(self, operation: str, indices: VecEnvIndices, *arguments: Any) -> list[Any]:
@@ -120,11 +135,20 @@ class ParallelVecEnv(VecEnv):
 
 
 class ParallelVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """A Gymnasium vector environment over the same workers, in place of `AsyncVectorEnv`.
+    """A Gymnasium vector environment, in place of `AsyncVectorEnv`.
 
-    An episode that ends is begun anew in the same step: its last observation and info are
+    A world whose episode ends is reset in the same step: the last observation and info are
     `infos["final_obs"]` and `infos["final_info"]` (`AutoresetMode.SAME_STEP`). Rewards are
     float64; spaces are as in `ParallelVecEnv`.
+
+    >>> import headstart
+    >>> make = lambda: gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> env = ParallelVectorEnv([make] * 4, workers=1)
+    >>> observations, infos = env.reset(seed=0)
+    >>> observations, rewards, terminated, truncated, infos = env.step(np.zeros((4, 1)))
+    >>> observations.shape, rewards.shape
+    ((4, 5), (4,))
+    >>> env.close()
     """
 
     def __init__(self, env_fns: Sequence[Make], workers: int = 2, timeout: float = TIMEOUT) -> None:
@@ -143,9 +167,14 @@ class ParallelVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Any = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset all worlds, or those of the bool array `options["reset_mask"]`.
+        """Reset all worlds, or some.
 
-        World k gets the seed `seed + k`, or the k-th of a sequence.
+        Args:
+            seed: world k gets `seed + k`, or the k-th of a sequence.
+            options: for every world; a bool array "reset_mask" selects those to reset.
+
+        Raises:
+            HeadstartError: seeds or a mask of another number than the worlds.
         """
         seeds: Sequence[int | None]
         if seed is None or isinstance(seed, int):

@@ -1,9 +1,8 @@
-"""A worker process of a vector environment: holds some of the worlds and steps them when told.
+"""A worker process of a vector environment, which steps some of the worlds.
 
-`pool` starts it as a fresh interpreter. Numbers go through shared memory; the socket carries
-one byte to wake it for a step and one back. Only what is rare is pickled: commands, the infos of
-worlds that have something to say, and errors. It leaves when its input or its socket ends, so it
-cannot outlive who started it.
+`pool` starts it as a new interpreter. Numbers go through shared memory; the socket carries one byte
+to wake it for a step and one back. Only what is rare is pickled: commands, errors, and infos that
+are not empty. It ends when its input or its socket ends, so it cannot outlive its parent.
 """
 
 from __future__ import annotations
@@ -33,13 +32,15 @@ from .cores import soon
 # LENGTH_BYTES bytes, and the pickle.
 STEP, CALL, DONE, ANSWER = b"s", b"c", b"d", b"a"
 LENGTH_BYTES = 8
-# How often a worker looks whether its parent is still the one that started it, in seconds: an end
-# of input does not come when another process has inherited the other end.
+# How often a worker checks that its parent is still the process that started it, in seconds: the
+# end of its input does not show where another process has inherited the other end.
 WATCH = 1.0
 
 Make = Callable[[], gymnasium.Env[Any, Any]]
 Key = str | int | None
-"""Of a part of an observation: a Dict's key, a Tuple's index, None for a plain space."""
+"""The key of a part of an observation: a Dict's key, a Tuple's index, None for a plain space."""
+Built = tuple[gymnasium.Space[Any], gymnasium.Space[Any], dict[str, Any], Any]
+"""A world's observation space, action space, metadata and spec."""
 
 
 class Leaf(NamedTuple):
@@ -51,7 +52,7 @@ class Leaf(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """What of `count` worlds lies in shared memory; actions do unless their space is structured."""
+    """The arrays of `count` worlds in shared memory; structured actions are not shared."""
 
     count: int
     observations: dict[Key, Leaf]
@@ -64,7 +65,7 @@ class Layout:
         """Return the layout for worlds of these spaces.
 
         Raises:
-            HeadstartError: observations that are not of fixed shape, or nested ones.
+            HeadstartError: observations without a fixed shape, or nested ones.
         """
         parts: Iterable[tuple[Key, gymnasium.Space[Any]]] = [(None, observations)]
         if isinstance(observations, gymnasium.spaces.Dict):
@@ -95,7 +96,7 @@ class Shared:
     """The arrays of a layout, each of shape `(count, *leaf shape)`, over an open file."""
 
     def __init__(self, file: int, layout: Layout) -> None:
-        """Map the file `file` (a descriptor), made as long as it must be."""
+        """Map the file with the descriptor `file`, after setting its length."""
         leaves: list[Leaf] = [Leaf((), "<f8"), Leaf((), "|b1"), Leaf((), "|b1")]
         leaves += layout.observations.values()
         leaves += [layout.actions] if layout.actions else []
@@ -116,7 +117,7 @@ class Shared:
 
 
 class News(NamedTuple):
-    """What a world says of a step, if anything; the last two at an episode's end only."""
+    """A step's info, if it is not empty; the last two fields at an episode's end only."""
 
     info: dict[str, Any]
     final: Any
@@ -140,21 +141,19 @@ class Worlds:
         self._envs: list[gymnasium.Env[Any, Any]] = []
         self._first = 0
         self.at: int | None = None
-        """Which world is being asked, counted over all workers; for messages."""
+        """The number of the world in use, counted over all workers; for messages."""
 
     def registered(self) -> set[str]:
         """Return the ids that are registered with Gymnasium here."""
         return set(gymnasium.registry)
 
-    def build(
-        self, makes: Sequence[Make], first: int, specs: Sequence[bytes]
-    ) -> list[tuple[gymnasium.Space[Any], gymnasium.Space[Any], dict[str, Any], Any]]:
+    def build(self, makes: Sequence[Make], first: int, specs: Sequence[bytes]) -> list[Built]:
         """Make the worlds; return the spaces, metadata and spec of each.
 
-        `specs` are what else the parent has registered, each pickled by itself.
+        `specs` are what else the parent has registered, each pickled separately.
         """
         for pickled in specs:
-            # Its module may be there for the parent only; who wants it will be told.
+            # Its module may exist for the parent only; making such a world reports it.
             with suppress(Exception):
                 spec = cloudpickle.loads(pickled)
                 gymnasium.registry[spec.id] = spec
@@ -172,7 +171,7 @@ class Worlds:
         return [(e.observation_space, e.action_space, e.metadata, e.spec) for e in self._envs]
 
     def share(self, layout: Layout) -> None:
-        """Map the memory in which numbers go to and fro."""
+        """Map the memory that numbers are exchanged in."""
         shared = Shared(self._file, layout)
         mine = slice(self._first, self._first + len(self._envs))
         self._observations = [(key, array[mine]) for key, array in shared.observations.items()]
@@ -184,7 +183,7 @@ class Worlds:
     def step(self, actions: Sequence[Any] | None = None) -> dict[int, News]:
         """Step every world, and reset it where its episode ends.
 
-        `actions` are those in shared memory unless given. Returns who has news, by world.
+        `actions` are those in shared memory unless given. Returns news by world.
         """
         if actions is None:
             assert self._actions is not None
@@ -260,7 +259,7 @@ def _call(
 def _call_or_get(
     env: gymnasium.Env[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Do as Gymnasium's vector environments do: what cannot be called is the answer."""
+    """Call an attribute, or return it if it cannot be called, as Gymnasium does."""
     found = env.get_wrapper_attr(name)
     return found(*args, **kwargs) if callable(found) else found
 
@@ -280,9 +279,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 def serve_worlds(link: int, file: int, parent: int, patience: float) -> None:
     """Serve the process `parent` over the socket `link`, with shared memory in `file`.
 
-    `patience` is how long (s) to look for a next command before falling asleep.
+    `patience` is how long (s) to poll for a next command before sleeping.
     """
-    # An interrupt reaches the whole group: it is the parent's to handle.
+    # An interrupt reaches the whole process group: the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for descriptor in (link, file):
         os.set_inheritable(descriptor, False)
@@ -295,7 +294,7 @@ def serve_worlds(link: int, file: int, parent: int, patience: float) -> None:
         with socket.socket(fileno=link) as connection:
             _serve(connection, worlds, patience)
     except ConnectionError:
-        pass  # the parent closed its end while an answer was on its way
+        pass  # the parent closed its end while an answer was being sent
     finally:
         worlds.close()
 
@@ -323,7 +322,7 @@ def _serve(connection: socket.socket, worlds: Worlds, patience: float) -> None:
 
 
 def _pickled(answer: Any) -> bytes:
-    """Pickle an answer; what the plain pickler cannot, such as a script's own classes, as well."""
+    """Pickle an answer, by cloudpickle where pickle fails, as for a script's classes."""
     try:
         return pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
     except Exception:
@@ -352,7 +351,7 @@ def _failure(error: BaseException, world: int | None) -> Failure:
 
 
 def _leave_with(life: int, parent: int) -> None:
-    """End the process when its parent is gone, whatever it is doing."""
+    """End this process, whatever it is doing, when its parent has ended."""
     while os.getppid() == parent:
         if select.select([life], [], [], WATCH)[0]:
             break

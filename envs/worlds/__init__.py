@@ -1,1 +1,1 @@
-"""One file a world: what it is made of, its recommended ranges and its shift families."""
+"""One file a world: its parts, its recommended ranges and its shift families."""

@@ -16,13 +16,13 @@ ENVS = __name__.rpartition(".worlds.")[0]
 
 @dataclass(frozen=True)
 class WorldEntry:
-    """One world: its id without the prefix, its robot and task, its time, and how it varies."""
+    """One world: its id without the prefix, its parts, its time, and its variation."""
 
     id: str
     robot: str
     """The robot's class as ".robots.module:Class", relative to `headstart.envs`."""
     task: str
-    """The task's class, likewise."""
+    """The task's class, in the same form."""
     timing: Timing
     about: str
     why_timing: str

@@ -13,7 +13,7 @@ Kind = Literal["dynamics", "actuation", "sensing", "kinematic", "task"]
 
 @dataclass(frozen=True)
 class Family:
-    """Changes at severity 1, in the text form of `changes.py`, and what they stand for.
+    """Changes at severity 1, in the text form of `changes.py`, with their meaning.
 
     A change scales (`*`) or adds (`+`), so that every severity in between has a meaning.
 
@@ -27,7 +27,7 @@ class Family:
     extreme: Mapping[str, str]
 
     def at(self, severity: float) -> dict[str, str]:
-        """Return the changes at a severity in [0, 1]: sums linear in it, factors geometric.
+        """Return the changes at a severity in [0, 1]: sums are linear, factors geometric.
 
         Numbers are rounded to 3 significant digits, as they are shown.
 

@@ -36,11 +36,11 @@ def broken():
             "'headstart/CartPoleSwingUp-v0'?",
         ),
         ("two words", {}, "unknown world 'two words'; 'headstart envs' lists ours"),
-        ("nowhere.at.all:Any-v0", {}, "cannot import 'nowhere', wanted by world"),
+        ("nowhere.at.all:Any-v0", {}, "cannot import 'nowhere', needed by world"),
         (
             "broken_module:Any-v0",
             {},
-            "cannot import 'broken_module', wanted by world 'broken_module:Any-v0' "
+            "cannot import 'broken_module', needed by world 'broken_module:Any-v0' "
             "(ValueError: not today)",
         ),
         ("NoFile-v0", {}, "cannot make world 'NoFile-v0': FileNotFoundError: nowhere/robot.urdf"),

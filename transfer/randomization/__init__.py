@@ -1,4 +1,4 @@
-"""Randomizers: distributions over a world's parameters, drawn from episode by episode."""
+"""Randomizers: they draw a world's parameters anew for every episode."""
 
 from .uniform import UniformRandomization, randomized
 

@@ -33,6 +33,6 @@ def recommended(world_id: str) -> dict[str, str]:
 
 
 def recommended_ranges(world_id: str) -> dict[str, str] | None:
-    """Return what `recommended` does, or None where a world has no recommended randomization."""
+    """Return the recommended changes, or None where a world has none."""
     ranges = WORLDS[world_id].ranges if world_id in WORLDS else {}
     return dict(ranges) or None

@@ -334,7 +334,7 @@ CASES = [
     ("no_constant", ConstantElement, "observation[1] had one value", "Leave the element out"),
     ("no_constant", ElementOfTheEpisode, "observation[1] had one value all through", "Leave"),
     ("episodes_end", NeverEnds, "no end within 5,000", "max_episode_steps"),
-    ("success_is_told", SuccessIsAWord, "'yes'", "True or False"),
+    ("success_is_reported", SuccessIsAWord, "'yes'", "True or False"),
     ("after_an_end", CarriesOnAfterTheEnd, "after such steps: step 1", "in reset"),
     ("bad_actions", TakesAnyAction, "an action with a NaN (reward -", "raise ValueError"),
     ("close_twice", ClosesOnce, "not connected to physics server", "close do nothing"),
@@ -342,7 +342,7 @@ CASES = [
     ("declared", ParameterWithoutAUnit, "'mass' has no unit", "Parameter(name, unit"),
     ("nominal", NominalIsSomethingElse, "set_parameters({}): step 1: observation", "nominals"),
     ("effect", WindWithoutEffect, "with 'wind' from -1 to 1", "where set_parameters puts it"),
-    ("read_back", SaysTheNominals, "'mass' is said to be 1.0, expected 2.0", "self.values"),
+    ("read_back", SaysTheNominals, "'mass' is reported as 1.0, expected 2.0", "self.values"),
     ("forgets", NeverForgets, "in a new instance and after", "**self.parameters.nominal()"),
     ("no_compounding", Compounds, "before and after 300 resets: step 1", "mass *= factor"),
     ("bad_parameters", ChecksNoBounds, "{'mass': 4.5} was taken", "self.parameters.validate"),
@@ -412,7 +412,7 @@ def test_lets_the_sound_one_pass(name):
 @pytest.mark.parametrize(
     ("name", "broken", "seen"),
     [
-        ("success_is_told", SuccessIsNotTold, "['return']"),
+        ("success_is_reported", SuccessIsNotTold, "['return']"),
         ("read_back", SaysNoParameters, 'no "parameters"'),
         ("episodes_end", TerminatesOnly, "no time limit was seen"),
     ],

@@ -137,4 +137,4 @@ def test_an_environment_of_gymnasium_passes():
     made.close()
     assert {o.verdict for o in outcomes.values()} == {"holds", "to note", "not applicable"}
     noted = {name for name, o in outcomes.items() if o.verdict == "to note"}
-    assert noted == {"gymnasium_checker", "sb3_checker", "success_is_told", "bad_actions"}
+    assert noted == {"gymnasium_checker", "sb3_checker", "success_is_reported", "bad_actions"}

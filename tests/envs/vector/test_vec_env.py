@@ -239,7 +239,7 @@ def test_a_step_that_was_begun_can_be_forgotten(open_vector):
         one.step_async(actions)
     one.seed(0)
     same(one.reset(), first)
-    with pytest.raises(HeadstartError, match="no step was begun"):
+    with pytest.raises(HeadstartError, match="no step was started"):
         one.step_wait()
     one.step_async(actions)
     one.close()

@@ -46,7 +46,7 @@ def put(world, where, pose, **parameters):
 
 def drive(world, steering, speed, steps):
     """Drive at a steering angle (rad) and a speed (m/s); return forward speeds and yaw rates."""
-    action = np.array([steering / racecar.STEERING, speed / parking_car.TOP_SPEED])
+    action = np.array([steering / racecar.STEERING, speed / parking_car.PARKING_SPEED])
     seen = []
     for _ in range(steps):
         world.step(action)
@@ -241,7 +241,7 @@ def test_standing_where_it_belongs_for_half_a_second_is_a_success(world, backwar
         left = world.robot.y - goal.y
         forwards = 1.5 * left * (-1.0 if backwards else 1.0)
         _, _, terminated, truncated, info = world.step(
-            np.array([0.0, np.clip(forwards / parking_car.TOP_SPEED, -1, 1)])
+            np.array([0.0, np.clip(forwards / parking_car.PARKING_SPEED, -1, 1)])
         )
         if terminated or truncated:
             break

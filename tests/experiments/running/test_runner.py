@@ -354,7 +354,7 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
         ),
         (
             {"source": {"world": "tyo:Point-v0", "steps": 64}},
-            "cannot import 'tyo', wanted by world",
+            "cannot import 'tyo', needed by world",
         ),
         (
             {"source": {"world": "toy:Point-v0", "steps": 64, "algorithm": "pppo"}},
