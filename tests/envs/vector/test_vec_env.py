@@ -140,10 +140,12 @@ def gone(processes, within=5.0):
 
 @pytest.mark.parametrize("name", list(MAKES))
 def test_gives_the_trajectories_of_one_process(open_vector, name):
-    def make():
-        # Torch comes along with the monitor, so once is enough.
-        return Monitor(reach()) if name == "reach" else MAKES[name]()
+    def monitored():
+        return Monitor(reach())
 
+    # The monitor's workers import torch, which takes seconds, so one world has it: a function that
+    # only named it would be sent to the workers with it.
+    make = monitored if name == "reach" else MAKES[name]
     ours, theirs = open_vector(make), DummyVecEnv([make] * 3)
     both = (ours, theirs)
     assert ours.metadata == theirs.metadata
@@ -165,7 +167,7 @@ def test_gives_the_trajectories_of_one_process(open_vector, name):
             ended += results[0][2].sum()
     assert ended >= 4
     if name == "walk":
-        # Another dtype of actions than the space's reaches the worlds as it is.
+        # Another dtype of actions than the space's reaches the worlds unchanged.
         same(*(one.step(np.full((3, 2), 0.1)) for one in both))
         assert ours.get_attr("kept")[0][-1].dtype == np.float64
         same(ours.get_attr("kept"), theirs.get_attr("kept"))
@@ -229,7 +231,7 @@ def test_the_gymnasium_view_gives_what_gymnasium_does(open_vector, name):
     theirs.close()
 
 
-def test_a_step_that_was_begun_can_be_forgotten(open_vector):
+def test_a_step_that_was_started_can_be_dropped(open_vector):
     one = open_vector(Walk)
     actions = np.ones((3, 2), np.float32)
     one.seed(0)

@@ -19,9 +19,16 @@ CASES = {
 }
 
 
-def rollout(world_id, values, monkeypatch):
+@pytest.fixture(scope="module", params=WORLDS)
+def env(request):
+    """One instance for all cases: a reset applies all parameters, whatever was run before."""
+    env = gymnasium.make(request.param)
+    yield env.unwrapped
+    env.close()
+
+
+def rollout(env, values, monkeypatch):
     """Observations over two episodes of random actions, and how often PyBullet was stepped."""
-    env = gymnasium.make(world_id).unwrapped
     calls = 0
     take = bullet.stepSimulation
 
@@ -40,20 +47,16 @@ def rollout(world_id, values, monkeypatch):
         for _ in range(40):
             action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
             seen.append(env.step(action)[0])
-    env.close()
     monkeypatch.undo()
     return np.array(seen), calls
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("world_id", WORLDS)
-def test_steps_taken_together_are_those_taken_one_by_one(world_id, case, monkeypatch):
-    together, calls = rollout(world_id, CASES[case], monkeypatch)
-    kind = type(gymnasium.make(world_id).unwrapped.robot)
+def test_steps_taken_together_are_those_taken_one_by_one(env, case, monkeypatch):
+    together, calls = rollout(env, CASES[case], monkeypatch)
     never = property(lambda robot: False, lambda robot, value: None)
-    monkeypatch.setattr(kind, "steady", never)
-    alone, most = rollout(world_id, CASES[case], monkeypatch)
+    monkeypatch.setattr(type(env.robot), "steady", never)
+    alone, most = rollout(env, CASES[case], monkeypatch)
     assert np.array_equal(together, alone)
     if case == "nominal":
-        world_id = world_id.removeprefix("headstart/").removesuffix("-v0")
-        assert most == calls * (4 if world_id in STEADY else 1)
+        assert most == calls * (4 if type(env).__name__ in STEADY else 1)
