@@ -1,1 +1,1 @@
-"""What all layers share: errors, atomic files, classes named in text."""
+"""The base of all layers: errors, atomic files, classes named in text."""

@@ -1,4 +1,4 @@
-"""How a world is made from its description: id, kwargs, wrappers and shift."""
+"""The description of a world: id, kwargs, wrappers and shift."""
 
 from __future__ import annotations
 

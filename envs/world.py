@@ -60,7 +60,7 @@ class Camera:
 
 
 class Part:
-    """What robots and tasks share: a simulation, channels and declared parameters."""
+    """The base of robots and tasks: a simulation, channels and declared parameters."""
 
     channels: ClassVar[tuple[Channel, ...]] = ()
 

@@ -34,7 +34,7 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Size:
-    """How much a check tries.
+    """The amount that a check tries.
 
     Args:
         trajectory: steps of a trajectory that is compared with another.
@@ -163,7 +163,7 @@ class Subject:
             return trajectory_difference(there, trajectory(other, 20, values={})) is not None
 
     def compare(self) -> None:
-        """Make sure that trajectories can be compared.
+        """Check that trajectories can be compared.
 
         Raises:
             NotApplicable: they differ by chance, which `same_seed` reports.

@@ -75,7 +75,7 @@ class Circuit(Surroundings):
         return piece, self._starts[piece] + along
 
     def _passed(self, piece: int, x: float, y: float) -> bool:
-        """Say whether a point lies beyond the end of a piece of the centre line."""
+        """Return whether a point lies beyond the end of a piece of the centre line."""
         (px, py), (dx, dy) = self._points[piece], self._directions[piece]
         return dx * (x - px) + dy * (y - py) > self._lengths[piece]
 

@@ -14,7 +14,7 @@ import numpy as np
 from .rays import Surroundings
 
 HALF_LENGTH = 0.228  # m, of a parked car's outline, the racecar's own
-HALF_WIDTH = 0.145  # m, likewise
+HALF_WIDTH = 0.145  # m
 CENTRE = 0.178  # m, from the middle of a car's rear axle forward to the middle of its outline
 ROW = 0.4  # m, from the wall to the middle of every bay
 PITCH = 0.55  # m, from a parked car to the next, further from the bay

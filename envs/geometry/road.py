@@ -116,8 +116,8 @@ class Road(Surroundings):
             piece += 1
         while piece > 0 and self._beyond(piece, x, y) < 0.0:
             piece -= 1
-        begun, left = self._beyond(piece, x, y), -self._beyond(piece + 1, x, y)
-        return PIECE * (piece + begun / (begun + left))
+        done, left = self._beyond(piece, x, y), -self._beyond(piece + 1, x, y)
+        return PIECE * (piece + done / (done + left))
 
     def _beyond(self, vertex: int, x: float, y: float) -> float:
         """Return how far a point lies beyond the normal through a vertex (m)."""

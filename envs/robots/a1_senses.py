@@ -1,4 +1,4 @@
-"""What an A1 senses and is commanded, and how its attitude is reckoned."""
+"""The sensors and commands of an A1, and its attitude from a quaternion."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class ToolArm(Arm):
 
     @applies(Parameter("tool_length", "m", 0.105, 0.0, 0.35, "from the flange to the tool's tip"))
     def set_tool(self, tool_length: float) -> None:
-        """Set where the tip is (kinematic: the controller is not told)."""
+        """Set the tool's length, of which the controller does not know."""
         self._tool_length = tool_length
 
     def start(self, rng: np.random.Generator) -> list[float]:

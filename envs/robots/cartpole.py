@@ -95,7 +95,7 @@ class CartPole(Robot):
 
     @applies(
         Parameter("rail_friction", "N", 0.0, 0.0, 8.0, "dry friction of the cart on its rail"),
-        Parameter("rail_damping", "N s/m", 0.1, 0.0, 8.0, "viscous friction, likewise"),
+        Parameter("rail_damping", "N s/m", 0.1, 0.0, 8.0, "viscous friction of the cart"),
         Parameter("hinge_damping", "N m s/rad", 0.001, 0.0, 0.05, "viscous friction of the hinge"),
     )
     def set_friction(self, rail_friction: float, rail_damping: float, hinge_damping: float) -> None:
@@ -119,7 +119,7 @@ class CartPole(Robot):
         Parameter("slope", "rad", 0.0, -0.2, 0.2, "of the rail, uphill to the right positive"),
     )
     def set_gravity(self, gravity: float, slope: float = 0.0) -> None:
-        """Put gravity in force; seen from the rail, a slope turns it."""
+        """Set gravity; seen from the rail, a slope turns it."""
         bullet.setGravity(
             -gravity * math.sin(slope),
             0.0,

@@ -11,7 +11,7 @@ from ..sensing import Channel, Command
 from .legged import PlanarRunner, planar_channels, torques
 
 KNEE = 0.6  # m, the height of the knee in the model file
-ANKLE = 0.1  # m, likewise
+ANKLE = 0.1  # m, the height of the ankle in the model file
 HOPPER_TORQUES = {"thigh_joint": 75.0, "leg_joint": 75.0, "foot_joint": 75.0}  # N m
 
 

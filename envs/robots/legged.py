@@ -135,7 +135,7 @@ class Runner(Robot):
         Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"),
     )
     def set_gravity(self, gravity: float, slope: float = 0.0) -> None:
-        """Put gravity in force; a slope is gravity that pulls back, seen from the ground."""
+        """Set gravity; on a slope it pulls backwards, seen from the ground."""
         bullet.setGravity(
             -gravity * math.sin(slope),
             0.0,

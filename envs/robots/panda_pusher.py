@@ -130,13 +130,13 @@ class PandaPusher(Arm):
         """Drive the ball with the commanded velocity (m/s), but not out of the fence."""
         if command != self._command:
             self._command = command
-            wanted = [
+            targets = [
                 0.0 if (at < low and v < 0.0) or (at > high and v > 0.0) else v
                 for v, at, (low, high) in zip(command, self._believed, FENCE, strict=False)
             ]
-            wanted += self._righting
-            # LAPACK's Cholesky solver itself: numpy's way to its own takes longer than to solve.
-            joints = (self._effects @ dposv(self._gram, wanted)[1]).tolist()
+            targets += self._righting
+            # LAPACK's Cholesky solver, called directly: numpy's wrapper takes longer than it.
+            joints = (self._effects @ dposv(self._gram, targets)[1]).tolist()
             excess = max(map(truediv, map(abs, joints), panda.PANDA_SPEEDS))
             self._joint_command = [v / excess for v in joints] if excess > 1.0 else joints
         super().advance(self._joint_command, steps)

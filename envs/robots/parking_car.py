@@ -16,7 +16,7 @@ from .racecar import CAR_OBSERVATION_DELAY, REACHED, STEERING, Racecar
 PARKING_SPEED = 1.5  # m/s, either way
 
 LOCATING_DELAY = Parameter(
-    "locating_delay", "s", 0.0, 0.0, 0.5, "age of the pose that the car is told"
+    "locating_delay", "s", 0.0, 0.0, 0.5, "age of the pose that the localization reports"
 )
 
 

@@ -25,7 +25,7 @@ REACHED = 0.01  # m/s, how near a speed is taken for the one commanded
 SERVO = 10.0  # N m, the URDF's limit
 BEAMS = 24
 LIDAR_FAN = math.radians(270.0)  # the Hokuyo's field of view
-RANGE = 10.0  # m, likewise its greatest range
+RANGE = 10.0  # m, the Hokuyo's greatest range
 
 CAR_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.3, "age of what all sensors report"
@@ -164,7 +164,7 @@ class Racecar(Robot):
         super().set_drag(air_drag)
 
     def set_gravity(self, gravity: float) -> None:
-        """Put gravity in force; rolling resistance grows with weight."""
+        """Set gravity; rolling resistance grows with weight."""
         super().set_gravity(gravity)
         self._gravity = gravity
 

@@ -17,7 +17,7 @@ from ..simulation import Simulation
 from ..world import Camera, Judgement, Task
 
 START_ALONG = 1.0  # m along the road
-FINISH = 28.0  # m, likewise
+FINISH = 28.0  # m along the road
 STAVES = 10  # boxes that show an obstacle, as a barrel
 
 

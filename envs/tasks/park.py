@@ -21,7 +21,7 @@ AT_REST = 0.15  # m/s
 PARKED_STEPS = 10  # control steps: half a second at 20 Hz
 LONG = 1.6  # m, half extent of the boxes that show the walls at the sides
 ASIDE = 2.0  # what a metre aside of the bay counts for in the way to go: a car cannot step aside
-HEADING_LEVER = 0.5  # m/rad, what a heading error counts for, likewise
+HEADING_LEVER = 0.5  # m/rad, what a heading error counts for in the way to go
 # Where a car starts, seen from its goal: away from it and aside (m), and askew (rad).
 NEAREST, FARTHEST = (1.4, -0.3, -0.3), (2.0, 0.3, 0.3)
 

@@ -18,7 +18,7 @@ class Puck:
         self._simulation = simulation
         client = simulation.client
         # A cylinder that slides on its face gets one or two contacts a step and sinks in; each
-        # foot keeps one of its own.
+        # foot keeps a separate one.
         feet = [
             (FEET * x, FEET * y, FOOT - TALL / 2) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))
         ]

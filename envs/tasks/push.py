@@ -46,7 +46,7 @@ class Push(Task):
             "m",
             (LOW[0], LOW[1] - FARTHEST),
             (HIGH[0] + FARTHEST, HIGH[1] + FARTHEST),
-            "where the puck is wanted",
+            "where the puck should be",
             goal=True,
         ),
         Channel("goal_minus_puck", 2, "m", -10.0, 10.0, "goal minus puck, by the camera"),
@@ -107,7 +107,7 @@ class Push(Task):
         self._knock = knock
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Draw where the puck starts, where it is wanted, and when it is knocked whither."""
+        """Draw the puck's start and goal, and the times and directions of knocks."""
         x, y = rng.uniform(LOW, HIGH).tolist()
         way, angle = rng.uniform((NEAREST, -GOAL_FAN), (FARTHEST, GOAL_FAN)).tolist()
         times = rng.integers(10, self.episode_steps - 20, KNOCKS).tolist()

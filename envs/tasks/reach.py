@@ -27,7 +27,7 @@ class Reach(Task):
     """
 
     channels: ClassVar[tuple[Channel, ...]] = (
-        Channel("goal", 3, "m", LOW, HIGH, "where the tip is wanted", goal=True),
+        Channel("goal", 3, "m", LOW, HIGH, "where the tip should be", goal=True),
         Channel(
             "goal_minus_tip",
             3,

@@ -19,11 +19,11 @@ from ..world import Camera, Judgement, Task
 SLOWEST, FASTEST = 0.3, 1.0  # m/s, of the commands
 BAND = 0.2  # the share of the command by which the mean speed may miss it
 LOWEST, STEEPEST = 0.15, 0.7  # m and cosine: below either the robot has fallen
-FOOT_LIFT = 0.06  # m, how high a swinging foot is wanted
+FOOT_LIFT = 0.06  # m, how high a swinging foot should be
 WALK_PERIOD = 0.03125  # s, the control step
 STRIDE = 16  # control steps, half a second: of a trot whose diagonals take turns
 HIP_ANGLES = STANCE[::3]  # rad: of the hips where nothing is commanded
-# Which feet are wanted on the ground in each half of a stride: right front, left rear, and others.
+# Which feet should be on the ground in each half of a stride: right front, left rear, and others.
 BEATS = (True, False, False, True), (False, True, True, False)
 
 
@@ -44,7 +44,7 @@ class Walk(Task):
             "m/s",
             SLOWEST,
             FASTEST,
-            "speed wanted along the starting heading",
+            "commanded speed along the starting heading",
             goal=True,
         ),
     )
@@ -73,14 +73,14 @@ class Walk(Task):
         self._last: list[float] = []
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Draw the speed wanted, and where in its stride the gait starts."""
+        """Draw the commanded speed, and the phase at which the gait starts."""
         self.command = float(rng.uniform(SLOWEST, FASTEST))
         self._phase = int(rng.integers(STRIDE))
         self._steps = 0
         self._last = list(self.robot.sent)
 
     def complete(self, report: Mapping[str, np.ndarray]) -> None:
-        """Tell the policy the speed wanted and the time to keep."""
+        """Write the commanded speed and the clock of the gait."""
         angle = 2 * math.pi * (self._phase + self._steps) / STRIDE
         report["clock"][:] = math.sin(angle), math.cos(angle)
         report["command"][0] = self.command
@@ -88,14 +88,14 @@ class Walk(Task):
     def judge(self) -> Judgement:
         """Judge speed, steadiness, effort and what the feet do.
 
-        `tracking` is 1 at the speed wanted, 0 at rest and at twice of it; `rhythm` is 1 if all
-        feet keep the clock's time, -1 if none does; `drag` sums, over feet in the air, (m below the
-        height wanted)^2 times speed.
+        `tracking` is 1 at the commanded speed, 0 at rest and at twice of it; `rhythm` is 1 if all
+        feet follow the clock, -1 if none does; `drag` sums, over feet in the air, (m below
+        `FOOT_LIFT`)^2 times speed.
         """
         robot, now = self.robot, self._phase + self._steps
         self._steps += 1
         fallen = robot.height < LOWEST or robot.up < STEEPEST
-        wanted = BEATS[now % STRIDE < STRIDE // 2]
+        grounded = BEATS[now % STRIDE < STRIDE // 2]
         drag = slip = 0.0
         for touching, lift, slide in zip(robot.touch, robot.lifts, robot.slides, strict=True):
             if touching:
@@ -111,7 +111,7 @@ class Walk(Task):
             "turning": math.hypot(*robot.rates) ** 2,
             "power": robot.power,
             "change": math.dist(sent, self._last) ** 2,
-            "rhythm": 0.5 * sum(map(eq, robot.touch, wanted)) - 1.0,
+            "rhythm": 0.5 * sum(map(eq, robot.touch, grounded)) - 1.0,
             "drag": drag,
             "slip": slip,
             "splay": math.dist(sent[::3], HIP_ANGLES) ** 2,

@@ -1,4 +1,4 @@
-"""What several worlds share: timings, recommended ranges and shift families."""
+"""Timings, recommended ranges and shift families that several worlds share."""
 
 from __future__ import annotations
 

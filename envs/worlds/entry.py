@@ -1,4 +1,4 @@
-"""What one world of the catalog declares."""
+"""The entry of a world in the catalog."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WorldEntry:
     timing: Timing
     about: str
     why_timing: str
-    """What the choice of physics steps and solver iterations is good for."""
+    """The reason for the number of physics steps and solver iterations."""
     ranges: Mapping[str, str] = field(default_factory=dict)
     """The recommended randomization, in the text form of `changes.py`, by parameter: what is
     uncertain on a real robot. Lengths, shapes and offsets of sensors are left out, so that shifts

@@ -1,4 +1,4 @@
-"""Randomizers: they draw a world's parameters anew for every episode."""
+"""Randomizers: they draw a world's parameters for every episode."""
 
 from .uniform import UniformRandomization, randomized
 
