@@ -397,6 +397,7 @@ class Property:
         advisory: whether it is only noted, not failed, where a foreign environment lacks it.
         check: returns where it holds, and raises BrokenError, Noted or NotApplicable otherwise.
 
+    >>> from headstart.envs.contract.examine import PROPERTIES
     >>> [rewards] = [each for each in PROPERTIES if each.name == "rewards"]
     >>> rewards.statement, rewards.fix
     ('Rewards are plain numbers', 'Return float(reward) from step.')
