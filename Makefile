@@ -11,7 +11,9 @@ BIN := $(VENV)/bin
 # Files that say what has been installed: headstart, and the developers' tools as well.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-INSTALL := $(BIN)/python -m pip install -q -c constraints.txt
+# Modules are compiled when they are first imported, and kept: most of what is installed never is.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .PHONY: demo test test-all check format lint types clean
