@@ -80,7 +80,7 @@ def test_what_is_in_the_wheel(wheel):
     assert there <= set(names)
     assert {"headstart/__init__.py", "headstart/py.typed"} <= set(names)
     assert "headstart/experiments/studies/quickstart.yaml" in names
-    assert "headstart/experiments/showing/templates/report.html.j2" in names
+    assert "headstart/experiments/showing/html/templates/report.html.j2" in names
     assert not [name for name in names if "tests" in name or "docs" in name]
 
 
