@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 _ALIAS = "json"
 _REST = "rest"
+_UNWRITTEN = "unwritten"
 
 
 def alias(name: str, **options: Any) -> Any:
@@ -33,6 +34,11 @@ def alias(name: str, **options: Any) -> Any:
 def rest() -> Any:
     """Declare a mapping field that holds every key of the JSON that no other field names."""
     return dataclasses.field(default_factory=dict, metadata={_REST: True})
+
+
+def unwritten() -> Any:
+    """Declare a mapping field that JSON does not hold, and that is no part of equality."""
+    return dataclasses.field(default_factory=dict, compare=False, metadata={_UNWRITTEN: True})
 
 
 def to_json(value: Any) -> Any:
@@ -63,6 +69,8 @@ def _record_to_json(record: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
+        if field.metadata.get(_UNWRITTEN):
+            continue
         if field.metadata.get(_REST):
             found |= to_json(value)
         else:

@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.files import lock
+from ..core.plain import to_json
 from .config.schema import ConfigError, Experiment, build, load
+from .measuring.results import Summary
 from .running import plan
 from .running.dry_run import Known
 from .running.dry_run import preview as preview_run
 from .running.runner import PATIENCE, cores, matching, run_units, trial_name
-from .showing import write
+from .showing.outputs import write_outputs
 from .showing.tables import terminal
 from .showing.video import clips
 from .sweeps import POINTS, SweepResult, check, points, run_sweep
@@ -29,12 +31,18 @@ class Result:
     """A finished run: where it is, what it showed, and the units that failed."""
 
     directory: Path
-    summary: Mapping[str, Any]
+    results: Summary
     failed: Sequence[str]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The results as plain data: what `summary.json` holds."""
+        plain: dict[str, Any] = to_json(self.results)
+        return plain
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables."""
-        (console or Console()).print(terminal.render(self.summary))
+        (console or Console()).print(terminal.render_summary(self.results))
 
 
 def run(
@@ -82,7 +90,7 @@ def run(
         return run_sweep(experiment, directory, run_point, console, where, at)
     if experiment.video:
         # Not only after the trials, which may take hours.
-        clips.check(experiment, where)
+        clips.check_videos(experiment, where)
     given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
     if cluster is None:
         failed = run_units(experiment, directory, jobs=jobs, **given)
@@ -96,7 +104,7 @@ def run(
             clips.record_all(experiment, directory, console)
     # Who writes last has read last, so that what others have finished is not lost.
     with lock(directory, PATIENCE):
-        return Result(directory, write(directory), failed)
+        return Result(directory, write_outputs(directory), failed)
 
 
 def preview(

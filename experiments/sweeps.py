@@ -17,15 +17,17 @@ from typing import Any
 from rich.console import Console
 
 from ..core.files import lock, write_text
+from ..core.plain import to_json
 from .config.overrides import check_target, put
 from .config.schema import ConfigError, Experiment, build
 from .config.source import adapt
 from .config.sweep import LEAVE_ONE_OUT, untrained, zero_budgets
 from .config.yaml_text import dumps, loads
+from .measuring.results import SweepSummary
 from .measuring.runs import Run, load
 from .running import plan
 from .running.runner import PATIENCE, first_difference
-from .showing.html import sweep
+from .showing.html.sweep import render_sweep, write_sweep
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -45,12 +47,18 @@ class SweepResult:
     """A finished sweep: where it is, what it showed, and the units that failed."""
 
     directory: Path
-    summary: Mapping[str, Any]
+    results: SweepSummary
     failed: Sequence[str]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The results as plain data: what `summary.json` holds."""
+        plain: dict[str, Any] = to_json(self.results)
+        return plain
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables."""
-        (console or Console()).print(sweep.render(self.summary))
+        (console or Console()).print(render_sweep(self.results))
 
 
 def points(experiment: Experiment, where: str = "experiment") -> list[Point]:
@@ -136,7 +144,7 @@ def run_places(directory: Path) -> list[Path]:
     return [place for _, place in _begun(directory, found)]
 
 
-def write(directory: Path) -> dict[str, Any]:
+def write(directory: Path) -> SweepSummary:
     """Write the table, figures and report of a sweep anew, as far as its points have been run."""
     experiment, found = _stored(directory)
     ran = [(values, load(place)) for values, place in _begun(directory, found)]
@@ -150,7 +158,7 @@ def write(directory: Path) -> dict[str, Any]:
             missing.append(_named(values))
         else:
             shown.append((values, run))
-    return sweep.write(experiment.name, shown, directory, missing)
+    return write_sweep(experiment.name, shown, directory, missing)
 
 
 def _begun(directory: Path, found: Sequence[Point]) -> list[tuple[Mapping[str, Any], Path]]:

@@ -28,7 +28,7 @@ from ..measuring.statistics import (
     mean_interval,
     welch_interval,
 )
-from ..measuring.sweep import turns
+from ..measuring.sweep import sign_changes
 
 Floats = NDArray[np.float64]
 SEEDS = (3, 5, 10, 20, 30)
@@ -117,7 +117,9 @@ def _turning() -> Estimator:
 
     def make(a: Floats, b: Floats, rng: np.random.Generator) -> Interval | None:
         gains = (a - b).T - 0.1 + SLOPE * (TURN - np.arange(TARGETS))[:, None]
-        found = next((one.place for one in turns(np.arange(TARGETS), gains) if one.negative), None)
+        found = next(
+            (one.place for one in sign_changes(np.arange(TARGETS), gains) if one.negative), None
+        )
         if found is None:
             return None
         low = -np.inf if found.low is None else found.low

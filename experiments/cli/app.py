@@ -93,8 +93,8 @@ def report(
         headstart report runs/ppo runs/sac --out runs/ppo-or-sac
     """
     from .. import sweeps as sweeping
-    from ..showing import compare, write
-    from ..showing.html import sweep
+    from ..showing.html.sweep import render_sweep
+    from ..showing.outputs import compare_runs, write_outputs
     from ..showing.tables import terminal
 
     if len(directories) == 1:
@@ -102,17 +102,17 @@ def report(
             raise HeadstartError("--out is for a comparison of several runs; this is only one")
         if sweeping.is_sweep(directories[0]):
             for place in sweeping.run_places(directories[0]):
-                write(place)
-            console.print(sweep.render(sweeping.write(directories[0])))
+                write_outputs(place)
+            console.print(render_sweep(sweeping.write(directories[0])))
         else:
-            console.print(terminal.render(write(directories[0])))
+            console.print(terminal.render_summary(write_outputs(directories[0])))
     else:
         for directory in filter(sweeping.is_sweep, directories):
             raise HeadstartError(
                 f"'{directory}' is a sweep: report one alone, or compare runs such as its points"
             )
         out = out or Path("runs/comparison")
-        console.print(compare(directories, out).table())
+        console.print(compare_runs(directories, out).table())
     console.print()
     for directory in directories:
         console.print(f"report: {directory / 'report.html'}", highlight=False)

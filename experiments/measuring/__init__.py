@@ -1,7 +1,8 @@
 """Measuring: from a run directory to the numbers, as pure functions of recorded curves."""
 
+from .results import Summary
 from .runs import Run, RunError, load
 from .statistics import Interval
-from .summary import summarize
+from .summary import measure
 
-__all__ = ["Interval", "Run", "RunError", "load", "summarize"]
+__all__ = ["Interval", "Run", "RunError", "Summary", "load", "measure"]

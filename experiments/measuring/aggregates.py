@@ -13,13 +13,13 @@ trials; Hoeffding, Ann. Math. Stat. 19 (1948) 293, U-statistics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from .estimates import Entry, SourceSeeds, interval_entry
+from .estimates import SourceSeeds
+from .results import Across, AcrossMethod, Aggregates, MethodSummary, Profile, TargetSummary
 from .statistics import CONFIDENCE, SURE_SEEDS, Interval, expanded_tail
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,6 @@ FEWEST_TARGETS = 2
 PRIOR_OF_SHARE, PRIOR_OF_PROBABILITY = 1.7, 1.3
 """The weight, in seeds, of the belief that trials of a seed go together wholly: as much as keeps
 the intervals of few seeds from covering too little."""
-_NONE: Entry = {"end": {"per_seed": {}}}
 
 
 def interquartile_mean(scores: ArrayLike) -> Floats:
@@ -231,78 +230,95 @@ def _apart(
 
 
 def summarize_across(
-    targets: Mapping[str, Mapping[str, Any]],
+    targets: Mapping[str, TargetSummary],
     baseline: str,
     source_seeds: Mapping[str, SourceSeeds],
     every: Sequence[int],
-) -> Entry | None:
+) -> Across | None:
     """Return the aggregates of every method over the scored targets of a summary, or None.
 
     None with fewer than 2 such targets. A seed counts where it has a score on all of them; `lost`
     names the others of `every` seed. `source_seeds` says, by method, which seeds share source
     policies.
     """
-    scored = {name: target["methods"] for name, target in targets.items() if target["scored"]}
+    scored = {name: target.methods for name, target in targets.items() if target.scored}
     if len(scored) < FEWEST_TARGETS:
         return None
     names = list(next(iter(scored.values())))
     based = _seeds(scored, baseline) if baseline in names else []
     methods = {
-        name: _method(name, scored, baseline, based, source_seeds.get(name)) for name in names
+        name: _method(name, scored, baseline, based, source_seeds.get(name), every)
+        for name in names
     }
-    for method in methods.values():
-        if method is not None:
-            method["lost"] = [seed for seed in every if seed not in method["seeds"]]
-    return {"targets": list(scored), "levels": LEVELS.tolist(), "methods": methods}
+    return Across(list(scored), LEVELS.tolist(), methods)
 
 
 def _method(
     name: str,
-    scored: Mapping[str, Mapping[str, Entry]],
+    scored: Mapping[str, Mapping[str, MethodSummary]],
     baseline: str,
     based: list[int],
     source_seeds: SourceSeeds,
-) -> Entry | None:
+    every: Sequence[int],
+) -> AcrossMethod | None:
     """Return one method's aggregates; None where no seed has a score on every target."""
     seeds = _seeds(scored, name)
     if not seeds:
         return None
     shared = [seed for seed in based if seed in seeds] if name != baseline else []
-    found: Entry = {"seeds": seeds, "paired": len(shared)}
-    of_all, of_shared = _clusters(seeds, source_seeds), _clusters(shared, source_seeds)
-    n = len(of_all or seeds)
-    kind = "bootstrap" if n >= SURE_SEEDS else "range"
-    statistics = {"iqm": interquartile_mean, "mean": mean, "optimality_gap": optimality_gap}
-    for metric in ("start", "end", "area"):
-        rng = np.random.default_rng(list(f"across/{name}/{metric}".encode()))
+    clusters = _clusters(seeds, source_seeds)
+
+    def aggregates(metric: str) -> Aggregates:
         scores = _scores(scored, name, metric, seeds)
-        found[metric] = {"probability": None} | {
-            name: _entry(seed_interval(statistic, scores, rng=rng, clusters=of_all), n, kind)
-            for name, statistic in statistics.items()
-        }
+        rng = np.random.default_rng(list(f"across/{name}/{metric}".encode()))
+        probability = None
         if shared:
-            ours, theirs = (_scores(scored, one, metric, shared) for one in (name, baseline))
-            bounds = probability_interval(ours, theirs, of_shared)
-            found[metric]["probability"] = _entry(bounds, len(of_shared or shared), "wilson")
-        if metric == "end":
-            share, *ends = profile_interval(scores, clusters=of_all)
-            low, high = (None if np.isnan(end).all() else end.tolist() for end in ends)
-            found["profile"] = {"share": share.tolist(), "low": low, "high": high}
-    return found
+            mine, theirs = (_scores(scored, one, metric, shared) for one in (name, baseline))
+            of_shared = _clusters(shared, source_seeds)
+            bounds = probability_interval(mine, theirs, of_shared)
+            probability = _interval(bounds, len(of_shared or shared), "wilson")
+        return _aggregates(scores, clusters, rng, probability)
+
+    share, *ends = profile_interval(_scores(scored, name, "end", seeds), clusters=clusters)
+    low, high = (None if np.isnan(end).all() else end.tolist() for end in ends)
+    return AcrossMethod(
+        seeds=seeds,
+        paired=len(shared),
+        start=aggregates("start"),
+        end=aggregates("end"),
+        profile=Profile(share.tolist(), low, high),
+        area=aggregates("area"),
+        lost=[seed for seed in every if seed not in seeds],
+    )
 
 
-def _seeds(scored: Mapping[str, Mapping[str, Entry]], name: str) -> list[int]:
+def _aggregates(
+    scores: Floats,
+    clusters: list[list[int]] | None,
+    rng: np.random.Generator,
+    probability: Interval | None,
+) -> Aggregates:
+    """Return the aggregates of `(seeds, targets)`; one stream, drawn from in this order."""
+    n = len(clusters or scores)
+    kind = "bootstrap" if n >= SURE_SEEDS else "range"
+    iqm, average, gap = (
+        _interval(seed_interval(statistic, scores, rng=rng, clusters=clusters), n, kind)
+        for statistic in (interquartile_mean, mean, optimality_gap)
+    )
+    return Aggregates(probability, iqm, average, gap)
+
+
+def _seeds(scored: Mapping[str, Mapping[str, MethodSummary]], name: str) -> list[int]:
     """Return the seeds with a score on every target."""
-    each = [
-        set((methods[name]["scores"] or _NONE)["end"]["per_seed"]) for methods in scored.values()
-    ]
+    found = [methods[name].scores for methods in scored.values()]
+    each = [set(scores.end.per_seed) if scores else set() for scores in found]
     return sorted(set.intersection(*each))
 
 
 def _scores(
-    scored: Mapping[str, Mapping[str, Entry]], name: str, metric: str, seeds: list[int]
+    scored: Mapping[str, Mapping[str, MethodSummary]], name: str, metric: str, seeds: list[int]
 ) -> Floats:
-    columns = [methods[name]["scores"][metric]["per_seed"] for methods in scored.values()]
+    columns = [getattr(methods[name].scores, metric).per_seed for methods in scored.values()]
     return np.array([[column[seed] for column in columns] for seed in seeds])
 
 
@@ -316,11 +332,11 @@ def _clusters(seeds: list[int], source_seeds: SourceSeeds) -> list[list[int]] | 
     return list(found.values())
 
 
-def _entry(bounds: tuple[Floats, Floats, Floats], n: int, kind: str) -> Entry | None:
+def _interval(bounds: tuple[Floats, Floats, Floats], n: int, kind: str) -> Interval:
     found, low, high = (float(x) for x in bounds)
     if n == 1:
-        return interval_entry(Interval(found, None, None, n, "one seed"))
-    return interval_entry(Interval(found, low, high, n, "constant" if low == high else kind))
+        return Interval(found, None, None, n, "one seed")
+    return Interval(found, low, high, n, "constant" if low == high else kind)
 
 
 def _trials(scores: ArrayLike) -> Floats:

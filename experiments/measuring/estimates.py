@@ -1,20 +1,20 @@
-"""Curves as arrays, and metrics over seeds as entries of the summary."""
+"""Curves as arrays, and metrics over seeds as estimates with their intervals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import metrics
+from .results import Estimate, Levels, Terms
 from .runs import Trial
 from .statistics import Interval, by_source, level_interval
 
-Entry = dict[str, Any]
+AnEstimate = TypeVar("AnEstimate", bound=Estimate)
 SourceSeeds = Mapping[int, int] | None
 """The seed of the source policy by seed where seeds share them; None where each has its own."""
 
@@ -42,7 +42,7 @@ class Curves:
     def mean(self, values: metrics.Floats) -> metrics.Floats:
         """Return the means `(evaluations,)` of `values`, `(seeds, evaluations)`, over seeds.
 
-        Where seeds share source policies, the means of the policies' means, as in every entry.
+        Where seeds share source policies, the means of the policies' means, as in every estimate.
         """
         return np.array([np.mean(column) for column in self._columns(values)])
 
@@ -72,87 +72,72 @@ def curves_of(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Curv
     if not trials:
         return None
     success = [[line["success"] for line in trial.evaluations] for trial in trials]
-    told = all(rate is not None for rates in success for rate in rates)
+    complete = all(rate is not None for rates in success for rate in rates)
     return Curves(
         seeds=[trial.seed for trial in trials],
         steps=np.array(trials[0].steps, dtype=np.float64),
         returns=np.array([trial.returns for trial in trials], dtype=np.float64),
-        success=np.array(success, dtype=np.float64) if told else None,
+        success=np.array(success, dtype=np.float64) if complete else None,
         source_seeds=source_seeds,
     )
 
 
-def entry(
+def estimate(
     seeds: Sequence[int],
     values: ArrayLike,
     source_seeds: SourceSeeds = None,
-    made: Callable[[ArrayLike], Interval | None] = level_interval,
-) -> Entry:
-    """Return `{"per_seed", "estimate", "low", "high", "n", "kind"}` of values `(seeds,)`.
+    make_interval: Callable[[ArrayLike], Interval | None] = level_interval,
+) -> Estimate:
+    """Return the estimate over seeds of one value for each of them, `(seeds,)`.
 
-    `n` counts what the interval, `made` from them, is over: seeds, or source policies that they
-    share.
+    Args:
+        seeds: at least one.
+        values: one for each seed.
+        source_seeds: which seeds share source policies; the interval is over these then.
+        make_interval: makes the interval from the values.
     """
     per_seed = dict(zip(seeds, np.asarray(values, dtype=np.float64).tolist(), strict=True))
-    interval = made(list(by_source(per_seed, source_seeds).values()))
-    assert interval is not None  # there is no entry without a seed
-    return {"per_seed": per_seed, **asdict(interval)}
+    interval = make_interval(list(by_source(per_seed, source_seeds).values()))
+    assert interval is not None  # there is a seed
+    return Estimate(
+        per_seed, interval.estimate, interval.low, interval.high, interval.n, interval.kind
+    )
 
 
-def within(found: Entry, low: float, high: float = float("inf")) -> Entry:
-    """Return an entry whose interval ends where its values do, which Student's t does not know."""
-    if found["low"] is None:
+def within(found: AnEstimate, low: float, high: float = float("inf")) -> AnEstimate:
+    """Return an estimate whose interval ends where its values do, which Student's t cannot know."""
+    if found.low is None or found.high is None:
         return found
-    return found | {"low": max(found["low"], low), "high": min(found["high"], high)}
+    return replace(found, low=max(found.low, low), high=min(found.high, high))
 
 
-def ends(
+def levels(
     seeds: Sequence[int], values: metrics.Floats, source_seeds: SourceSeeds = None
-) -> dict[str, Entry]:
-    """Return the entries of curves `(seeds, evaluations)` at step 0 and at the asymptote."""
-    return {
-        "start": entry(seeds, metrics.start(values), source_seeds),
-        "end": entry(seeds, metrics.asymptote(values), source_seeds),
-    }
+) -> Levels:
+    """Return the estimates of curves `(seeds, evaluations)` at step 0 and at the end."""
+    return Levels(
+        start=estimate(seeds, metrics.start(values), source_seeds),
+        end=estimate(seeds, metrics.asymptote(values), source_seeds),
+    )
 
 
-def last_terms(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Entry | None:
-    """Return the reward terms of the last evaluations: `{"parts": {name: entry}, "whole": bool}`.
+def last_terms(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Terms | None:
+    """Return the reward terms of the last evaluations; None where the world reports none.
 
     `trials` are finished ones of one method on one target, at least one. Parts are the terms that
-    every seed has; they are the `whole` where they add up to the return on every seed. None where
-    the world reports no terms.
+    every seed has; they are the whole where they add up to the return on every seed.
     """
-    told = [trial.evaluations[-1].get("reward_terms", {}) for trial in trials]
-    names = [name for name in told[0] if all(name in terms for terms in told)]
+    reported = [trial.evaluations[-1].get("reward_terms", {}) for trial in trials]
+    names = [name for name in reported[0] if all(name in terms for terms in reported)]
     if not names:
         return None
-    values = np.array([[terms[name] for name in names] for terms in told], dtype=np.float64)
+    values = np.array([[terms[name] for name in names] for terms in reported], dtype=np.float64)
     missing = values.sum(axis=1) - [trial.returns[-1] for trial in trials]
+    # A sum of many terms is rounded: what is left over is compared with their size.
+    rounding = 1e-6 * np.abs(values).sum(axis=1)
     seeds = [trial.seed for trial in trials]
-    return {
-        "parts": {
-            name: entry(seeds, of, source_seeds) for name, of in zip(names, values.T, strict=True)
-        },
-        "whole": bool((np.abs(missing) <= 1e-6 * np.abs(values).sum(axis=1)).all()),
+    parts = {
+        name: estimate(seeds, column, source_seeds)
+        for name, column in zip(names, values.T, strict=True)
     }
-
-
-def interval_entry(interval: Interval | None) -> Entry | None:
-    """Return an interval as a plain mapping; None stays None."""
-    return None if interval is None else asdict(interval)
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it: text keys, no numpy, None in place of NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    return value
+    return Terms(parts, whole=bool((np.abs(missing) <= rounding).all()))

@@ -1,106 +1,154 @@
-"""What compares methods: gains over scratch and their verdicts, total time, the source's side."""
+"""What compares methods: gains over scratch, total time, retention, and equal total steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from . import metrics
-from .estimates import Curves, Entry, SourceSeeds, curves_of, entry, interval_entry
+from .estimates import Curves, SourceSeeds, curves_of, estimate, levels
+from .results import (
+    BreakEven,
+    EndGain,
+    EqualTotal,
+    Gain,
+    Gains,
+    InBoth,
+    Levels,
+    MethodSummary,
+    Times,
+    TotalTime,
+    Verdict,
+)
 from .runs import Run, Trial
 from .statistics import Comparison, by_source, compare, holm
-from .verdict import GAINS, Verdict, judge, time_sentence
+from .verdict import GAINS, judge
 
 BASELINE = "scratch"
 _METRIC = {"jump_start": "start", "early": "early", "asymptotic": "end", "area": "area"}
+"""The score whose difference each gain is."""
 
 
 def add_gains(
-    run: Run, target: str, curves: Mapping[str, Curves], methods: dict[str, Entry]
-) -> None:
-    """Fill in gains over scratch, ratios and verdicts of the methods that have scores."""
-    judged = [name for name, curve in curves.items() if curve.scores is not None]
-    if BASELINE not in judged:
-        for name in judged:
-            why = f"There is no finished trial of '{BASELINE}' to compare with."
-            methods[name]["verdict"] = asdict(Verdict("no baseline", why))
-        return
+    run: Run, target: str, curves: Mapping[str, Curves], methods: Mapping[str, MethodSummary]
+) -> dict[str, MethodSummary]:
+    """Return the methods with gains over scratch, ratios and verdicts where they have scores."""
+    added = dict(methods)
+    scored = [name for name, curve in curves.items() if curve.scores is not None]
+    if BASELINE not in scored:
+        for name in scored:
+            added[name] = replace(methods[name], verdict=Verdict("no baseline"))
+        return added
     base = methods[BASELINE]
-    rivals = [name for name in judged if name != BASELINE]
-    gains = {
-        name: _gains(target, name, methods[name], base, source_seeds(run, name)) for name in rivals
+    rivals = [name for name in scored if name != BASELINE]
+    compared = {
+        name: _compare_scores(target, name, methods[name], base, source_seeds(run, name))
+        for name in rivals
     }
-    tests = [(name, gain) for name in rivals for gain in GAINS]
-    adjusted = dict(zip(tests, holm([gains[n][g].p for n, g in tests]), strict=True))
+    adjusted = _adjust(compared)
     for name in rivals:
-        method = methods[name]
-        method["gains"] = {
-            gain: gain_entry(found, adjusted.get((name, gain)))
-            for gain, found in gains[name].items()
-        }
-        # A gain over a scratch that still climbs is as unfinished as one of a method that does.
-        method["gains"]["asymptotic"]["converged"] = _both(method["converged"], base["converged"])
-        method["paired"] = len(method["gains"]["area"]["per_seed"])
-        mine, its = (m["scores"]["area"]["per_seed"] for m in (method, base))
-        shared = sorted(mine.keys() & its.keys())
-        areas = [
-            list(by_source({s: side[s] for s in shared}, source_seeds(run, name)).values())
-            for side in (mine, its)
-        ]
-        method["forward_transfer"] = interval_entry(metrics.forward_transfer(*areas))
-        method["transfer_ratio"] = interval_entry(metrics.transfer_ratio(*areas))
-        verdict = judge(
-            {g: gains[name][g] for g in GAINS},
-            {g: adjusted[name, g] for g in GAINS},
-            unit="seed" if source_seeds(run, name) is None else "source policy",
+        added[name] = _with_gains(
+            methods[name], base, compared[name], adjusted[name], source_seeds(run, name)
         )
-        method["verdict"] = asdict(verdict)
-        times = time_sentence(method["time_to_threshold"])
-        still = "" if method["learns"] else " It does not learn in the target."
-        limits = f"{still}{_lost(method)}{_unpaired(method, base)}"
-        sentence = f"{verdict.sentence} {times}{limits}".strip()
-        method["verdict"]["sentence"] = sentence
-    said = f"The baseline. {time_sentence(base['time_to_threshold'])}{_lost(base)}"
-    base["verdict"] = asdict(Verdict("baseline", said))
+    added[BASELINE] = replace(base, verdict=Verdict("baseline"))
+    return added
 
 
-def add_total_time(run: Run, methods: dict[str, Entry]) -> None:
-    """Fill in the times to threshold with the source's steps, and the break-even K*.
+def _adjust(compared: Mapping[str, Mapping[str, Comparison]]) -> dict[str, dict[str, float | None]]:
+    """Return p values by method and gain, after Holm's correction over all that make verdicts."""
+    tests = [(name, gain) for name in compared for gain in GAINS]
+    corrected = holm([compared[name][gain].p for name, gain in tests])
+    adjusted: dict[str, dict[str, float | None]] = {name: {} for name in compared}
+    for (name, gain), p in zip(tests, corrected, strict=True):
+        adjusted[name][gain] = p
+    return adjusted
+
+
+def _with_gains(
+    method: MethodSummary,
+    base: MethodSummary,
+    compared: Mapping[str, Comparison],
+    adjusted: Mapping[str, float | None],
+    shared: SourceSeeds,
+) -> MethodSummary:
+    """Return a method's summary with all that rests on its comparison with scratch."""
+    # A gain over a scratch that still climbs is as unfinished as one of a method that does.
+    converged = _both(method.converged, base.converged)
+    gains = Gains(
+        jump_start=gain_of(compared["jump_start"], adjusted["jump_start"]),
+        early=gain_of(compared["early"], None),
+        asymptotic=_end_gain(compared["asymptotic"], adjusted["asymptotic"], converged),
+        area=gain_of(compared["area"], adjusted["area"]),
+    )
+    mine, theirs = _areas(method, base, shared)
+    return replace(
+        method,
+        gains=gains,
+        paired=len(gains.area.per_seed),
+        forward_transfer=metrics.forward_transfer(mine, theirs),
+        transfer_ratio=metrics.transfer_ratio(mine, theirs),
+        verdict=judge(gains, unit_of(shared)),
+    )
+
+
+def unit_of(shared: SourceSeeds) -> str:
+    """Return what intervals are over: seeds, or the source policies that they share."""
+    return "seed" if shared is None else "source policy"
+
+
+def _areas(
+    method: MethodSummary, base: MethodSummary, shared: SourceSeeds
+) -> tuple[list[float], list[float]]:
+    """Return the areas of a method and of scratch on the seeds that both have."""
+    assert method.scores is not None
+    assert base.scores is not None
+    mine, theirs = method.scores.area.per_seed, base.scores.area.per_seed
+    seeds = sorted(mine.keys() & theirs.keys())
+    one, other = ({seed: side[seed] for seed in seeds} for side in (mine, theirs))
+    return list(by_source(one, shared).values()), list(by_source(other, shared).values())
+
+
+def add_total_time(run: Run, methods: Mapping[str, MethodSummary]) -> dict[str, MethodSummary]:
+    """Return the methods with their times to threshold when the source's steps count too.
 
     The source's steps count in full, and shared out over the experiment's targets. Where the median
-    seed of scratch does not reach the threshold, its time is at least the budget, and K* at most
-    what the budget gives.
+    seed of scratch does not reach the threshold, its time is at least the budget, and the
+    break-even K* at most what the budget gives.
     """
+    added = dict(methods)
     cost, targets = float(run.source_steps), len(run.experiment["targets"])
-    base = methods.get(BASELINE, {}).get("time_to_threshold")
+    base = methods[BASELINE].time_to_threshold if BASELINE in methods else None
     for name, method in methods.items():
-        time = method["time_to_threshold"]
+        time = method.time_to_threshold
         if time is None:
             continue
         steps = cost if uses_source(run, name) else 0.0
-        mean, median = time["restricted_mean"]["estimate"], time["median"]
-        method["total_time"] = {
-            "source_steps": steps,
-            "targets": targets,
-            "in_full": _shifted(median, mean, steps, 1),
-            "amortised": _shifted(median, mean, steps, targets),
-            "break_even": None,
-        }
-        if not steps or base is None or np.isnan(median):
-            continue
-        censored = bool(np.isnan(base["median"]))
-        scratch = base["horizon"] if censored else base["median"]
-        targets_needed = metrics.break_even(steps, scratch, median)
-        if not np.isnan(targets_needed):
-            method["total_time"]["break_even"] = {"targets": targets_needed, "at_most": censored}
+        mean, median = time.restricted_mean.estimate, time.median
+        break_even = None
+        if steps and base is not None and median is not None:
+            scratch = base.horizon if base.median is None else base.median
+            needed = metrics.break_even(steps, scratch, median)
+            if not np.isnan(needed):
+                break_even = BreakEven(needed, at_most=base.median is None)
+        total = TotalTime(
+            source_steps=steps,
+            targets=targets,
+            in_full=_with_source(median, mean, steps, 1),
+            amortised=_with_source(median, mean, steps, targets),
+            break_even=break_even,
+        )
+        added[name] = replace(method, total_time=total)
+    return added
 
 
 def uses_source(run: Run, method: str) -> bool:
-    """Whether a method, by its label, begins from the source: as recorded, else all but scratch."""
-    recorded = run.facts.get("methods", {}).get(method, {})
+    """Return whether a method, by its label, uses a source policy.
+
+    It is what the run recorded; where it did not, all but scratch do.
+    """
+    recorded = run.method_facts.get(method, {})
     return bool(recorded.get("needs_source", run.registered[method] != BASELINE))
 
 
@@ -122,12 +170,12 @@ def source_return(trial: Trial) -> float | None:
 
 def source_scale(run: Run) -> tuple[float, float, str] | None:
     """Return the anchors of the source world and the reference's origin; None without a scale."""
-    stored = run.facts.get("anchors", {}).get("source") or {}
-    if not stored.get("random"):
+    stored = run.stored_anchors("source")
+    if stored.random is None:
         return None
-    low, reference = float(stored["random"]["return"]), stored.get("reference")
-    if reference:
-        high, origin = float(reference["return"]), str(reference["origin"])
+    low, reference = float(stored.random.value), stored.reference
+    if reference is not None:
+        high, origin = float(reference.value), reference.origin
     else:
         finals = [found for trial in run.sources if (found := source_return(trial)) is not None]
         if not finals:
@@ -136,89 +184,140 @@ def source_scale(run: Run) -> tuple[float, float, str] | None:
     return (low, high, origin) if high > low else None
 
 
-def retention(run: Run, target: str, method: str) -> Entry | None:
+def retention(run: Run, target: str, method: str) -> InBoth | None:
     """Return returns and scores lost or kept back in the source; None where not measured."""
-    kept = [
-        (t.seed, t.status["source_return_before"], t.status["source_return_after"])
-        for t in run.done(target, method)
-        if t.status.get("source_return_before") is not None
-        and t.status.get("source_return_after") is not None
+    measured = [
+        (trial.seed, *trial.source_returns)
+        for trial in run.done(target, method)
+        if trial.source_returns is not None
     ]
-    if not kept:
+    if not measured:
         return None
-    seeds, before, after = (list(column) for column in zip(*kept, strict=True))
-    scale = source_scale(run)
-    shared = run.source_seeds
-    found: Entry = {
-        "returns": entry(seeds, metrics.retention(before, after), shared),
-        "scores": None,
-    }
-    if scale:
-        scored = [
-            metrics.normalize(x, random=scale[0], reference=scale[1]) for x in (before, after)
-        ]
-        found["scores"] = entry(seeds, metrics.retention(*scored), shared)
-    return found
+    seeds, before, after = (list(column) for column in zip(*measured, strict=True))
+    shared, scale = run.source_seeds, source_scale(run)
+    returns = estimate(seeds, metrics.retention(before, after), shared)
+    if scale is None:
+        return InBoth(returns, None)
+    scored = [metrics.normalize(x, random=scale[0], reference=scale[1]) for x in (before, after)]
+    return InBoth(returns, estimate(seeds, metrics.retention(*scored), shared))
 
 
-def zero_shot_gap(
-    run: Run, target: str, scale: tuple[float, float] | None
-) -> dict[str, Entry | None] | None:
+def zero_shot_gap(run: Run, target: str, scale: tuple[float, float] | None) -> InBoth | None:
     """Return the source policies' drop from source to target; None where not measured.
 
     `scale` holds the target's anchors. Each world's score is on its own anchors.
     """
     shared = run.source_seeds
     trained = {t.seed: found for t in run.sources if (found := source_return(t)) is not None}
-    its = shared or {seed: seed for seed in trained}
-    finals = {seed: trained[source] for seed, source in its.items() if source in trained}
+    policy_of = shared or {seed: seed for seed in trained}
+    finals = {seed: trained[policy] for seed, policy in policy_of.items() if policy in trained}
     starts = {trial.seed: trial.returns[0] for trial in run.done(target, "zero_shot")}
     seeds = sorted(finals.keys() & starts.keys())
     if not seeds or len({trial.target for trial in run.sources}) > 1:
         return None
     there, here = [finals[seed] for seed in seeds], [starts[seed] for seed in seeds]
+    returns = estimate(seeds, metrics.zero_shot_gap(there, here), shared)
     at_source = source_scale(run)
-    gap: dict[str, Entry | None] = {
-        "returns": entry(seeds, metrics.zero_shot_gap(there, here), shared),
-        "scores": None,
+    if scale is None or at_source is None:
+        return InBoth(returns, None)
+    in_source = metrics.normalize(there, random=at_source[0], reference=at_source[1])
+    in_target = metrics.normalize(here, random=scale[0], reference=scale[1])
+    return InBoth(returns, estimate(seeds, metrics.zero_shot_gap(in_source, in_target), shared))
+
+
+def equal_total(
+    run: Run, target: str, longer: Curves, methods: Mapping[str, MethodSummary]
+) -> EqualTotal:
+    """Return how scratch with the source's steps as well ends, and the others above it.
+
+    A method's end is that of the target's budget; scratch_total's is that of the target's budget
+    and the source's steps together, all of them in the target. Its curve is on steps of its own, so
+    it is beside the other methods and not among them.
+
+    Args:
+        run: the run.
+        target: the target.
+        longer: the curves of scratch_total on it, with scores where the target has them.
+        methods: the other methods; those that use the source are compared, paired by seed, with p
+            values after Holm's correction over them.
+    """
+    scores: Levels | None = None
+    against: dict[str, Gain] = {}
+    if longer.scores is not None:
+        scores = levels(longer.seeds, longer.scores)
+        against = _against(run, target, scores, methods)
+    return EqualTotal(
+        as_many="",
+        seeds=longer.seeds,
+        lost=len(run.experiment["seeds"]) - len(longer.seeds),
+        steps=int(longer.steps[-1]),
+        returns=levels(longer.seeds, longer.returns),
+        scores=scores,
+        against=against,
+        sentences=[],
+    )
+
+
+def _against(
+    run: Run, target: str, longer: Levels, methods: Mapping[str, MethodSummary]
+) -> dict[str, Gain]:
+    compared: dict[str, Comparison] = {}
+    for name, method in methods.items():
+        if method.scores is None or not uses_source(run, name):
+            continue
+        rng = np.random.default_rng(list(f"{target}/{name}/equal total".encode()))
+        comparison = compare(
+            method.scores.end.per_seed, longer.end.per_seed, rng, source_seeds(run, name)
+        )
+        assert comparison is not None  # both sides have finished trials
+        compared[name] = comparison
+    adjusted = holm([comparison.p for comparison in compared.values()])
+    return {
+        name: gain_of(comparison, p)
+        for (name, comparison), p in zip(compared.items(), adjusted, strict=True)
     }
-    if scale and at_source:
-        in_source = metrics.normalize(there, random=at_source[0], reference=at_source[1])
-        in_target = metrics.normalize(here, random=scale[0], reference=scale[1])
-        gap["scores"] = entry(seeds, metrics.zero_shot_gap(in_source, in_target), shared)
-    return gap
 
 
-def _gains(
-    target: str, name: str, method: Entry, base: Entry, shared: SourceSeeds
+def _compare_scores(
+    target: str, name: str, method: MethodSummary, base: MethodSummary, shared: SourceSeeds
 ) -> dict[str, Comparison]:
     found: dict[str, Comparison] = {}
     for gain, metric in _METRIC.items():
         # A stream of its own, so that adding a method leaves the others' intervals alone.
         rng = np.random.default_rng(list(f"{target}/{name}/{gain}".encode()))
-        mine, its = method["scores"][metric]["per_seed"], base["scores"][metric]["per_seed"]
-        comparison = compare(mine, its, rng, shared)
+        mine, theirs = (getattr(side.scores, metric).per_seed for side in (method, base))
+        comparison = compare(mine, theirs, rng, shared)
         assert comparison is not None  # both sides have finished trials
         found[gain] = comparison
     return found
 
 
-def gain_entry(found: Comparison, adjusted: float | None) -> Entry:
-    """Return a comparison with its p value after Holm's correction as a plain mapping."""
-    return {
-        "per_seed": found.per_seed,
-        **asdict(found.difference),
-        "side": found.difference.side,
-        "bca": interval_entry(found.bca),
-        "p": found.p,
-        "p_holm": adjusted,
-        "probability": found.probability,
-    }
+def gain_of(found: Comparison, adjusted: float | None) -> Gain:
+    """Return a comparison as a gain, with its p value after Holm's correction."""
+    difference = found.difference
+    return Gain(
+        per_seed=found.per_seed,
+        estimate=difference.estimate,
+        low=difference.low,
+        high=difference.high,
+        n=difference.n,
+        kind=difference.kind,
+        side=difference.side,
+        bca=found.bca,
+        p=found.p,
+        p_holm=adjusted,
+        probability=found.probability,
+    )
 
 
-def _shifted(median: float, mean: float, steps: float, targets: int) -> Entry:
-    median, mean = metrics.total_time([median, mean], steps, targets).tolist()
-    return {"median": median, "restricted_mean": mean}
+def _end_gain(found: Comparison, adjusted: float | None, converged: bool | None) -> EndGain:
+    return EndGain(**vars(gain_of(found, adjusted)), converged=converged)
+
+
+def _with_source(median: float | None, mean: float, steps: float, targets: int) -> Times:
+    known = np.nan if median is None else median
+    whole, restricted = metrics.total_time([known, mean], steps, targets).tolist()
+    return Times(median=None if median is None else whole, restricted_mean=restricted)
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
@@ -226,25 +325,3 @@ def _both(one: bool | None, other: bool | None) -> bool | None:
     if one is False or other is False:
         return False
     return None if None in (one, other) else True
-
-
-def _lost(method: Mapping[str, Any]) -> str:
-    """Return a sentence on seeds without a usable curve, which could hide the worst ones."""
-    lost = len(method["failed"])
-    if not lost:
-        return ""
-    every = lost + len(method["seeds"])
-    return f" Without a usable curve, and so in none of these numbers: {lost} of {every} seeds."
-
-
-def _unpaired(method: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """Return a sentence on seeds of a method that its gains leave out, as scratch lost them."""
-    paired, mine, its = method["paired"], len(method["seeds"]), len(base["seeds"])
-    if paired == mine:
-        return ""
-    if paired < 2 <= min(mine, its) or not paired:
-        return f" Gains are not paired, as {BASELINE} has a usable curve on {paired} of its seeds."
-    return (
-        f" Gains are over {paired} of its {mine} seeds, as {BASELINE} has no usable curve on the "
-        "others."
-    )

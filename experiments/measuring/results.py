@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.plain import alias, rest
+from ...core.plain import alias, rest, unwritten
 from .statistics import Interval
 
 
@@ -325,11 +325,15 @@ class Across:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that makes a comparison fair, and whether it holds."""
+    """Something that makes a comparison fair, and whether it holds; `values` is what it rests on.
+
+    JSON has its sentence in place of the values.
+    """
 
     what: str
     holds: bool
-    text: str
+    text: str = ""
+    values: Mapping[str, Any] = unwritten()
 
 
 @dataclass(frozen=True)

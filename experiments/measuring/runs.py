@@ -9,17 +9,62 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ...core.plain import from_json
 from ..config.schema import SOURCE, method_label, source_seed
 from ..config.yaml_text import YAMLError, loads
 from ..records import COLUMNS, CURVE, check_curve, read_evaluations, reason
 from ..records import RunError as RunError
+from .results import Anchors
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a source's or trial's status.json says of it; what it lacks is None.
+
+    Attributes:
+        state: `done`, `failed`, `running` or `stopped`.
+        step: the step that it has reached, of `steps` in all.
+        error: one line on why it failed.
+        traceback: the traceback, where it failed.
+        seconds: wall time spent on it.
+        computed_on: the processors that it was computed on.
+        reused_seconds: what training had taken, of a source policy that was taken from the cache.
+        source_returns: the returns in the source before and after transfer, where measured.
+    """
+
+    state: str = "None"
+    step: int | None = None
+    steps: int | None = None
+    error: str | None = None
+    traceback: str | None = None
+    seconds: float | None = None
+    computed_on: tuple[str, ...] = ()
+    reused_seconds: float | None = None
+    source_returns: tuple[float, float] | None = None
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Status:
+        """Return the status that a mapping holds, as status.json is written."""
+        before, after = written.get("source_return_before"), written.get("source_return_after")
+        measured = None if before is None or after is None else (float(before), float(after))
+        return cls(
+            state=str(written.get("state")),
+            step=written.get("step"),
+            steps=written.get("steps"),
+            error=written.get("error"),
+            traceback=written.get("traceback"),
+            seconds=written.get("seconds"),
+            computed_on=tuple(written.get("computed_on") or ()),
+            reused_seconds=written.get("reused_seconds"),
+            source_returns=measured,
+        )
 
 
 @dataclass(frozen=True)
@@ -31,11 +76,9 @@ class Trial:
         method: name of the method; `source` for a source.
         seed: the seed.
         state: `done`, `failed` (raised an error), `running` (not finished), `missing` (never
-            begun) or `invalid` (finished, but its curve cannot be used).
+            started) or `invalid` (finished, but its curve cannot be used).
         error: one line on why the state is not `done`.
-        traceback: the traceback of a failed trial.
-        seconds: wall time spent on it.
-        status: what its status.json holds.
+        status: what its status.json says.
         evaluations: its evaluations in the order of their steps.
     """
 
@@ -44,21 +87,34 @@ class Trial:
     seed: int
     state: str
     error: str | None = None
-    traceback: str | None = None
-    seconds: float | None = None
-    status: Mapping[str, Any] = field(default_factory=dict)
+    status: Status = Status()
     evaluations: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells it from the others: target, method and seed."""
+        """What distinguishes it from the others: target, method and seed."""
         return self.target, self.method, self.seed
 
     @property
     def unit(self) -> str:
-        """What it is called where sources and trials are listed: `target/method/seed-k`."""
+        """Its name where sources and trials are listed: `target/method/seed-k`."""
         names = (SOURCE, self.target) if self.method == SOURCE else (self.target, self.method)
         return "/".join((*names, f"seed-{self.seed}"))
+
+    @property
+    def traceback(self) -> str | None:
+        """The traceback of a failed trial."""
+        return self.status.traceback if self.state == "failed" else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time spent on it."""
+        return self.status.seconds
+
+    @property
+    def source_returns(self) -> tuple[float, float] | None:
+        """The returns in the source before and after transfer; None where not measured."""
+        return self.status.source_returns
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -72,13 +128,85 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class SourceSettings:
+    """What an experiment says of its source; see `config.schema.Source`."""
+
+    world: str | None
+    steps: int | None
+    bundle: str | None
+    bundle_sha256: str | None
+    policies: int | None
+    algorithm: Any
+    randomization: Mapping[str, str]
+    kwargs: Mapping[str, Any]
+    wrappers: Sequence[Any]
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> SourceSettings:
+        """Return the settings that the `source` of a resolved experiment holds."""
+        return cls(
+            world=written.get("world"),
+            steps=written.get("steps"),
+            bundle=written.get("bundle"),
+            bundle_sha256=written.get("bundle_sha256"),
+            policies=written.get("policies"),
+            algorithm=written.get("algorithm"),
+            randomization=written.get("randomization") or {},
+            kwargs=written.get("kwargs") or {},
+            wrappers=written.get("wrappers") or (),
+        )
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """What an experiment says of a target; see `config.schema.Target`."""
+
+    world: str | None
+    shift: str | Mapping[str, str]
+    kwargs: Mapping[str, Any]
+    wrappers: Sequence[Any]
+    steps: int | None
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any] | None, source: SourceSettings) -> TargetSettings:
+        """Return the settings that a target of a resolved experiment holds.
+
+        Its world is the source's where it names none.
+        """
+        given = written or {}
+        return cls(
+            world=given.get("world") or source.world,
+            shift=given.get("shift") or {},
+            kwargs=given.get("kwargs") or {},
+            wrappers=given.get("wrappers") or (),
+            steps=given.get("steps"),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What an experiment says of its evaluations; see `config.schema.EvaluationPlan`."""
+
+    every: int | None = None
+    episodes: int | None = None
+    seed: int | None = None
+    threshold: float | None = None
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> EvaluationSettings:
+        """Return the settings that the `evaluation` of a resolved experiment holds."""
+        return cls(*(written.get(name) for name in ("every", "episodes", "seed", "threshold")))
+
+
+@dataclass(frozen=True)
 class Run:
     """What a run directory holds.
 
     Attributes:
         directory: where it is.
-        experiment: the resolved experiment.
-        facts: commands, versions, hardware, parameters, anchors.
+        experiment: the resolved experiment, as it is written; `source`, `targets` and `evaluation`
+            are its typed parts.
+        facts: commands, versions, hardware, parameters, anchors, as they are written.
         trials: every trial of the experiment in its order, whatever its state.
         sources: the same for the sources.
     """
@@ -90,6 +218,34 @@ class Run:
     sources: tuple[Trial, ...]
 
     @property
+    def name(self) -> str:
+        """The name of the experiment."""
+        return str(self.experiment.get("name", self.directory.name))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the trials."""
+        return list(self.experiment["seeds"])
+
+    @property
+    def source(self) -> SourceSettings:
+        """What is trained first."""
+        return SourceSettings.read(self.experiment["source"])
+
+    @property
+    def targets(self) -> dict[str, TargetSettings]:
+        """The targets by name."""
+        return {
+            name: TargetSettings.read(written, self.source)
+            for name, written in self.experiment["targets"].items()
+        }
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        """How trials are evaluated."""
+        return EvaluationSettings.read(self.experiment.get("evaluation", {}))
+
+    @property
     def methods(self) -> list[str]:
         """The labels of the methods that share a target's budget, in the experiment's order."""
         return [label for label in self.all_methods if label not in self.longer]
@@ -97,45 +253,72 @@ class Run:
     @property
     def longer(self) -> list[str]:
         """The labels of the methods that train for the source's steps as well."""
-        facts = self.facts.get("methods", {})
+        facts = self.method_facts
         return [m for m in self.all_methods if facts.get(m, {}).get("adds_source_steps")]
+
+    @property
+    def method_entries(self) -> dict[str, Any]:
+        """What the experiment says of each method, by label."""
+        return {method_label(entry): entry for entry in self.experiment["methods"]}
 
     @property
     def all_methods(self) -> list[str]:
         """The labels of all methods, in the experiment's order."""
-        return [method_label(entry) for entry in self.experiment["methods"]]
+        return list(self.method_entries)
 
     @property
     def registered(self) -> dict[str, str]:
         """The names that the methods are registered under, by label."""
-        names = (
-            entry if isinstance(entry, str) else next(iter(entry))
-            for entry in self.experiment["methods"]
-        )
-        return dict(zip(self.all_methods, names, strict=True))
+        return {
+            label: entry if isinstance(entry, str) else next(iter(entry))
+            for label, entry in self.method_entries.items()
+        }
+
+    @property
+    def method_facts(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was recorded of each method, by label."""
+        found: Mapping[str, Mapping[str, Any]] = self.facts.get("methods", {})
+        return found
+
+    @property
+    def parameter_facts(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """What was recorded of each world's parameters, by world and name."""
+        found: Mapping[str, Mapping[str, Mapping[str, Any]]] = self.facts.get("parameters", {})
+        return found
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The versions of packages that were recorded."""
+        return self.facts.get("versions") or {}
+
+    def stored_anchors(self, name: str) -> Anchors:
+        """Return the anchors of a target, or of the source, as far as they are recorded."""
+        found = self.facts.get("anchors", {}).get(name) or {}
+        known = {key: found.get(key) or None for key in ("random", "reference")}
+        return from_json(Anchors, known)
 
     @property
     def commits(self) -> list[str]:
         """The git commits of headstart that units were run with, in their order, if recorded."""
-        begun = self.facts.get("git")
-        return list(self.facts.get("commits") or ([begun] if begun else []))
+        first = self.facts.get("git")
+        return list(self.facts.get("commits") or ([first] if first else []))
 
     @property
     def source_seeds(self) -> dict[int, int] | None:
         """The seed of the source policy by that of a trial; None where each has its own.
 
-        None too where all share a ready-made one: a single policy tells nothing of others.
+        None too where all share a pretrained one: a single policy says nothing of others.
         """
-        policies, seeds = self.experiment["source"].get("policies"), self.experiment["seeds"]
-        if policies is None or policies >= len(seeds):
+        policies = self.source.policies
+        if policies is None or policies >= len(self.seeds):
             return None
-        return {int(seed): int(source_seed(seeds, policies, seed)) for seed in seeds}
+        return {int(seed): int(source_seed(self.seeds, policies, seed)) for seed in self.seeds}
 
     @property
     def source_steps(self) -> int:
         """The steps that the source policies took: whole rollouts, so often more than asked for."""
         taken = [trial.steps[-1] for trial in self.sources if trial.state == "done"]
-        return max(taken, default=int(self.experiment["source"].get("steps") or 0))
+        return max(taken, default=int(self.source.steps or 0))
 
     def total_steps(self, target: str) -> int:
         """Return the steps that methods with a source had in all: the source's and the target's."""
@@ -161,10 +344,10 @@ class Run:
 
     def done(self, target: str, method: str) -> list[Trial]:
         """Return the finished trials of a method on a target, by seed."""
-        wanted = [
+        found = [
             t for t in self.trials if (t.target, t.method, t.state) == (target, method, "done")
         ]
-        return sorted(wanted, key=lambda trial: trial.seed)
+        return sorted(found, key=lambda trial: trial.seed)
 
 
 def load(directory: str | Path) -> Run:
@@ -190,13 +373,13 @@ def load(directory: str | Path) -> Run:
         for method in labels
         for seed in seeds
     )
-    ready_made = bool(experiment["source"].get("bundle"))
+    pretrained = bool(experiment["source"].get("bundle"))
     names = {path.name for path in (root / "source").glob("*") if path.is_dir()}
     if any(about.get("needs_source") for about in facts.get("methods", {}).values()):
-        # Before the first of them begins there is no folder to tell of them.
+        # Before the first of them starts there is no folder that names them.
         names.add("randomized" if experiment["source"].get("randomization") else "nominal")
     sources = tuple(
-        _trial(root / "source" / name / f"seed-{seed}", name, SOURCE, seed, ready_made)
+        _trial(root / "source" / name / f"seed-{seed}", name, SOURCE, seed, pretrained)
         for name in sorted(names)
         for seed in seeds[: experiment["source"].get("policies")]
     )
@@ -209,28 +392,26 @@ def load(directory: str | Path) -> Run:
     return replace(run, trials=tuple(checked.get(trial.key, trial) for trial in trials))
 
 
-def _trial(path: Path, target: str, method: str, seed: int, ready_made: bool = False) -> Trial:
+def _trial(path: Path, target: str, method: str, seed: int, pretrained: bool = False) -> Trial:
     if not (path / "status.json").is_file():
         return Trial(target, method, seed, "missing", "has not been run")
     try:
-        status = _mapping(path / "status.json", json.loads)
+        status = Status.read(_mapping(path / "status.json", json.loads))
     except RunError as error:
         return Trial(target, method, seed, "invalid", str(error))
-    state, seconds = str(status.get("state")), status.get("seconds")
-    if state == "failed":
-        said = str(status.get("error") or "no reason recorded").strip()
-        trace = status.get("traceback")
-        return Trial(target, method, seed, state, said, trace, seconds, status)
-    if state != "done":
-        said = f"not finished: at step {status.get('step')} of {status.get('steps')}"
-        return Trial(target, method, seed, "running", said, None, seconds, status)
+    if status.state == "failed":
+        why = str(status.error or "no reason recorded").strip()
+        return Trial(target, method, seed, "failed", why, status)
+    if status.state != "done":
+        why = f"not finished: at step {status.step} of {status.steps}"
+        return Trial(target, method, seed, "running", why, status)
     try:
         evaluations = tuple(read_evaluations(path / CURVE))
-        if not (ready_made and evaluations):
+        if not (pretrained and evaluations):
             check_curve(evaluations, path / CURVE)
     except RunError as error:
-        return Trial(target, method, seed, "invalid", str(error), None, seconds, status)
-    return Trial(target, method, seed, "done", None, None, seconds, status, evaluations)
+        return Trial(target, method, seed, "invalid", str(error), status)
+    return Trial(target, method, seed, "done", None, status, evaluations)
 
 
 def _on_same_steps(trials: list[Trial]) -> dict[tuple[str, str, int], Trial]:

@@ -133,19 +133,6 @@ def level_interval(values: ArrayLike) -> Interval | None:
     return replace(found, low=low, high=high, kind="range")
 
 
-def caution(n: int, unit: str = "seeds") -> str:
-    """Return what is to be said of `n` seeds, or of what else is the unit, or nothing."""
-    if not 2 <= n < SURE_SEEDS:
-        return ""
-    return (
-        f"Where there are fewer than {SURE_SEEDS} {unit}, a method's own scores, returns and times "
-        "stand with the range of these, not with an interval: if 30 % of seeds fail, no failure is "
-        "seen in 17 % of experiments with 5 seeds, and an interval made from these would hold the "
-        "mean too seldom. So do intervals of gains where only one of the two methods fails: with 5 "
-        "seeds 82 % of the time, not 95 %."
-    )
-
-
 def half_widths(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return half the widths of Student's t intervals of means: `(..., seeds)` to `(...)`."""
     n = samples.shape[-1]

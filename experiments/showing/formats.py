@@ -1,27 +1,37 @@
-"""Numbers as a reader says them, in reports and tables."""
+"""Numbers as a reader reads them, in reports and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from ..measuring.results import Dip, Levels, MethodSummary
 from ..measuring.statistics import SURE_SEEDS
-from ..measuring.verdict import ends
+from .words.intervals import Bounded, bounds_text
 
 NONE = "–"
 UNFINISHED = (
     "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
 )
 """What a star says, in every caption under which there is one."""
-ONE_POLICY = "All seeds begin with one ready-made source policy: the numbers are of it alone."
+ONE_POLICY = "All seeds start from one pretrained source policy: the numbers are of it alone."
 PAIRED = "Paired: the seeds that scratch has too; from 2 on, gains are over these alone."
 
 
-def star(entry: Mapping[str, Any]) -> str:
-    """Return the star of an entry that says it has not converged; nothing of any other."""
-    return "*" * (entry.get("converged") is False)
+class Counted(Protocol):
+    """A method's results: its levels, and which seeds share source policies."""
+
+    @property
+    def returns(self) -> Levels | None: ...  # noqa: D102
+    @property
+    def source_seeds(self) -> Mapping[int, int] | None: ...  # noqa: D102
+
+
+def star(found: object) -> str:
+    """Return the star of a record that says it has not converged; nothing of any other."""
+    return "*" * (getattr(found, "converged", None) is False)
 
 
 def number(value: float | None) -> str:
@@ -41,24 +51,24 @@ def steps(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
-def recovered(dip: Mapping[str, Any] | None) -> str:
+def recovered(dip: Dip | None) -> str:
     """Return how many of the seeds that dip come back, and at which step (median): `2/3, 4,000`."""
     if dip is None:
         return NONE
-    found = [dip["recovery"][seed] for seed, depth in dip["per_seed"].items() if depth > 0]
+    found = [dip.recovery[seed] for seed, depth in dip.per_seed.items() if depth > 0]
     back = [step for step in found if step is not None]
     if not found:
         return NONE
     return f"{len(back)}/{len(found)}" + (f", {steps(float(np.median(back)))}" if back else "")
 
 
-def interval(entry: Mapping[str, Any] | None) -> str:
-    """Return `0.45 [0.30, 0.60]` of a summary's entry, without a sign."""
+def interval(entry: Bounded | None) -> str:
+    """Return `0.45 [0.30, 0.60]` of an estimate, without a sign."""
     if entry is None:
         return NONE
-    if entry["low"] is None or entry["high"] is None:
-        return f"{brief(entry['estimate'])} [{entry['kind']}]"
-    return f"{brief(entry['estimate'])} {ends(entry, brief)}"
+    if entry.low is None or entry.high is None:
+        return f"{brief(entry.estimate)} [{entry.kind}]"
+    return f"{brief(entry.estimate)} {bounds_text(entry, brief)}"
 
 
 def p_value(p: float | None) -> str:
@@ -79,9 +89,9 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def counts(methods: Iterable[Mapping[str, Any]]) -> list[int]:
+def counts(methods: Iterable[Counted]) -> list[int]:
     """Return over how many seeds, or source policies, the levels of each method are."""
-    return [method["returns"]["end"]["n"] for method in methods if method["returns"]]
+    return [method.returns.end.n for method in methods if method.returns]
 
 
 def extent(over: Iterable[int]) -> str:
@@ -108,11 +118,11 @@ def brackets(shared: bool, levels: Iterable[int] = ()) -> str:
     return f"{said}; parentheses hold the lowest and the highest of fewer than {SURE_SEEDS}"
 
 
-def share_sources(methods: Iterable[Mapping[str, Any]]) -> bool:
+def share_sources(methods: Iterable[Counted]) -> bool:
     """Whether seeds share source policies in any of the methods of a summary."""
-    return any(method["source_seeds"] for method in methods)
+    return any(method.source_seeds for method in methods)
 
 
-def unpaired(method: Mapping[str, Any]) -> bool:
+def unpaired(method: MethodSummary) -> bool:
     """Whether gains of a method leave out seeds of it, which must be said beside their number."""
-    return method["paired"] not in (None, len(method["seeds"]))
+    return method.paired not in (None, len(method.seeds))

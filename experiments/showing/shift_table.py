@@ -3,34 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...core.errors import HeadstartError
 from ...envs.changes import ChangeError, parse
 from ...envs.parameters import Parameter
 from ...envs.shifts import shift_changes
-from ..measuring.runs import Run
+from ..measuring.runs import Run, SourceSettings, TargetSettings
 from .formats import number
 
 
-def contrast(run: Run, target: str) -> dict[str, Any]:
-    """Return what differs between the source and a target, as rows of a table.
+@dataclass(frozen=True)
+class ParameterRow:
+    """A parameter that the source randomizes or the target shifts; None is what is not known.
 
-    `parameters` has a row for each parameter that the source randomizes or the target shifts: what
-    it is written as, the range of the source and the value in the target. `others` are the
-    parameters left at nominal in both. `shift` is the name of a named shift, else None. `settings`
-    has a row for each keyword, wrapper or world that differs. Where the source has another world,
-    its range is of that world's nominal, and a parameter whose nominal differs has a row as well.
+    `source` and `target` are the changes as they are written, `range` what the source draws from,
+    `value` what the target has, `inside` whether that lies in the range (`yes` or `no`).
     """
-    source = run.experiment["source"]
-    there = run.experiment["targets"][target] or {}
-    world = there.get("world") or source.get("world")
-    recorded = run.facts.get("parameters", {})
-    known, home = recorded.get(world, {}), recorded.get(source.get("world"), {})
-    drawn, shifted = source.get("randomization") or {}, there.get("shift") or {}
-    name = shifted if isinstance(shifted, str) else None
+
+    name: str
+    unit: str | None = None
+    nominal: str | None = None
+    about: str | None = None
+    source: str | None = None
+    range: str | None = None
+    target: str | None = None
+    value: str | None = None
+    inside: str | None = None
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A keyword, a wrapper or the world, where source and target differ in it."""
+
+    name: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ShiftTable:
+    """What differs between the source and a target.
+
+    `shift` is the name of a named shift, else None. `others` are the parameters left at nominal in
+    both. Where the source has another world, its ranges are of that world's nominals, and a
+    parameter whose nominal differs has a row as well.
+    """
+
+    world: str | None
+    shift: str | None
+    parameters: list[ParameterRow]
+    others: list[str]
+    settings: list[SettingRow]
+
+
+def shift_table(run: Run, target: str) -> ShiftTable:
+    """Return what differs between the source of a run and a target, as rows of a table."""
+    source, there = run.source, run.targets[target]
+    known = run.parameter_facts.get(str(there.world), {})
+    home = run.parameter_facts.get(str(source.world), {})
+    drawn = source.randomization
+    name = there.shift if isinstance(there.shift, str) else None
     try:
-        shifted = shift_changes(world, shifted)
+        shifted = shift_changes(str(there.world), there.shift)
     except HeadstartError:
         # The shift of another version: its name is all there is to show.
         shifted = {}
@@ -42,13 +78,13 @@ def contrast(run: Run, target: str) -> dict[str, Any]:
     rows = [
         _row(key, home.get(key), known.get(key), drawn.get(key), shifted.get(key)) for key in named
     ]
-    return {
-        "world": world,
-        "shift": name,
-        "parameters": rows,
-        "others": [key for key in known if key in home and key not in named],
-        "settings": _settings(source, there),
-    }
+    return ShiftTable(
+        world=there.world,
+        shift=name,
+        parameters=rows,
+        others=[key for key in known if key in home and key not in named],
+        settings=_settings(source, there),
+    )
 
 
 def outcome(name: str, change: Any, declared: Mapping[str, Any] | None) -> str | None:
@@ -76,39 +112,36 @@ def _row(
     declared: Mapping[str, Any] | None,
     drawn: Any,
     shifted: Any,
-) -> dict[str, str | None]:
+) -> ParameterRow:
     """Return the row of a parameter that the source's world records as `home`, if it has it."""
-    row: dict[str, str | None] = {
-        "name": name,
-        "unit": None,
-        "nominal": None,
-        "about": None,
-        "source": None if drawn is None else str(drawn),
-        "range": None,
-        "target": None if shifted is None else str(shifted),
-        "value": None,
-        "inside": None,
-    }
+    row = ParameterRow(
+        name,
+        source=None if drawn is None else str(drawn),
+        target=None if shifted is None else str(shifted),
+    )
     if declared is None:
         return row
     parameter = _parameter(name, declared)
-    row |= {
-        "unit": parameter.unit,
-        "nominal": number(parameter.nominal),
-        "about": parameter.about,
-    }
     here = None if home is None else _range(drawn, _parameter(name, home))
     there = _range(shifted, parameter)
-    row |= {
-        "range": None if here is None else _span(*here),
-        "value": None if there is None else _span(*there),
-    }
+    return replace(
+        row,
+        unit=parameter.unit,
+        nominal=number(parameter.nominal),
+        about=parameter.about,
+        range=None if here is None else _span(*here),
+        value=None if there is None else _span(*there),
+        inside=_inside(here, there),
+    )
+
+
+def _inside(here: tuple[float, float] | None, there: tuple[float, float] | None) -> str | None:
+    """Return whether a range lies inside another, with a tolerance, as 0.1 * 3 is not 0.3."""
     if here is None or there is None:
-        return row
-    # A hair of tolerance, as 0.1 * 3 is not 0.3.
+        return None
     slack = 1e-9 * max(map(abs, (*here, *there)))
     inside = here[0] - slack <= there[0] and there[1] <= here[1] + slack
-    return row | {"inside": "yes" if inside else "no"}
+    return "yes" if inside else "no"
 
 
 def _parameter(name: str, declared: Mapping[str, Any]) -> Parameter:
@@ -130,20 +163,23 @@ def _range(text: Any, parameter: Parameter) -> tuple[float, float] | None:
         return None
 
 
-def _settings(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, str]]:
+def _settings(source: SourceSettings, target: TargetSettings) -> list[SettingRow]:
     rows = []
-    if target.get("world") not in (None, source.get("world")):
-        rows.append({"name": "world", "source": source["world"], "target": target["world"]})
-    here, there = source.get("wrappers") or [], target.get("wrappers") or []
-    if here != there:
-        rows.append({"name": "wrappers", "source": _text(here), "target": _text(there)})
-    here, there = source.get("kwargs") or {}, target.get("kwargs") or {}
+    if target.world != source.world:
+        rows.append(_setting("world", source.world, target.world))
+    if list(source.wrappers) != list(target.wrappers):
+        rows.append(_setting("wrappers", source.wrappers, target.wrappers))
+    here, there = source.kwargs, target.kwargs
     rows += [
-        {"name": key, "source": _text(here.get(key)), "target": _text(there.get(key))}
+        _setting(key, here.get(key), there.get(key))
         for key in {**here, **there}
         if here.get(key) != there.get(key)
     ]
     return rows
+
+
+def _setting(name: str, here: Any, there: Any) -> SettingRow:
+    return SettingRow(name, _text(here), _text(there))
 
 
 def _text(value: Any) -> str:

@@ -66,12 +66,12 @@ def progress(trials: Iterable[Trial], budget: int, *, busy: bool = True) -> Prog
         if state == "running" and not busy:
             state = "waiting"
         counts[state] += 1
-        taken = min(int(trial.status.get("step") or 0), budget)
+        taken = min(int(trial.status.step or 0), budget)
         steps += budget if state == "done" else taken
         left += budget - taken if state in ("running", "waiting") else 0
-        spent = float(trial.status.get("seconds") or trial.seconds or 0.0)
+        spent = float(trial.seconds or 0.0)
         seconds += spent
-        if trial.status.get("reused_seconds") is not None:
+        if trial.status.reused_seconds is not None:
             reused, copying = reused + budget, copying + spent
     whole = sum(counts.values()) * budget
     return Progress(counts, steps, whole, left, seconds, (reused, copying))
@@ -95,7 +95,7 @@ def _overview(run: Run) -> tuple[RenderableType, bool]:
     parts = [row for _, _, row in rows]
     now = [t for t in (*run.sources, *run.trials) if t.state == "running"] if busy else []
     lines: list[RenderableType] = [table, Text(_ending(parts, busy, len(now)))]
-    lines += [Text(f"{t.unit}  step {t.status.get('step', 0):,}") for t in now]
+    lines += [Text(f"{t.unit}  step {t.status.step or 0:,}") for t in now]
     lines += [
         Text(f"{t.unit} {t.state}: {t.error}", style="red")
         for t in run.failures
@@ -147,13 +147,12 @@ def watch(look: Callable[[], tuple[RenderableType, bool]], console: Console, *, 
 
 def _rows(run: Run, *, busy: bool) -> list[tuple[str, str, Progress]]:
     """Return how far the sources are, and each method on each target: target, method, progress."""
-    source = run.experiment["source"]
-    budget = 0 if source.get("bundle") else source["steps"]
+    budget = 0 if run.source.bundle else run.source.steps or 0
     rows = [("source", "", progress(run.sources, budget, busy=busy))]
-    for target, settings in run.experiment["targets"].items():
+    for target, settings in run.targets.items():
         for method in run.all_methods:
-            about = run.facts.get("methods", {}).get(method, {})
-            budget = settings["steps"] * about.get("trains", True)
+            about = run.method_facts.get(method, {})
+            budget = (settings.steps or 0) * about.get("trains", True)
             budget += run.source_steps * about.get("adds_source_steps", False)
             found = [t for t in run.trials if (t.target, t.method) == (target, method)]
             rows.append((target, method, progress(found, budget, busy=busy)))

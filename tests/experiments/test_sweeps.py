@@ -3,10 +3,14 @@
 import io
 
 import pytest
+from headstart.core.plain import from_json, to_json
 from headstart.experiments import api, sweeps
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import loads
-from headstart.experiments.measuring.sweep import quantity, summarize_sweep
+from headstart.experiments.measuring import sweep as measured_sweep
+from headstart.experiments.measuring.results import Summary
+from headstart.experiments.measuring.sweep import quantity
+from headstart.experiments.showing.words.sweep import describe_sweep
 from rich.console import Console
 
 from .conftest import build_run
@@ -112,6 +116,13 @@ def test_what_cannot_be_swept_is_refused_before_anything_runs(sweep, said):
         swept(**sweep)
 
 
+def summarize_sweep(name, points, missing=()):
+    """Return a sweep's summary as `summary.json` holds it, from points that are plain data."""
+    records = [(values, from_json(Summary, to_json(found))) for values, found in points]
+    summary = measured_sweep.summarize_sweep(name, records, missing)
+    return to_json(describe_sweep(summary, records, missing))
+
+
 def entry(*values, side="unclear"):
     seeds = dict(enumerate(values))
     mean = sum(values) / len(values)
@@ -121,25 +132,34 @@ def entry(*values, side="unclear"):
         "low": None,
         "high": None,
         "n": len(values),
+        "kind": "t",
         "side": side,
+        **dict.fromkeys(("bca", "p", "p_holm", "converged")),
+        "probability": 0.5,
     }
 
 
 def summary(gain, end=0.5, side="unclear", reference=1.0):
-    scores = {"start": entry(end), "end": entry(end), "area": entry(end)}
-    gains = {"jump_start": entry(*gain), "asymptotic": entry(*gain)}
+    scores = {name: entry(end) for name in ("start", "end", "early", "area")}
+    gains = {name: entry(*gain) for name in ("jump_start", "early", "asymptotic")}
     gains["area"] = entry(*gain, side=side)
     returns = {"start": entry(end, end), "end": entry(end, end + 2)}
-    method = {"scores": scores, "gains": gains, "returns": returns, "converged": True}
+    method = {"seeds": [], "source_seeds": None, "failed": [], "seconds": {}}
+    method |= {"scores": scores, "gains": gains, "returns": returns, "converged": True}
     anchors = {"random": {"return": 0.0}, "reference": {"return": reference, "origin": "given"}}
     target = {"anchors": anchors, "methods": {"fine_tune": method}, "scored": True}
-    target["steps"] = None
+    target |= dict.fromkeys(("world", "steps", "spacing", "zero_shot_gap"))
+    target |= {"evaluations": 9, "headline": "", "notes": [], "equal_total": {}}
     target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
     return {
         "baseline": "scratch",
         "caution": "Few seeds." if end else "",
         "methods": ["fine_tune"],
-        "source": {"steps": None},
+        "source": {"world": None, "steps": None, "bundle": None, "anchors": None},
+        **dict.fromkeys(("name", "across")),
+        "seeds": [0, 1],
+        "threshold": 0.8,
+        **{key: [] for key in ("headlines", "notes", "sources")},
         "targets": {"icy": target},
         "failures": [],
         "fairness": [{"what": "budgets", "holds": True, "text": "All had the same budget."}],
@@ -266,7 +286,7 @@ def test_what_a_left_out_parameter_bought_is_paired_by_seed():
     assert found["kind"] == "leave_one_out"
     bought = found["targets"]["icy"]["methods"]["fine_tune"]["bought"]
     assert bought["friction"]["end"]["estimate"] == 6.0
-    assert bought["friction"]["end"]["per_seed"] == {0: 6.0, 1: 6.0}
+    assert bought["friction"]["end"]["per_seed"] == {"0": 6.0, "1": 6.0}
     assert bought["delay"]["end"]["estimate"] == 1.0
     assert "owes most to randomizing friction" in found["headlines"][0]
     for seeds, said in ((2, " surely"), (5, "")):
@@ -317,7 +337,7 @@ def test_a_sweep_says_what_was_unfair_at_its_points_and_what_its_turns_rest_on()
         ]
     notes = summarize_sweep("ice", points)["notes"]
     assert notes[-2:] == [few, f"At 1 of 2 points that were run: {lost}"]
-    assert notes[-3].startswith("Where a gain turns is read from straight lines")
+    assert notes[-3].startswith("Where a gain changes sign is read from straight lines")
     steady = [({"b": n}, summary([0.3, 0.3])) for n in (0, 1)]
     assert len(summarize_sweep("ice", steady)["notes"]) == 1
 

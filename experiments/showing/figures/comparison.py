@@ -8,21 +8,22 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ...measuring.comparison import Member, targets, unit
+from ...measuring.comparison import Member, targets_of, unit_on
 from ...measuring.gains import method_curves
 from ...measuring.summary import score_curves
-from .curves import STYLE, draw_curve, encoded, fit, new_figure, steps_axis
+from .curves import draw_curve
+from .style import STYLE, encoded, fit, new_figure, steps_axis
 
 COLUMNS = 3
 PREFIX = "compared-"
 """What the names of these figures begin with."""
 
 
-def draw(members: Sequence[Member]) -> dict[str, bytes]:
+def draw_comparison(members: Sequence[Member]) -> dict[str, bytes]:
     """Return `compared-T` of each shared target by file name, as PNG and as SVG."""
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
-        for name, there in targets(members).items():
+        for name, there in targets_of(members).items():
             if len(there) > 1:
                 drawn |= encoded(f"{PREFIX}{name}", overlaid(members, name))
     return drawn
@@ -31,7 +32,7 @@ def draw(members: Sequence[Member]) -> dict[str, bytes]:
 def overlaid(members: Sequence[Member], target: str) -> Figure:
     """Draw the curves of a target: a panel a method, a line style and colour an experiment."""
     there = [member for member in members if member.target(target)]
-    scored = unit(there, target) == "score"
+    scored = unit_on(there, target) == "score"
     methods = list(dict.fromkeys(name for member in there for name in member.run.methods))
     columns = min(COLUMNS, len(methods))
     rows = -(-len(methods) // columns)
@@ -42,11 +43,11 @@ def overlaid(members: Sequence[Member], target: str) -> Figure:
             if curves is None:
                 continue
             if scored:
-                curves = score_curves(curves, member.summary["targets"][target]["anchors"])
+                curves = score_curves(curves, member.summary.targets[target].anchors)
             draw_curve(axis, curves, number, member.label)
         axis.set_title(method)
     fit(*axes)
-    steps_axis(axes[0], max(member.summary["targets"][target]["steps"] for member in there))
+    steps_axis(axes[0], max(member.summary.targets[target].steps or 0 for member in there))
     for number, axis in enumerate(axes):
         lowest = number < len(methods) <= number + columns
         axis.set_visible(number < len(methods))

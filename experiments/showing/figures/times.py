@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
-from .curves import look, name_rows, new_figure, spread, steps_axis
+from ...measuring.results import Summary, TimeToThreshold
+from .style import look, name_rows, new_figure, spread, steps_axis
 
 WIDER = 3.0
 """How many points wider the first line is than the last."""
 
 
-def times(summary: Mapping[str, Any], target: str) -> Figure:
+def draw_times(summary: Summary, target: str) -> Figure:
     """Draw the time to threshold of each seed, with seeds that never got there at the budget."""
-    entry = summary["targets"][target]
-    shown = [name for name, method in entry["methods"].items() if method["time_to_threshold"]]
+    entry = summary.targets[target]
+    times = {name: method.time_to_threshold for name, method in entry.methods.items()}
+    shown = {name: time for name, time in times.items() if time is not None}
     figure, (axis,) = new_figure(1.35 + 0.42 * len(shown))
-    for row, name in enumerate(shown):
-        time = entry["methods"][name]["time_to_threshold"]
-        colour, _, marker = look(list(entry["methods"]).index(name))
-        seeds = list(time["per_seed"].values())
+    for row, (name, time) in enumerate(shown.items()):
+        colour, _, marker = look(list(entry.methods).index(name))
+        seeds = list(time.per_seed.values())
         for place, value in zip(spread(len(seeds)), seeds, strict=True):
             there = value is not None
             axis.plot(
-                value if there else entry["steps"],
+                time.horizon if value is None else value,
                 row + place,
                 marker=marker if there else ">",
                 markersize=6,
@@ -33,12 +31,12 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
                 markerfacecolor=colour if there else "white",
                 clip_on=False,
             )
-        if time["median"] is not None:
-            axis.plot([time["median"]] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
-    name_rows(axis, [f"{n} ({_reached(entry['methods'][n]['time_to_threshold'])})" for n in shown])
-    steps_axis(axis, entry["steps"])
+        if time.median is not None:
+            axis.plot([time.median] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
+    name_rows(axis, [f"{name} ({_reached(time)})" for name, time in shown.items()])
+    steps_axis(axis, entry.steps or 0)
     axis.grid(visible=False, axis="y")
-    axis.set_title(f"{target}: steps until a score of {summary['threshold']:g} is held")
+    axis.set_title(f"{target}: steps until a score of {summary.threshold:g} is held")
     axis.set_xlabel(
         "environment steps in the target (bar: Kaplan-Meier median; open: not reached)",
         fontsize=9.5,
@@ -46,20 +44,20 @@ def times(summary: Mapping[str, Any], target: str) -> Figure:
     return figure
 
 
-def survival(summary: Mapping[str, Any], target: str) -> Figure:
+def draw_survival(summary: Summary, target: str) -> Figure:
     """Draw which share of the seeds has reached the threshold by each step: 1 - Kaplan-Meier."""
-    entry = summary["targets"][target]
-    times = {name: method["time_to_threshold"] for name, method in entry["methods"].items()}
+    entry = summary.targets[target]
+    times = {name: method.time_to_threshold for name, method in entry.methods.items()}
     shown = {name: time for name, time in times.items() if time}
     figure, (axis,) = new_figure(3.6)
     axis.axhline(0.5, color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
     for place, (name, time) in enumerate(shown.items()):
         colour, line, marker = look(list(times).index(name))
-        there = [1 - waiting for waiting in time["survival"]["share"]]
+        there = [1 - waiting for waiting in time.survival.share]
         # Lines may lie on each other: each later one is thinner, so that all of them are seen.
         width = 1.6 + WIDER * (len(shown) - 1 - place) / max(1, len(shown) - 1)
         axis.plot(
-            time["survival"]["steps"],
+            time.survival.steps,
             there,
             drawstyle="steps-post",
             color=colour,
@@ -71,9 +69,9 @@ def survival(summary: Mapping[str, Any], target: str) -> Figure:
             label=f"{name} ({_reached(time)})",
             clip_on=False,
         )
-        if time["reached"] < time["n"]:
+        if time.reached < time.n:
             axis.plot(
-                time["horizon"],
+                time.horizon,
                 there[-1],
                 color=colour,
                 marker=marker,
@@ -81,13 +79,13 @@ def survival(summary: Mapping[str, Any], target: str) -> Figure:
                 markerfacecolor="white",
                 clip_on=False,
             )
-    steps_axis(axis, entry["steps"])
+    steps_axis(axis, entry.steps or 0)
     axis.set_ylim(-0.07, 1.07)
     axis.set_ylabel("share of seeds")
-    axis.set_title(f"{target}: seeds that have reached a score of {summary['threshold']:g}")
+    axis.set_title(f"{target}: seeds that have reached a score of {summary.threshold:g}")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
-def _reached(time: Mapping[str, Any]) -> str:
-    return f"{time['reached']}/{time['n']}"
+def _reached(time: TimeToThreshold) -> str:
+    return f"{time.reached}/{time.n}"

@@ -14,38 +14,46 @@ from rich.table import Table
 from rich.text import Text
 
 from ....core.files import write_bytes, write_text
+from ....core.plain import to_json
 from ...measuring import comparison
-from ...measuring.comparison import Member
-from ...measuring.estimates import Entry
-from ...measuring.verdict import GAINS, HEAD_START, ends
+from ...measuring.comparison import Member, Row, ScaledGain
+from ...measuring.results import Levels, TimeToThreshold
+from ...measuring.verdict import GAINS, HEAD_START
 from .. import formats
-from ..figures import comparison as figures_comparison
+from ..figures.comparison import PREFIX, draw_comparison
 from ..tables.paper import WORDS, Cell, pipes
-from .pages import page
+from ..words.comparison import unfair_comparison
+from ..words.intervals import bounds_text
+from .pages import fill_page
 
 FAIR = (
     "Nothing was found in the records that makes comparing these experiments unfair; what is less "
     "than fair within one of them, its own report says."
 )
 
+_PLAIN = (
+    "target", "world", "method", "steps", "seeds", "lost", "paired", "converged", "unit",
+)  # fmt: skip
+"""The columns of comparison.csv that a row has as they are."""
 
-class Comparison:
+
+class ComparisonReport:
     """What is to be said of several experiments.
 
     Attributes:
         members: the experiments.
-        targets: the rows of each target by its name, see `several.rows`.
-        settings: the settings that differ, see `several.settings`.
+        targets: the rows of each target by its name, see `measuring.comparison.Row`.
+        settings: the settings that differ, see `measuring.comparison.Difference`.
         warnings: why comparing is not fair, a sentence each.
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
-        self.targets: dict[str, list[Entry]] = {}
-        for row in comparison.rows(members):
-            self.targets.setdefault(row["target"], []).append(row)
-        self.settings = comparison.settings(members)
-        self.warnings = comparison.warnings(members)
+        self.targets: dict[str, list[Row]] = {}
+        for row in comparison.comparison_rows(members):
+            self.targets.setdefault(row.target, []).append(row)
+        self.settings = comparison.differing_settings(members)
+        self.warnings = unfair_comparison(members)
 
     @property
     def title(self) -> str:
@@ -60,10 +68,10 @@ class Comparison:
         Raises:
             StoreError: a file cannot be written.
         """
-        figures = figures_comparison.draw(self.members)
+        figures = draw_comparison(self.members)
         for name, drawn in figures.items():
             write_bytes(out / "figures" / name, drawn)
-        for path in (out / "figures").glob(f"{figures_comparison.PREFIX}*"):
+        for path in (out / "figures").glob(f"{PREFIX}*"):
             if path.name not in figures:
                 path.unlink()
         write_text(out / "comparison.csv", self.csv())
@@ -81,7 +89,7 @@ class Comparison:
             )
             for name, rows in self.targets.items()
         }
-        return page(
+        return fill_page(
             "comparison.html.j2",
             figures,
             compared=self,
@@ -99,7 +107,7 @@ class Comparison:
             table = pipes(header(rows[0]), [cells(row) for row in rows])
             parts += [f"## Target {target}", table, note(rows)]
         names = [member.label for member in self.members]
-        differing = [[(text, "") for text in (s["setting"], *s["values"])] for s in self.settings]
+        differing = [[(text, "") for text in (s.setting, *s.values)] for s in self.settings]
         parts += [
             "## Settings that differ",
             pipes(["setting", *names], differing, ["setting", *names]),
@@ -126,114 +134,112 @@ class Comparison:
         for target, rows in self.targets.items():
             for row in rows:
                 told = dict(zip(header(row), cells(row), strict=True))
-                end = told[row["unit"]][1].removeprefix("→ ")
+                end = told[row.unit][1].removeprefix("→ ")
                 short = (end or formats.NONE, " ".join(told["area gain"]), told["reached"][0])
-                texts = (target, row["experiment"], row["method"], *short, row["verdict"]["word"])
+                texts = (target, row.experiment, row.method, *short, row.verdict.word)
                 table.add_row(*map(Text, texts))
             table.add_section()
         return Group(table, *(Text(text, style="yellow") for text in self.warnings))
 
 
-def header(row: Entry) -> list[str]:
+def header(row: Row) -> list[str]:
     """Return the heads of the columns of a target's table, one of whose rows is `row`."""
-    levels = ["return", "score"] if row["unit"] == "score" else ["return"]
+    levels = ["return", "score"] if row.unit == "score" else ["return"]
     return ["experiment", "method", "seeds", *levels, *GAINS.values(), "reached", "verdict"]
 
 
-def cells(row: Entry) -> list[Cell]:
+def cells(row: Row) -> list[Cell]:
     """Return the cells of a row."""
-    lost = [f"of {row['seeds'] + row['lost']}"] if row["lost"] else []
-    if row["paired"] is not None:
-        lost.append(f"{row['paired']} paired")
+    lost = [f"of {row.seeds + row.lost}"] if row.lost else []
+    if row.paired is not None:
+        lost.append(f"{row.paired} paired")
     mark = formats.star(row)
-    levels = [_levels(row["returns"], "return", mark)]
-    levels += [_levels(row["levels"], "score", mark)] if row["unit"] == "score" else []
+    levels = [_levels(row.returns, "return", mark)]
+    levels += [_levels(row.levels, "score", mark)] if row.unit == "score" else []
     return [
-        (row["experiment"], ""),
-        (row["method"], ""),
-        (str(row["seeds"]), ", ".join(lost)),
+        (row.experiment, ""),
+        (row.method, ""),
+        (str(row.seeds), ", ".join(lost)),
         *levels,
-        *(_gain(row["gains"][gain], row["unit"]) for gain in GAINS),
-        _time(row["time"]),
-        (row["verdict"]["word"], ""),
+        *(_gain(row.gains[gain], row.unit) for gain in GAINS),
+        _time(row.time),
+        (row.verdict.word, ""),
     ]
 
 
-def sides(row: Entry) -> dict[str, str]:
+def sides(row: Row) -> dict[str, str]:
     """Return, by the head of its column, on which side of 0 a gain or the verdict of a row lies."""
-    gains = {title: (row["gains"][gain] or {}).get("side", "") for gain, title in GAINS.items()}
-    verdict = row["verdict"]
-    said = "above" if verdict["word"] == HEAD_START else ""
-    return {**gains, "verdict": "below" if verdict["warning"] else said}
+    gains = {title: getattr(row.gains[gain], "side", "") for gain, title in GAINS.items()}
+    verdict = row.verdict
+    said = "above" if verdict.word == HEAD_START else ""
+    return {**gains, "verdict": "below" if verdict.warning else said}
 
 
-def note(rows: Sequence[Entry]) -> str:
+def note(rows: Sequence[Row]) -> str:
     """Return what a reader of a target's table must know."""
-    if rows[0]["unit"] == "score":
-        low, high = (formats.number(anchor) for anchor in rows[0]["anchors"])
+    if rows[0].unit == "score":
+        low, high = (formats.number(anchor) for anchor in rows[0].anchors)
         what = f"in scores, where 0 is a return of {low} and 1 one of {high}"
     else:
         what = "in returns, as the experiments have no scale in common"
-    cautions = (row["member"].summary["caution"] for row in rows)
+    cautions = (row.member.summary.caution for row in rows)
     caution = next((text for text in cautions if text), "")
     return (
         f"Gains are over each experiment's own scratch, {what}; brackets are "
         f"{formats.brackets(formats.share_sources(rows))}. Returns and scores are at step 0 → at "
         "the end. Reached: seeds that hold the threshold of their experiment, and the Kaplan-Meier "
         "median of when they do."
-        + f" {formats.UNFINISHED}" * any(row["converged"] is False for row in rows)
-        + f" {formats.PAIRED}" * any(row["paired"] is not None for row in rows)
+        + f" {formats.UNFINISHED}" * any(row.converged is False for row in rows)
+        + f" {formats.PAIRED}" * any(row.paired is not None for row in rows)
         + f" {caution}" * bool(caution)
     )
 
 
-def _levels(found: Mapping[str, Any] | None, unit: str, star: str) -> Cell:
+def _levels(found: Levels | None, unit: str, star: str) -> Cell:
     if found is None:
         return formats.NONE, ""
-    start, end = (_value(found[at]["estimate"], unit) for at in ("start", "end"))
+    start, end = (_value(level.estimate, unit) for level in (found.start, found.end))
     return start, f"→ {end}{star}"
 
 
-def _gain(found: Mapping[str, Any] | None, unit: str) -> Cell:
+def _gain(found: ScaledGain | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
-    estimate = _value(found["estimate"], unit, "+") + formats.star(found)
-    return estimate, ends(found, lambda end: _value(end, unit, "+"))
+    estimate = _value(found.estimate, unit, "+") + formats.star(found)
+    return estimate, bounds_text(found, lambda end: _value(end, unit, "+"))
 
 
-def _time(time: Mapping[str, Any] | None) -> Cell:
+def _time(time: TimeToThreshold | None) -> Cell:
     if time is None:
         return formats.NONE, ""
-    median = "" if time["median"] is None else f"after {formats.steps(time['median'])} steps"
-    return f"{time['reached']}/{time['n']}", median
+    median = "" if time.median is None else f"after {formats.steps(time.median)} steps"
+    return f"{time.reached}/{time.n}", median
 
 
 def _value(value: float, unit: str, sign: str = "") -> str:
     return f"{value:{sign}.2f}" if unit == "score" else formats.brief(value, sign)
 
 
-def _flat(row: Entry) -> dict[str, Any]:
+def _flat(row: Row) -> dict[str, Any]:
     """Return a row as columns of plain values; None is an empty field."""
-    member, time = row["member"], row["time"] or {}
-    levels = row["levels"] or {}
-    measured = {"start": levels.get("start"), "end": levels.get("end"), **row["gains"]}
-    flat = {
-        "experiment": row["experiment"],
-        "directory": str(member.run.directory),
-        **{key: row[key] for key in ("target", "world", "method", "steps", "seeds", "lost")},
-        **{key: row[key] for key in ("paired", "converged", "unit")},
+    flat: dict[str, Any] = {
+        "experiment": row.experiment,
+        "directory": str(row.member.run.directory),
     }
-    for name, entry in measured.items():
-        found = entry or {}
-        flat |= {
-            name: found.get("estimate"),
-            f"{name}_low": found.get("low"),
-            f"{name}_high": found.get("high"),
-            f"{name}_kind": found.get("kind"),
-        }
-    return flat | {
-        "threshold": row["threshold"],
-        "reached": time.get("reached"),
-        "median_time": time.get("median"),
-        "verdict": row["verdict"]["word"],
+    flat |= {key: getattr(row, key) for key in _PLAIN}
+    measured: dict[str, Any] = {
+        "start": row.levels.start if row.levels else None,
+        "end": row.levels.end if row.levels else None,
+        **row.gains,
+    }
+    for name, found in measured.items():
+        flat[name] = getattr(found, "estimate", None)
+        flat |= {f"{name}_{part}": getattr(found, part, None) for part in ("low", "high", "kind")}
+    # Whole numbers without a point, as in summary.json.
+    plain: dict[str, Any] = to_json(flat)
+    return plain | {
+        "threshold": row.threshold,
+        "reached": row.time.reached if row.time else None,
+        "median_time": to_json(row.time.median) if row.time else None,
+        "verdict": row.verdict.word,
     }

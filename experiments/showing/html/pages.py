@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from ...measuring.verdict import ends, signed_entry
 from .. import formats
+from ..words.intervals import bounds_text, signed_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
+def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
     """Return a template filled in; all content is escaped.
 
     `figures` are images by file name; the PNGs among them go into the page.
@@ -34,16 +34,16 @@ def page(template: str, figures: Mapping[str, bytes], **content: Any) -> str:
         "number": formats.number,
         "steps": formats.steps,
         "recovered": formats.recovered,
-        "signed": lambda entry: signed_entry(entry) if entry else formats.NONE,
+        "signed": lambda entry: signed_text(entry) if entry else formats.NONE,
         "interval": formats.interval,
-        "ends": ends,
-        "number_ends": lambda entry: ends(entry, formats.number),
+        "ends": bounds_text,
+        "number_ends": lambda entry: bounds_text(entry, formats.number),
         "brackets": lambda every: formats.brackets(
             formats.share_sources(every), formats.counts(every)
         ),
         "extent": lambda every: formats.extent(formats.counts(every)),
         "up": lambda value: f"{math.ceil(value):,}",
-        "share": lambda entry: f"{entry['estimate']:.0%}" if entry else formats.NONE,
+        "share": lambda entry: f"{entry.estimate:.0%}" if entry else formats.NONE,
         "duration": formats.duration,
         "p_value": formats.p_value,
         "codes": codes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ....core.files import write_bytes, write_json, write_text
-from ...measuring.beginning import at_the_start
+from ....core.plain import to_json
+from ...measuring.results import Estimate, SweepSummary, SweptTarget
 from ...measuring.runs import Run
-from ...measuring.summary import summarize
-from ...measuring.sweep import SCORES, on_axis, summarize_sweep
-from ...measuring.verdict import GAINS, ends
-from ..figures.sweep import draw, level_counts
+from ...measuring.sweep import LEVELS, SCORES, at_the_start, on_axis, summarize_sweep
+from ...measuring.verdict import GAINS
+from ..figures.sweep import draw_sweep, level_counts
 from ..formats import UNFINISHED, brackets, brief, extent, star
-from .pages import page
+from ..words.intervals import Bounded, bounds_text
+from ..words.summary import summarize
+from ..words.sweep import describe_sweep
+from .pages import fill_page
 
 COLUMNS = {
     "return at step 0": ("returns", "start"),
@@ -45,12 +49,12 @@ def _as_json(value: Any) -> Any:
     return None if value is None else on_axis(value)
 
 
-def write(
+def write_sweep(
     name: str,
     ran: Sequence[tuple[Mapping[str, Any], Run]],
     directory: Path,
     missing: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> SweepSummary:
     """Write sweep.csv, summary.json, figures and report.html of a sweep; return its summary.
 
     `ran` are the swept values of every point that has been run and the run that shows it, under
@@ -59,20 +63,20 @@ def write(
     runs = {run.directory: run for _, run in ran}
     summaries = {place: summarize(run) for place, run in runs.items()}
     points = [(values, at_the_start(values, summaries[run.directory])) for values, run in ran]
-    summary = summarize_sweep(name, points, missing)
+    summary = describe_sweep(summarize_sweep(name, points, missing), points, missing)
     places = {
         str(dict(values)): run.directory.relative_to(directory).as_posix() for values, run in ran
     }
-    folders = [places[str(values)] for values in summary["points"]]
-    figures = draw(summary)
-    table = pd.DataFrame(list(rows(summary)))
+    folders = [places[str(values)] for values in summary.points]
+    figures = draw_sweep(summary)
+    table = pd.DataFrame(list(sweep_rows(summary)))
     write_text(directory / "sweep.csv", table.to_csv(index=False, lineterminator="\n"))
-    told = [{key: _as_json(value) for key, value in point.items()} for point in summary["points"]]
-    write_json(directory / "summary.json", {**summary, "points": told})
+    plain = [{key: _as_json(value) for key, value in point.items()} for point in summary.points]
+    write_json(directory / "summary.json", to_json(replace(summary, points=plain)))
     for file, drawn in figures.items():
         write_bytes(directory / "figures" / file, drawn)
-    counts = {target: level_counts(found) for target, found in summary["targets"].items()}
-    made = page(
+    counts = {target: level_counts(found) for target, found in summary.targets.items()}
+    made = fill_page(
         "sweep.html.j2",
         figures,
         summary=summary,
@@ -80,81 +84,86 @@ def write(
         facts=ran[0][1].facts,
         columns=COLUMNS,
         extents={name: extent(over) for name, over in counts.items()},
-        unconverged={name: unfinished(found) for name, found in summary["targets"].items()},
-        brackets=brackets(summary["shared"], chain.from_iterable(counts.values())),
+        unconverged={name: unfinished(found) for name, found in summary.targets.items()},
+        brackets=brackets(summary.shared, chain.from_iterable(counts.values())),
     )
     write_text(directory / "report.html", made)
     return summary
 
 
-def rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def sweep_rows(summary: SweepSummary) -> Iterator[dict[str, Any]]:
     """Yield the sweep as tidy rows: swept values, target, method, metric, interval or range."""
-    for target, entry in summary["targets"].items():
-        for method, found in entry["methods"].items():
+    for target, entry in summary.targets.items():
+        for method, found in entry.methods.items():
             for kind, metrics in (
                 ("scores", SCORES),
                 ("gains", GAINS),
-                ("returns", ("start", "end")),
+                ("returns", LEVELS),
             ):
                 for metric in metrics:
-                    for values, part in zip(summary["points"], found[kind][metric], strict=True):
+                    for values, part in zip(
+                        summary.points, getattr(found, kind)[metric], strict=True
+                    ):
                         if part is not None:
                             yield {
                                 **values,
                                 "target": target,
                                 "method": method,
                                 "metric": f"{kind.removesuffix('s')} {metric}",
-                                **{key: part.get(key) for key in MEASURED},
+                                **to_json({key: getattr(part, key, None) for key in MEASURED}),
                             }
 
 
-def render(summary: Mapping[str, Any]) -> Group:
+def render_sweep(summary: SweepSummary) -> Group:
     """Return the sweep for a rich console: a table per target, and what it says in words."""
     parts: list[RenderableType] = []
-    for target, entry in summary["targets"].items():
+    for target, entry in summary.targets.items():
         table = Table(title=Text(target, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
         shown = extent(level_counts(entry))
         under = f"Under scores: {shown}. Under gains: 95 % interval."
         table.caption = Text(f"{under} {UNFINISHED}" if unfinished(entry) else under, style="dim")
-        for key in summary["keys"]:
+        for key in summary.keys:
             # What tells points apart is never cut.
             table.add_column(key.replace(".", ".\n"), overflow="fold")
         table.add_column("method", no_wrap=True)
         measured = {head: where for head, where in COLUMNS.items() if where[0] != "returns"}
         for head in ("return,\nend", *measured):
             table.add_column(head.replace(" at ", "\nat "), justify="right", no_wrap=True)
-        for number, values in enumerate(summary["points"]):
-            for method, found in entry["methods"].items():
-                cells = [_cell(found[k][metric][number], k) for k, metric in measured.values()]
-                returns = _returns(*(found["returns"][at][number] for at in ("start", "end")))
+        for number, values in enumerate(summary.points):
+            for method, found in entry.methods.items():
+                cells = [
+                    _cell(getattr(found, kind)[metric][number], kind)
+                    for kind, metric in measured.values()
+                ]
+                returns = _returns(*(found.returns[level][number] for level in LEVELS))
                 table.add_row(*map(str, values.values()), method, returns, *cells)
             table.add_section()
-        parts += [table, *(Text(line) for line in entry["sentences"]), Text()]
-    parts += [Text(note, style="yellow") for note in summary["notes"]]
+        parts += [table, *(Text(line) for line in entry.sentences), Text()]
+    parts += [Text(note, style="yellow") for note in summary.notes]
     return Group(*parts)
 
 
-def _returns(start: Mapping[str, Any] | None, end: Mapping[str, Any] | None) -> Text:
+def _returns(start: Estimate | None, end: Estimate | None) -> Text:
     if start is None or end is None:
         return Text("–", style="dim")
-    return Text(f"{brief(start['estimate'])}\n→ {brief(end['estimate'])}{star(end)}")
+    return Text(f"{brief(start.estimate)}\n→ {brief(end.estimate)}{star(end)}")
 
 
-def unfinished(target: Mapping[str, Any]) -> bool:
+def unfinished(target: SweptTarget) -> bool:
     """Return whether any method's end on a target is one that has not converged."""
     return any(
-        part is not None and part["converged"] is False
-        for found in target["methods"].values()
-        for part in found["returns"]["end"]
+        getattr(part, "converged", None) is False
+        for found in target.methods.values()
+        for part in found.returns["end"]
     )
 
 
-def _cell(part: Mapping[str, Any] | None, kind: str) -> Text:
+def _cell(part: Bounded | None, kind: str) -> Text:
     if part is None:
         return Text("–", style="dim")
     sign = "+" if kind == "gains" else ""
-    said = f"{part['estimate']:{sign}.2f}{star(part)}"
-    if part["low"] is not None and part["high"] is not None:
-        said += f"\n{ends(part, f'{sign}.2f').strip('()')}"
-    style = {"above": "green", "below": "bold red"}.get(part.get("side", ""), "")
-    return Text(said, style=style)
+    text = f"{part.estimate:{sign}.2f}{star(part)}"
+    if part.low is not None and part.high is not None:
+        text += f"\n{bounds_text(part, f'{sign}.2f').strip('()')}"
+    style = {"above": "green", "below": "bold red"}.get(getattr(part, "side", ""), "")
+    return Text(text, style=style)

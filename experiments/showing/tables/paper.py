@@ -6,13 +6,14 @@ All of it is made from the run and its summary; what was not recorded is not sai
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
 
+from ...measuring.results import Gain, MethodSummary, Summary
 from ...measuring.runs import Run
-from ...measuring.verdict import GAINS, ends
+from ...measuring.verdict import GAINS
 from .. import formats
+from ..words.intervals import Bounded, bounds_text
 from ..words.methods_paragraph import methods_text
 
 Cell = tuple[str, str]
@@ -53,7 +54,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
 
-def texts(run: Run, summary: Mapping[str, Any]) -> dict[str, str]:
+def texts(run: Run, summary: Summary) -> dict[str, str]:
     """Return the files of a run's folder `tables` by name."""
     made = tables(summary)
     return {
@@ -63,68 +64,68 @@ def texts(run: Run, summary: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def tables(summary: Mapping[str, Any]) -> list[Table]:
+def tables(summary: Summary) -> list[Table]:
     """Return a table a target, and one over all targets where there are several with scores."""
-    made = [target_table(summary, name) for name in summary["targets"]]
-    return [*made, across_table(summary)] if summary["across"] else made
+    made = [target_table(summary, name) for name in summary.targets]
+    return [*made, across_table(summary)] if summary.across else made
 
 
-def target_table(summary: Mapping[str, Any], target: str) -> Table:
+def target_table(summary: Summary, target: str) -> Table:
     """Return the results of one target: gains over scratch, or returns where it has no scores."""
-    entry = summary["targets"][target]
-    label = f"tab:{summary['name']}-{target}"
-    brackets = formats.brackets(formats.share_sources(entry["methods"].values()))
-    budget = f", {formats.steps(entry['steps'])} environment steps" if entry["steps"] else ""
-    caption = f"Target {target} ({entry['world']}{budget})."
-    if not entry["scored"]:
-        caption = f"{caption} {entry['headline']}"
-        rows = [
-            [*_first(name, method), _verdict(method)] for name, method in entry["methods"].items()
-        ]
+    entry = summary.targets[target]
+    label = f"tab:{summary.name}-{target}"
+    brackets = formats.brackets(formats.share_sources(entry.methods.values()))
+    budget = f", {formats.steps(entry.steps)} environment steps" if entry.steps else ""
+    caption = f"Target {target} ({entry.world}{budget})."
+    if not entry.scored:
+        caption = f"{caption} {entry.headline}"
+        rows = [[*_first(name, method), _verdict(method)] for name, method in entry.methods.items()]
         return Table(label, caption, ("method", "seeds", "return", "verdict"), rows)
-    low, high = entry["anchors"]["random"], entry["anchors"]["reference"]
+    low, high = entry.anchors.random, entry.anchors.reference
+    assert low is not None
+    assert high is not None
     caption += (
-        f" A score of 0 is a return of {formats.number(low['return'])} ({low['origin']}), 1 is "
-        f"{formats.number(high['return'])} ({high['origin']}). Gains are differences of scores "
+        f" A score of 0 is a return of {formats.number(low.value)} ({low.origin}), 1 is "
+        f"{formats.number(high.value)} ({high.origin}). Gains are differences of scores "
         f"from scratch; brackets are {brackets}. Return: at step 0 → at the end, the mean over "
-        f"{entry['averaged']}. "
-        f"Reached: seeds that hold a score of {summary['threshold']:g}; median time: Kaplan-Meier, "
+        f"{entry.averaged}. "
+        f"Reached: seeds that hold a score of {summary.threshold:g}; median time: Kaplan-Meier, "
         "in steps."
     )
-    if summary["source"]["bundle"]:
+    if summary.source.bundle:
         caption += f" {formats.ONE_POLICY}"
-    if any(method["converged"] is False for method in entry["methods"].values()):
+    if any(method.converged is False for method in entry.methods.values()):
         caption += f" {formats.UNFINISHED}"
-    if any(formats.unpaired(method) for method in entry["methods"].values()):
+    if any(formats.unpaired(method) for method in entry.methods.values()):
         caption += f" {formats.PAIRED}"
     header = ("method", "seeds", "return", *GAINS.values(), "reached", "median time", "verdict")
     rows = []
-    for name, method in entry["methods"].items():
-        gains = method["gains"] or {}
-        each = [_gain(gains.get(gain)) for gain in GAINS]
+    for name, method in entry.methods.items():
+        each = [_gain(getattr(method.gains, gain, None)) for gain in GAINS]
         rows.append([*_first(name, method), *each, *_time(method), _verdict(method)])
     return Table(label, caption, header, rows)
 
 
-def across_table(summary: Mapping[str, Any]) -> Table:
+def across_table(summary: Summary) -> Table:
     """Return the aggregates over targets."""
-    across = summary["across"]
+    across = summary.across
+    assert across is not None
     rows: list[list[Cell]] = []
-    for name, method in across["methods"].items():
+    for name, method in across.methods.items():
         if method is None:
             rows.append([(name, ""), ("0", ""), *[(formats.NONE, "")] * len(ACROSS)])
             continue
-        found = [_plain(method[metric][kind]) for metric, kind in ACROSS.values()]
-        rows.append([(name, ""), _counted(method["seeds"], method["lost"]), *found])
-    each = next(iter(summary["targets"].values()))["methods"]
-    counts = [method["end"]["iqm"]["n"] for method in across["methods"].values() if method]
+        found = [_plain(getattr(getattr(method, metric), kind)) for metric, kind in ACROSS.values()]
+        rows.append([(name, ""), _counted(method.seeds, method.lost), *found])
+    each = next(iter(summary.targets.values())).methods
+    counts = [method.end.iqm.n for method in across.methods.values() if method]
     brackets = formats.brackets(formats.share_sources(each.values()), counts)
     caption = (
-        f"Over the targets {', '.join(across['targets'])}: interquartile means (IQM) of scores, "
+        f"Over the targets {', '.join(across.targets)}: interquartile means (IQM) of scores, "
         "optimality gap, and the probability that a trial beats one of scratch, as in rliable; "
         f"brackets are {brackets}."
     )
-    return Table(f"tab:{summary['name']}-across", caption, ("method", "seeds", *ACROSS), rows)
+    return Table(f"tab:{summary.name}-across", caption, ("method", "seeds", *ACROSS), rows)
 
 
 def markdown(table: Table) -> str:
@@ -166,40 +167,46 @@ def latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _first(name: str, method: Mapping[str, Any]) -> list[Cell]:
+def _first(name: str, method: MethodSummary) -> list[Cell]:
     """Return the cells that every table begins with: method, seeds, return."""
-    counted = _counted(method["seeds"], method["failed"])
+    counted = _counted(method.seeds, method.failed)
     if formats.unpaired(method):
-        counted = counted[0], f"{counted[1]} ({method['paired']} paired)".strip()
-    if method["returns"] is None:
+        counted = counted[0], f"{counted[1]} ({method.paired} paired)".strip()
+    if method.returns is None:
         return [(name, ""), counted, (formats.NONE, "")]
-    start, end = (formats.number(method["returns"][at]["estimate"]) for at in ("start", "end"))
+    start, end = (
+        formats.number(level.estimate) for level in (method.returns.start, method.returns.end)
+    )
     return [(name, ""), counted, (start, f"→ {end}{formats.star(method)}")]
 
 
-def _counted(seeds: Sequence[int], lost: Sequence[Any]) -> Cell:
+def _counted(seeds: Sequence[int], lost: Sized) -> Cell:
     return str(len(seeds)), f"of {len(seeds) + len(lost)}" if lost else ""
 
 
-def _gain(found: Mapping[str, Any] | None) -> Cell:
+def _gain(found: Gain | None) -> Cell:
     if found is None:
         return formats.NONE, ""
-    return f"{found['estimate']:+.2f}{formats.star(found)}", ends(found, "+.2f")
+    return f"{found.estimate:+.2f}{formats.star(found)}", bounds_text(found, "+.2f")
 
 
-def _plain(found: Mapping[str, Any] | None) -> Cell:
-    return (formats.NONE, "") if found is None else (f"{found['estimate']:.2f}", ends(found, ".2f"))
+def _plain(found: Bounded | None) -> Cell:
+    return (
+        (formats.NONE, "")
+        if found is None
+        else (f"{found.estimate:.2f}", bounds_text(found, ".2f"))
+    )
 
 
-def _time(method: Mapping[str, Any]) -> list[Cell]:
-    time = method["time_to_threshold"]
+def _time(method: MethodSummary) -> list[Cell]:
+    time = method.time_to_threshold
     if time is None:
         return [(formats.NONE, "")] * 2
-    return [(f"{time['reached']}/{time['n']}", ""), (formats.steps(time["median"]), "")]
+    return [(f"{time.reached}/{time.n}", ""), (formats.steps(time.median), "")]
 
 
-def _verdict(method: Mapping[str, Any]) -> Cell:
-    return method["verdict"]["word"], ""
+def _verdict(method: MethodSummary) -> Cell:
+    return method.verdict.word, ""
 
 
 def _mark(text: str) -> str:

@@ -22,6 +22,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from ....core.files import StoreError, write_bytes
 from ...measuring.gains import method_curves
+from ...measuring.results import Summary
 from ...measuring.runs import Run
 from ...measuring.summary import score_curves
 from ..formats import counts, extent, over, share_sources
@@ -35,16 +36,22 @@ VIDEO_WIDTH = 640
 VIDEO_FPS = 5.0
 
 
-def write(
+def write_events(
     run: Run,
-    summary: Mapping[str, Any],
+    summary: Summary,
     figures: Mapping[str, bytes],
     videos: Mapping[str, tuple[bytes, Mapping[str, Any]]],
 ) -> None:
     """Write what TensorBoard shows of a run besides its trials' curves, in place of what was there.
 
-    `figures` and `videos` are as `report.build` takes them. Every file is replaced as a whole.
-    Equal runs give equal files: their times are that of the run's beginning.
+    Every file is replaced as a whole. Equal runs give equal files: their times are
+    that of the run's start.
+
+    Args:
+        run: the run.
+        summary: its summary, in words.
+        figures: see `html.report.build_report`.
+        videos: see there.
 
     Raises:
         StoreError: a file cannot be written, or an old one not removed.
@@ -55,20 +62,20 @@ def write(
     started = _time(run.facts.get("started"))
     described, trials = sessions(run, summary, started)
     files = {root / name: [(0, [_layout(summary), described]), *_pictures(figures, videos)]}
-    for target in summary["targets"]:
+    for target in summary.targets:
         for method in run.methods:
             if steps := _bands(run, summary, target, method):
                 files[root / target / method / name] = steps
     for folder, session in trials.items():
         files[run.directory / "trials" / folder / name] = session
     for path, steps in files.items():
-        write_bytes(path, encode(steps, started))
+        write_bytes(path, encode_events(steps, started))
     for old in (*root.rglob(f"*{FILES}*"), *run.directory.glob(f"trials/*/*/*/*{FILES}*")):
         if old not in files:
             _remove(old)
 
 
-def encode(steps: Steps, time: float) -> bytes:
+def encode_events(steps: Steps, time: float) -> bytes:
     """Return a TensorBoard event file of values by step; `time` is in seconds since the epoch."""
     data = io.BytesIO()
     records = RecordWriter(data)
@@ -80,14 +87,14 @@ def encode(steps: Steps, time: float) -> bytes:
     return data.getvalue()
 
 
-def _bands(run: Run, summary: Mapping[str, Any], target: str, method: str) -> Steps:
+def _bands(run: Run, summary: Summary, target: str, method: str) -> Steps:
     """Return the mean over seeds, with its interval if there is one, at each target step."""
     curves = method_curves(run, target, method)
     if curves is None:
         return []
     found = {"return": curves.returns}
-    if summary["targets"][target]["scored"]:
-        scores = score_curves(curves, summary["targets"][target]["anchors"]).scores
+    if summary.targets[target].scored:
+        scores = score_curves(curves, summary.targets[target].anchors).scores
         assert scores is not None
         found["score"] = scores
     columns = {}
@@ -108,19 +115,19 @@ def _tags(target: str, kind: str) -> tuple[str, str, str]:
     return mean, low, high
 
 
-def _layout(summary: Mapping[str, Any]) -> Value:
+def _layout(summary: Summary) -> Value:
     """Return the layout of Custom Scalars: for each target all methods' bands in one chart."""
     layout = layout_pb2.Layout()
-    for target, entry in summary["targets"].items():
-        if not entry["evaluations"]:
+    for target, entry in summary.targets.items():
+        if not entry.evaluations:
             continue
-        methods = entry["methods"].values()
+        methods = entry.methods.values()
         shown = f"{extent(counts(methods))} {over(share_sources(methods))}"
-        for kind in ("score", "return") if entry["scored"] else ("return",):
+        for kind in ("score", "return") if entry.scored else ("return",):
             mean, low, high = _tags(target, kind)
             # A part of its own for each chart: TensorBoard minds the order of parts, not of charts.
             part = layout.category.add(title=f"{target}: {kind}")
-            part.closed = kind == "return" and entry["scored"]
+            part.closed = kind == "return" and entry.scored
             chart = part.chart.add(title=f"{target}: mean {kind}, {shown}")
             chart.margin.series.add(value=mean, lower=low, upper=high)
     described = custom_scalars.create_summary_metadata()

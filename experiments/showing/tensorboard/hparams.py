@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from ...config.schema import method_label
 from ...measuring.gains import uses_source
+from ...measuring.results import Summary
 from ...measuring.runs import Run, Trial
 
 Setting: TypeAlias = bool | float | str
@@ -31,7 +31,7 @@ OUTCOMES = {
 FAILED = ("failed", "invalid")
 
 
-def sessions(run: Run, summary: Mapping[str, Any], time: float) -> tuple[Value, dict[str, Steps]]:
+def sessions(run: Run, summary: Summary, time: float) -> tuple[Value, dict[str, Steps]]:
     """Return the description of all trials, and each trial's values by step.
 
     The trials are those that have ended, well or not, by their folders under `trials/`. An outcome
@@ -71,24 +71,22 @@ def sessions(run: Run, summary: Mapping[str, Any], time: float) -> tuple[Value, 
 
 def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:
     """Yield what a trial was run with; a method's own settings go by its registered name."""
-    source = run.experiment["source"]
     learned = uses_source(run, trial.method)
     yield "target", trial.target
     yield "method", trial.method
     # Seeds are names, not quantities: as text they get a box each to choose by.
     yield "seed", str(trial.seed)
     yield "source_steps", run.source_steps if learned else 0
-    yield "randomized", bool(learned and source.get("randomization"))
+    yield "randomized", bool(learned and run.source.randomization)
     # One that failed has the steps of those that did not: what all of a method are given.
     done = run.done(trial.target, trial.method)
-    asked = (run.experiment["targets"][trial.target] or {}).get("steps") or 0
-    yield "target_steps", done[0].steps[-1] if done else asked
-    for entry in run.experiment["methods"]:
-        if isinstance(entry, Mapping) and method_label(entry) == trial.method:
-            [(name, settings)] = entry.items()
-            given = {key: value for key, value in (settings or {}).items() if key != "label"}
-            yield from _flat(name, given)
-    algorithm = source.get("algorithm") or {}
+    yield "target_steps", done[0].steps[-1] if done else run.targets[trial.target].steps or 0
+    entry = run.method_entries[trial.method]
+    if isinstance(entry, Mapping):
+        [(name, settings)] = entry.items()
+        given = {key: value for key, value in (settings or {}).items() if key != "label"}
+        yield from _flat(name, given)
+    algorithm = run.source.algorithm or {}
     [(name, settings)] = ({algorithm: None} if isinstance(algorithm, str) else algorithm).items()
     yield "algorithm", name
     yield from _flat(name, settings or {})
@@ -105,17 +103,17 @@ def _flat(prefix: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Setti
             yield f"{prefix}.{key}", value
 
 
-def _outcomes(trial: Trial, summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _outcomes(trial: Trial, summary: Summary) -> Iterator[tuple[str, float]]:
     """Yield what a trial came to, as far as the summary has it for its seed."""
-    target = summary["targets"][trial.target]
-    method = (target["methods"] | target["equal_total"]).get(trial.method)
+    target = summary.targets[trial.target]
+    method = {**target.methods, **target.equal_total}.get(trial.method)
     for name, (_, place) in OUTCOMES.items():
-        entry = method
-        for key in place:
-            entry = (entry or {}).get(key)
-        value = (entry or {}).get("per_seed", {}).get(str(trial.seed))
+        found: Any = method
+        for attribute in place:
+            found = getattr(found, attribute, None)
+        value = getattr(found, "per_seed", {}).get(trial.seed)
         if value is not None:
-            yield name, value
+            yield name, float(value)
 
 
 def _tag(outcome: str) -> str:

@@ -31,14 +31,14 @@ SECONDS = 10.0  # s, so that a report of many targets stays small
 FASTEST = 15.0  # frames per second
 
 
-def check(experiment: Experiment, where: str = "experiment") -> None:
+def check_videos(experiment: Experiment, where: str = "experiment") -> None:
     """Raise ConfigError unless mp4 can be written and every world gives pictures."""
     # First what is wrong with the experiment itself, which has nothing to do with pictures.
     plan.check(experiment, where)
     source = experiment.source
     for spec in (source.spec(), *(t.spec(source) for t in experiment.targets.values())):
         try:
-            watch.check(spec)
+            watch.check_pictures(spec)
         except VideoError as error:
             raise ConfigError(f"{where}: video: {error}") from None
 

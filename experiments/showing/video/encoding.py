@@ -27,7 +27,7 @@ class VideoError(HeadstartError):
     """A video that cannot be recorded."""
 
 
-def require(path: Path) -> None:
+def require_encoder(path: Path) -> None:
     """Raise VideoError unless a file of this name can be written with what is installed."""
     if path.suffix not in SUFFIXES:
         raise VideoError(f"'{path}': a video is {' or '.join(SUFFIXES)}, by the end of its name")
@@ -38,14 +38,14 @@ def require(path: Path) -> None:
         )
 
 
-def write(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     """Write frames, uint8 `(height, width, 3)` of one even size, as a video of `fps` per second.
 
     Raises:
-        VideoError: see `require`, or ffmpeg failed.
+        VideoError: see `require_encoder`, or ffmpeg failed.
         OSError: the file cannot be written; one that was there stays.
     """
-    require(path)
+    require_encoder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -59,7 +59,7 @@ def write(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
 
 
 def as_gif(mp4: bytes, fps: float, width: int) -> bytes | None:
-    """Return an mp4 that `write` wrote as a gif of `fps` per second and at most `width` pixels.
+    """Return an mp4 of `write_video` as a gif of `fps` per second, at most `width` pixels wide.
 
     None without imageio-ffmpeg, or where the video cannot be read.
     """

@@ -97,7 +97,7 @@ def record(
         VideoError: an encoder is missing, or a world gives no pictures.
         OSError: the file cannot be written.
     """
-    encoding.require(path)
+    encoding.require_encoder(path)
     scenes: list[_Scene] = []
     try:
         for panel in panels:
@@ -112,16 +112,16 @@ def record(
                 count += 1
                 yield frame
 
-        encoding.write(path, frames(), float(rate))
+        encoding.write_video(path, frames(), float(rate))
     finally:
         for scene in scenes:
             scene.world.close()
     return Recording(path, count, float(rate), [scene.outcome for scene in scenes])
 
 
-def check(spec: WorldSpec) -> None:
+def check_pictures(spec: WorldSpec) -> None:
     """Raise VideoError unless a picture can be taken of the world and mp4 can be written."""
-    encoding.require(Path("video.mp4"))
+    encoding.require_encoder(Path("video.mp4"))
     scene = _Scene(Panel("", spec, lambda observations: observations), (96, 72))
     try:
         scene.begin(0, "")
@@ -289,7 +289,7 @@ def watch(
         HeadstartError: a damaged bundle, a world it does not fit or that gives no pictures, or
             an encoder that is not installed.
     """
-    encoding.require(out)
+    encoding.require_encoder(out)
     pixels = _size(size)
     first = bundles.load(pretrained.locate(bundle, world))
     spec = WorldSpec(world or first.world_id)

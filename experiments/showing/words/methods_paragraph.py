@@ -10,11 +10,12 @@ from typing import Any
 
 from ...measuring import metrics
 from ...measuring.gains import BASELINE, uses_source
-from ...measuring.runs import Run
+from ...measuring.results import Across, Anchors, Summary
+from ...measuring.runs import Run, SourceSettings
 from ...measuring.statistics import FEWEST_SEEDS
 from ...measuring.verdict import GAINS, counted
 from .. import formats
-from ..shift_table import contrast, outcome
+from ..shift_table import outcome, shift_table
 
 KINDS = {
     "paired t": "Student's t over differences paired by seed",
@@ -25,7 +26,7 @@ KINDS = {
 """The intervals of gains in words, by their kind."""
 
 
-def methods_text(run: Run, summary: Mapping[str, Any]) -> str:
+def methods_text(run: Run, summary: Summary) -> str:
     """Return the methods as Markdown, a paragraph each: source, targets, evaluation, numbers."""
     parts = (
         _source(run),
@@ -33,40 +34,38 @@ def methods_text(run: Run, summary: Mapping[str, Any]) -> str:
         _compared(run),
         _evaluation(run, summary),
         _metrics(summary),
-        " ".join(part for part in (_statistics(summary), summary["caution"]) if part),
+        " ".join(part for part in (_statistics(summary), summary.caution) if part),
         _tools(run),
     )
     return "\n".join(f"{part}\n" for part in parts if part)
 
 
 def _source(run: Run) -> str:
-    source = run.experiment["source"]
+    source = run.source
     users = [name for name in run.methods if uses_source(run, name)]
     if not users:
         return f"No source policy was used. {_algorithm(run)}"
     steps = formats.steps(run.source_steps)
-    world = _code(source["world"]) + _options(source)
-    bundle = source.get("bundle")
-    if bundle:
-        sha = source.get("bundle_sha256")
-        said = f"All seeds began from one ready-made source policy, {_code(bundle)}"
+    world = _code(source.world) + _options(source)
+    if source.bundle:
+        sha = source.bundle_sha256
+        said = f"All seeds started from one pretrained source policy, {_code(source.bundle)}"
         said += f" (sha256 {sha[:12]})" if sha else ""
         said += f", trained in {world} for {steps} environment steps."
     else:
-        many, shared = len(run.experiment["seeds"]), run.source_seeds
+        many, shared = len(run.seeds), run.source_seeds
         each = "one" if many == 1 else "one for each seed"
         if shared:
-            each = f"{len(set(shared.values()))} of them, from which the seeds began in turn"
+            each = f"{len(set(shared.values()))} of them, from which the seeds started in turn"
         said = f"Source policies were trained in {world} for {steps} environment steps, {each}."
     return f"{said} {_randomization(run)} {_algorithm(run)}"
 
 
 def _randomization(run: Run) -> str:
-    source = run.experiment["source"]
-    drawn = source.get("randomization") or {}
-    if not drawn:
+    if not run.source.randomization:
         return "The source was not randomized."
-    return f"Drawn anew at every training episode were {_changes(run, source['world'], drawn)}."
+    changes = _changes(run, run.source.world, run.source.randomization)
+    return f"Drawn anew at every training episode were {changes}."
 
 
 def _algorithm(run: Run) -> str:
@@ -79,33 +78,29 @@ def _algorithm(run: Run) -> str:
 
 def _learner(run: Run) -> tuple[str | None, Mapping[str, Any]]:
     """Return the algorithm's name and settings, as far as they were recorded."""
-    found = run.experiment["source"].get("algorithm")
+    found = run.source.algorithm
     if isinstance(found, Mapping):
         [(name, settings)] = found.items()
         return name, settings or {}
     return found, {}
 
 
-def _targets(run: Run, summary: Mapping[str, Any]) -> str:
+def _targets(run: Run, summary: Summary) -> str:
     said = []
-    for name, target in summary["targets"].items():
-        settings = run.experiment["targets"][name] or {}
-        steps = formats.steps(target["steps"] or settings.get("steps"))
-        differs = contrast(run, name)
-        shift = {r["name"]: r["target"] for r in differs["parameters"] if r["target"]}
-        what = [f"under the shift {_code(differs['shift'])}"] if differs["shift"] else []
-        what += [f"with {_changes(run, differs['world'], shift)}"] if shift else []
+    for name, target in summary.targets.items():
+        steps = formats.steps(target.steps or run.targets[name].steps)
+        differs = shift_table(run, name)
+        shift = {row.name: row.target for row in differs.parameters if row.target}
+        what = [f"under the shift {_code(differs.shift)}"] if differs.shift else []
+        what += [f"with {_changes(run, differs.world, shift)}"] if shift else []
         others = [
-            f"{_code(row['name'])} {row['target']}"
-            for row in differs["settings"]
-            if row["name"] != "world"
+            f"{_code(row.name)} {row.target}" for row in differs.settings if row.name != "world"
         ]
         what += [f"made with {_list(others)}"] if others else []
-        same = target["world"] == run.experiment["source"].get("world")
-        drawn = run.experiment["source"].get("randomization")
-        still = "as in the source" if same and not drawn else "at nominal parameters"
+        same = target.world == run.source.world and not run.source.randomization
+        still = "as in the source" if same else "at nominal parameters"
         said.append(
-            f"{_code(name)} is {_code(target['world'])} {', '.join(what) or still}; "
+            f"{_code(name)} is {_code(target.world)} {', '.join(what) or still}; "
             f"the budget of a trial was {steps} environment steps."
         )
     return f"{'Targets' if len(said) > 1 else 'Target'}: {' '.join(said)}"
@@ -113,17 +108,17 @@ def _targets(run: Run, summary: Mapping[str, Any]) -> str:
 
 def _compared(run: Run) -> str:
     each = []
-    for label, entry in zip(run.all_methods, run.experiment["methods"], strict=True):
+    for label, entry in run.method_entries.items():
         name = run.registered[label]
         given = {} if isinstance(entry, str) else dict(entry[name] or {})
         given.pop("label", None)
         about = [_code(name)] if label != name else []
         about += [_settings(given)] if given else []
         each.append(_code(label) + (f" ({', '.join(about)})" if about else ""))
-    seeds = run.experiment["seeds"]
+    seeds = run.seeds
     said = f"Compared were {_list(each)}, each with the seed{'s' * (len(seeds) != 1)} "
     said += f"{_list([str(seed) for seed in seeds])}."
-    recorded = run.facts.get("methods", {})
+    recorded = run.method_facts
     without = [_code(n) for n in run.all_methods if n in recorded and not uses_source(run, n)]
     if without and len(without) < len(run.all_methods):
         said += f" Without a source policy: {_list(without)}."
@@ -139,13 +134,12 @@ def _compared(run: Run) -> str:
     return said
 
 
-def _evaluation(run: Run, summary: Mapping[str, Any]) -> str:
-    plan = run.experiment.get("evaluation", {})
+def _evaluation(run: Run, summary: Summary) -> str:
     episodes = {line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations}
     if not episodes:
         return ""
-    spacing = max(target["spacing"] or 0 for target in summary["targets"].values())
-    every = plan.get("every") or spacing
+    spacing = max(target.spacing or 0 for target in summary.targets.values())
+    every = run.evaluation.every or spacing
     said = (
         "Policies were evaluated at step 0, before any update, and then every "
         f"{every:,} environment steps of the target"
@@ -156,23 +150,18 @@ def _evaluation(run: Run, summary: Mapping[str, Any]) -> str:
     said += f", on {counts} episodes in a separate world with deterministic actions"
     if _learner(run)[1].get("normalize"):
         said += " and frozen normalizer statistics"
-    first = plan.get("seed")
+    first = run.evaluation.seed
     seeds = "" if first is None else f" ({first:,} to {first + max(episodes) - 1:,})"
     return f"{said}. The episodes' seeds{seeds} were the same for all methods and evaluations."
 
 
-def _metrics(summary: Mapping[str, Any]) -> str:
-    scored = {name: target for name, target in summary["targets"].items() if target["scored"]}
-    said = [t["headline"] for t in summary["targets"].values() if not t["scored"]]
+def _metrics(summary: Summary) -> str:
+    scored = {name: target for name, target in summary.targets.items() if target.scored}
+    said = [t.headline for t in summary.targets.values() if not t.scored]
     if not scored:
         return " ".join(said)
-    anchors = [
-        f"{formats.number(found['random']['return'])} ({found['random']['origin']}) and "
-        f"{formats.number(found['reference']['return'])} ({found['reference']['origin']}) on "
-        f"{_code(name)}"
-        for name, found in ((name, target["anchors"]) for name, target in scored.items())
-    ]
-    counts = sorted({target["evaluations"] for target in scored.values()})
+    anchors = [_anchors_text(name, target.anchors) for name, target in scored.items()]
+    counts = sorted({target.evaluations for target in scored.values()})
     windows = " or ".join(f"{metrics.window(count)} of {count}" for count in counts)
     of_scratch = f"a method's minus that of {_code(BASELINE)}"
     said += [
@@ -182,44 +171,55 @@ def _metrics(summary: Mapping[str, Any]) -> str:
         f"over the last {windows} evaluations; area gain that of the area under the "
         "curve divided by the budget, by trapezoids (Taylor and Stone, 2009).",
         f"Time to threshold is the step of the first of {metrics.HOLD} evaluations in a row with "
-        f"a score of at least {summary['threshold']:g}; seeds that never get there are censored "
+        f"a score of at least {summary.threshold:g}; seeds that never get there are censored "
         "at the budget, and medians are those of Kaplan and Meier (1958).",
     ]
     return " ".join(said)
 
 
-def _statistics(summary: Mapping[str, Any]) -> str:
+def _anchors_text(target: str, anchors: Anchors) -> str:
+    """Return the anchors of a target with their origins."""
+    random, reference = anchors.random, anchors.reference
+    assert random is not None
+    assert reference is not None
+    return (
+        f"{formats.number(random.value)} ({random.origin}) and "
+        f"{formats.number(reference.value)} ({reference.origin}) on {_code(target)}"
+    )
+
+
+def _statistics(summary: Summary) -> str:
     gains = [
-        method["gains"][gain]
-        for target in summary["targets"].values()
-        for method in target["methods"].values()
-        if method["gains"]
+        getattr(method.gains, gain)
+        for target in summary.targets.values()
+        for method in target.methods.values()
+        if method.gains
         for gain in GAINS
     ]
     if not gains:
         return ""
-    kinds = {found["kind"] for found in gains}
+    kinds = {found.kind for found in gains}
     unit, each = "seed", "The unit is the seed."
-    if any(m["source_seeds"] for t in summary["targets"].values() for m in t["methods"].values()):
+    if any(m.source_seeds for t in summary.targets.values() for m in t.methods.values()):
         unit = "source policy"
         each = "The unit is the source policy: values of seeds that share one were averaged."
     used = [words.format(unit=unit) for kind, words in KINDS.items() if kind in kinds]
     said = [f"{each} Intervals of gains are 95 %: " + "; ".join(used) + "."]
-    if any(found["bca"] for found in gains):
+    if any(found.bca for found in gains):
         said.append(
             "Beside them stand, unless gains are skewed, bias-corrected and accelerated bootstrap "
             "intervals (BCa)."
         )
-    if any(found["p_holm"] is not None for found in gains):
+    if any(found.p_holm is not None for found in gains):
         said.append("P values were adjusted after Holm (1979) over a target's methods and gains.")
     said.append(f"Nothing is claimed from fewer than {counted(FEWEST_SEEDS, unit)}.")
-    if summary["across"]:
-        said.append(_over_targets(summary["across"]))
+    if summary.across:
+        said.append(_over_targets(summary.across))
     return " ".join(said)
 
 
-def _over_targets(across: Mapping[str, Any]) -> str:
-    kinds = {method["end"]["iqm"]["kind"] for method in across["methods"].values() if method}
+def _over_targets(across: Across) -> str:
+    kinds = {method.end.iqm.kind for method in across.methods.values() if method}
     said = (
         "Over targets: interquartile means, optimality gaps and probabilities of improvement "
         "(Agarwal et al., 2021). "
@@ -239,8 +239,9 @@ def _over_targets(across: Mapping[str, Any]) -> str:
 
 
 def _tools(run: Run) -> str:
-    found = run.facts.get("versions") or {}
-    versions = {name: version for name, version in found.items() if version != "not installed"}
+    versions = {
+        name: version for name, version in run.versions.items() if version != "not installed"
+    }
     said = f"Computed with headstart {versions.pop('headstart', '')}".rstrip()
     if commits := run.commits:
         changed = ", with changes not committed" if commits[-1].endswith("+") else ""
@@ -254,9 +255,9 @@ def _tools(run: Run) -> str:
     return f"{said}; on {', '.join(on)}." if on else f"{said}."
 
 
-def _changes(run: Run, world: str, changes: Mapping[str, Any]) -> str:
+def _changes(run: Run, world: str | None, changes: Mapping[str, Any]) -> str:
     """Return changes with what they make of their parameters, as far as those were recorded."""
-    known = run.facts.get("parameters", {}).get(world, {})
+    known = run.parameter_facts.get(str(world), {})
     each = []
     for name, change in changes.items():
         made = outcome(name, change, known.get(name))
@@ -265,10 +266,10 @@ def _changes(run: Run, world: str, changes: Mapping[str, Any]) -> str:
     return _list(each)
 
 
-def _options(settings: Mapping[str, Any]) -> str:
+def _options(settings: SourceSettings) -> str:
     """Return the keyword arguments and wrappers that a world was made with."""
-    made = [f"{_code(key)} {value}" for key, value in (settings.get("kwargs") or {}).items()]
-    made += [_code(str(wrapper)) for wrapper in settings.get("wrappers") or []]
+    made = [f"{_code(key)} {value}" for key, value in settings.kwargs.items()]
+    made += [_code(str(wrapper)) for wrapper in settings.wrappers]
     return f" (with {_list(made)})" if made else ""
 
 

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.experiments.measuring import aggregates, load, summarize
+from headstart.core.plain import to_json
+from headstart.experiments.measuring import aggregates, load
 from headstart.experiments.showing.tables.paper import across_table
+from headstart.experiments.showing.words.summary import summarize as describe_run
+
+
+def summarize(run):
+    """Return the summary of a run as `summary.json` holds it."""
+    return to_json(describe_run(run))
+
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "rliable_reference.json").read_text(encoding="utf-8")
@@ -181,7 +189,7 @@ def test_a_summary_over_targets(make_run):
     assert (fine["seeds"], fine["lost"]) == ([0, 1, 2, 4], [3])
     naive = found["methods"]["naive"]
     assert (naive["seeds"], naive["lost"]) == ([0, 1, 2, 3], [4])
-    rows = {row[0][0]: row[1] for row in across_table(summary).rows}
+    rows = {row[0][0]: row[1] for row in across_table(describe_run(run)).rows}
     assert (rows["scratch"], rows["naive"]) == (("5", ""), ("4", "of 5"))
     assert (fine["end"]["iqm"]["n"], fine["end"]["iqm"]["kind"]) == (4, "range")
     each = [

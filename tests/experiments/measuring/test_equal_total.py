@@ -3,15 +3,22 @@
 import json
 
 import pytest
+from headstart.core.plain import to_json
 from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.measuring.runs import load
-from headstart.experiments.measuring.summary import summarize
-from headstart.experiments.showing import write
+from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tables import terminal
+from headstart.experiments.showing.words.summary import summarize as describe_run
 from rich.console import Console
 from scipy import stats
 
 from ..conftest import RANDOM, REFERENCE, build_run, write_trial
+
+
+def summarize(run):
+    """Return the summary of a run as `summary.json` holds it."""
+    return to_json(describe_run(run))
+
 
 TARGET = "tired-arm"
 
@@ -73,12 +80,12 @@ def test_it_makes_the_comparison_fair_in_total_steps_and_is_said(root):
     [fact] = [f for f in summary["fairness"] if "source steps" in f["text"]]
     assert fact["holds"]
     assert "scratch_total had at least as many in the target" in fact["text"]
-    write(root)
+    write_outputs(root)
     page = (root / "report.html").read_text()
     assert "<b>scratch_total</b> is scratch with 160,000 steps in the target" in page
     console = Console(width=150)
     with console.capture() as shown:
-        console.print(terminal.render(summary))
+        console.print(terminal.render_summary(describe_run(load(root))))
     assert "scratch_total: fine_tune ends at +0.10" in " ".join(shown.get().split())
 
 
@@ -110,7 +117,7 @@ def test_steps_of_its_own_do_not_excuse_unequal_ones_among_its_seeds(root, steps
 def test_what_is_lost_of_it_is_said_and_without_it_nothing_is_fair(root):
     place = root / "trials" / TARGET / "scratch_total"
     (place / "seed-1" / "evaluations.jsonl").unlink()
-    write(root)
+    write_outputs(root)
     assert "1 of 3 seeds lost" in (root / "report.html").read_text()
     for seed in (0, 2):
         (place / f"seed-{seed}" / "evaluations.jsonl").unlink()

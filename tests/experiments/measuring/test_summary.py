@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from headstart import __version__
 from headstart.core.errors import HeadstartError
+from headstart.core.plain import to_json
 from headstart.experiments.config.yaml_text import dumps, loads
-from headstart.experiments.measuring import RunError, load, summarize
-from headstart.experiments.measuring.estimates import entry, within
+from headstart.experiments.measuring import RunError, load
+from headstart.experiments.measuring.estimates import estimate, within
+from headstart.experiments.measuring.gains import gain_of
+from headstart.experiments.measuring.results import (
+    EndGain,
+    Gain,
+    Gains,
+    MethodSummary,
+    TimeToThreshold,
+)
 from headstart.experiments.measuring.runs import read_evaluations
 from headstart.experiments.measuring.statistics import Comparison, Interval
 from headstart.experiments.measuring.verdict import GAINS, judge
 from headstart.experiments.showing.words.methods_paragraph import methods_text
+from headstart.experiments.showing.words.summary import summarize as describe_run
+from headstart.experiments.showing.words.verdicts import describe_method
+
+
+def summarize(run):
+    """Return the summary of a run as `summary.json` holds it."""
+    return to_json(describe_run(run))
+
 
 TARGET = "tired-arm"
 
@@ -150,14 +168,14 @@ def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
         f"there are fewer than 10 {'seeds' if policies == seeds else 'source policies'}, a method's"
     )
     assert (few in summary["caution"]) == said
-    assert (few in methods_text(run, summary)) == said
+    assert (few in methods_text(run, describe_run(run))) == said
 
 
 def test_what_few_seeds_cannot_know_is_said_while_others_are_missing(make_run):
     lost = [("tired-arm", "fine_tune", seed) for seed in range(1, 5)]
     assert summarize(load(make_run(seeds=range(5), failed=lost)))["caution"]
     without = load(make_run(seeds=range(5), methods=("zero_shot", "fine_tune")))
-    assert "there are fewer than 10 seeds" in methods_text(without, summarize(without))
+    assert "there are fewer than 10 seeds" in methods_text(without, describe_run(without))
 
 
 def test_one_seed_has_numbers_without_intervals(make_run):
@@ -182,8 +200,9 @@ def test_a_method_has_converged_unless_the_slopes_own_interval_excludes_zero(mak
     assert (scratch["converged"], drift["kind"]) == (True, "t")
 
 
-def gain(low: float, high: float, p: float, n: int = 8) -> Comparison:
-    return Comparison(Interval((low + high) / 2, low, high, n, "paired t"), None, p, 0.9, {})
+def gain(low: float, high: float, p: float, n: int = 8) -> Gain:
+    found = Interval((low + high) / 2, low, high, n, "paired t")
+    return gain_of(Comparison(found, None, p, 0.9, {}), p)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +220,13 @@ def gain(low: float, high: float, p: float, n: int = 8) -> Comparison:
 )
 def test_words_follow_intervals_and_holm(jump, end, area, word):
     parts = dict(zip(GAINS, (jump, end, area), strict=True))
-    gains = {name: gain(*part) for name, part in parts.items()}
-    verdict = judge(gains, {name: part[2] for name, part in parts.items()})
+    jump_start, asymptotic, of_area = (gain(*part) for part in parts.values())
+    ending = EndGain(**vars(asymptotic), converged=None)
+    gains = Gains(jump_start, early=jump_start, asymptotic=ending, area=of_area)
+    reached = TimeToThreshold(0.8, {}, 8, 8, 1.0, None, None, 1.0, 1.0)
+    base = MethodSummary([0], None, [], {}, time_to_threshold=reached)
+    method = replace(base, gains=gains, learns=True, paired=1, verdict=judge(gains))
+    verdict = describe_method(method, base).verdict
     assert verdict.word == word
     assert bool(verdict.warning) == any(part[1] < 0 for part in parts.values())
     for name in GAINS.values():
@@ -350,19 +374,19 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
 
 def test_an_interval_ends_where_its_values_do():
     # Five of 0.8 and five of 1: mean 0.9, deviation 0.10541, over sqrt(10) 0.03333, t(9) = 2.2622.
-    share = entry(range(10), [0.8, 1.0] * 5)
-    assert share["high"] == pytest.approx(0.9 + 0.07541, abs=1e-4)
-    assert within(share, 0.85, 0.95) == share | {"low": 0.85, "high": 0.95}
+    share = estimate(range(10), [0.8, 1.0] * 5)
+    assert share.high == pytest.approx(0.9 + 0.07541, abs=1e-4)
+    assert within(share, 0.85, 0.95) == replace(share, low=0.85, high=0.95)
     assert within(share, -9.0) == share
-    alone = entry([0], [0.8])
+    alone = estimate([0], [0.8])
     assert within(alone, 0.0, 1.0) == alone
 
 
 def test_unfairness_is_told(make_run):
     facts = summarize(load(make_run()))["fairness"]
     told = [fact["text"] for fact in facts if not fact["holds"]]
-    assert any("100,000 source steps that scratch had not" in text for text in told)
-    assert any("too few to claim" in text for text in told)
+    assert any("100,000 source steps that scratch did not have" in text for text in told)
+    assert any("too few for a claim" in text for text in told)
     assert any("60,000 steps on tired-arm" in fact["text"] for fact in facts if fact["holds"])
 
 
@@ -438,13 +462,13 @@ def test_seeds_that_share_source_policies_count_as_those(make_run):
     assert methods["fine_tune"]["verdict"]["word"] == "no claim (3 source policies)"
     assert "From 3 source policies no claim is made." in summary["headlines"][0]
     unfair = [fact["text"] for fact in summary["fairness"] if not fact["holds"]]
-    lack = "too few to claim anything, which takes 5 source policies"
+    lack = "too few for a claim, which takes 5 source policies"
     assert f"6 seeds from 3 source policies: {lack}." in unfair
     assert summary["across"]["methods"]["fine_tune"]["end"]["mean"]["n"] == 3
     said = [fact["text"] for fact in summary["fairness"]]
-    assert any(text.startswith("6 seeds begin in turn from 3 source policies") for text in said)
+    assert any(text.startswith("6 seeds start in turn from 3 source policies") for text in said)
     gap = summary["targets"]["tired-arm"]["zero_shot_gap"]["returns"]
     assert (gap["n"], len(gap["per_seed"])) == (3, 6)
-    text = methods_text(run, summary)
-    assert "100,000 environment steps, 3 of them, from which the seeds began in turn." in text
+    text = methods_text(run, describe_run(run))
+    assert "100,000 environment steps, 3 of them, from which the seeds started in turn." in text
     assert "The unit is the source policy" in text

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from headstart.experiments.measuring.sweep import numbers, turns
+from headstart.experiments.measuring.sweep import numbers, sign_changes
 from scipy import stats
 
 
@@ -10,7 +10,7 @@ from scipy import stats
 def test_where_a_gain_changes_its_sign(rising):
     # Means 0.3, 0.1, -0.3: a quarter of the way from the second point to the third.
     gains = np.array([[0.3] * 4, [0.1] * 4, [-0.3] * 4]) + np.array([-0.02, 0.02, -0.02, 0.02])
-    (found,) = turns([0.0, 1.0, 2.0], -gains if rising else gains)
+    (found,) = sign_changes([0.0, 1.0, 2.0], -gains if rising else gains)
     assert found.negative is not rising
     assert found.place.estimate == pytest.approx(1.25)
     # The spread is the same everywhere: the gain's interval is the mean plus or minus t s / 2.
@@ -23,20 +23,20 @@ def test_where_a_gain_changes_its_sign(rising):
 
 def test_a_turn_has_an_end_only_where_the_points_show_one():
     wide = np.array([[0.1, 0.3, -0.1], [-0.1, 0.2, -0.4]])
-    (found,) = turns([0.0, 1.0], wide)
+    (found,) = sign_changes([0.0, 1.0], wide)
     assert found.place.estimate == pytest.approx(0.5)  # means 0.1 and -0.1
     assert found.place.low is None
     assert found.place.high is None
-    assert turns([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) == []
-    assert turns([0.0, 1.0], [[-0.3, -0.2], [-0.1, -0.2]]) == []
-    assert turns([0.0, 1.0], [[0.1], [-0.3]])[0].place.kind == "one seed"
+    assert sign_changes([0.0, 1.0], [[0.3, 0.2], [0.1, 0.2]]) == []
+    assert sign_changes([0.0, 1.0], [[-0.3, -0.2], [-0.1, -0.2]]) == []
+    assert sign_changes([0.0, 1.0], [[0.1], [-0.3]])[0].place.kind == "one seed"
     with pytest.raises(ValueError, match="increasing points"):
-        turns([1.0, 0.0], [[0.1], [-0.3]])
+        sign_changes([1.0, 0.0], [[0.1], [-0.3]])
 
 
 def test_every_change_of_sign_is_found_in_order():
     # Straight between -0.1, 0.3, 0.1, -0.1: a quarter of the way to 1, and halfway from 2 to 3.
-    found = turns([0.0, 1.0, 2.0, 3.0], [[-0.1, -0.1], [0.3, 0.3], [0.1, 0.1], [-0.1, -0.1]])
+    found = sign_changes([0.0, 1.0, 2.0, 3.0], [[-0.1, -0.1], [0.3, 0.3], [0.1, 0.1], [-0.1, -0.1]])
     assert [turn.place.estimate for turn in found] == pytest.approx([0.25, 2.5])
     assert [turn.negative for turn in found] == [False, True]
     # Seeds that agree: the interval is as wide as the places looked at are apart.

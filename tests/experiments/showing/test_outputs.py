@@ -6,15 +6,20 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import matplotlib as mpl
 import pytest
 from headstart.core.errors import HeadstartError
-from headstart.experiments.measuring import load, summarize
+from headstart.core.plain import to_json
+from headstart.experiments.measuring import load
 from headstart.experiments.running.claims import claim
-from headstart.experiments.showing import formats, status, write
-from headstart.experiments.showing.figures import aggregates, curves, times
+from headstart.experiments.showing import formats, status
+from headstart.experiments.showing.figures import aggregates, curves, gains, style, times
+from headstart.experiments.showing.figures.run import draw_run
+from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tables import terminal
+from headstart.experiments.showing.words.summary import summarize
 from rich.console import Console
 
 from ..conftest import write_curve
@@ -24,7 +29,7 @@ TARGET = "tired-arm"
 
 def printed(summary: dict, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
-    console.print(terminal.render(summary))
+    console.print(terminal.render_summary(summary))
     return console.export_text()
 
 
@@ -34,7 +39,7 @@ def root(make_run):
 
 
 def test_write_leaves_the_whole_set_of_files(root):
-    summary = write(root)
+    summary = write_outputs(root)
     names = {path.name for path in (root / "figures").iterdir()}
     kinds = ("curves", "gains", "times", "survival")
     assert names == {f"{kind}-{TARGET}.{form}" for kind in kinds for form in ("png", "svg")}
@@ -43,13 +48,13 @@ def test_write_leaves_the_whole_set_of_files(root):
         "results.md",
         "results.tex",
     }
-    assert json.loads((root / "summary.json").read_text()) == summary
+    assert json.loads((root / "summary.json").read_text()) == to_json(summary)
     assert not list(root.rglob(".*"))  # no temporary file is left
     assert (root / "report.html").stat().st_mode & 0o777 == 0o644
 
 
 def test_results_csv_is_tidy_sorted_and_exact(root):
-    write(root)
+    write_outputs(root)
     with (root / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     columns = "target method seed step return success length episodes"
@@ -65,16 +70,16 @@ def test_results_csv_is_tidy_sorted_and_exact(root):
 
 
 def test_writing_again_changes_nothing(root):
-    write(root)
+    write_outputs(root)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    write(root)
+    write_outputs(root)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
     (root / "results.csv").mkdir()
     with pytest.raises(HeadstartError, match=r"cannot write .*results\.csv.: Is a directory"):
-        write(root)
+        write_outputs(root)
     assert not list(root.glob(".results*"))
 
 
@@ -113,7 +118,7 @@ def test_a_star_stands_where_a_method_or_its_scratch_has_not_converged(
     for method in climbing:
         for seed in (0, 1):
             write_curve(tiny, method, seed, [i / 10 for i in range(11)])
-    summary = write(tiny)
+    summary = write_outputs(tiny)
     said = [formats.UNFINISHED] if climbing else []
     stars = sum(cell.endswith("*") for cell in (scratch, tuned, gain))
     text = printed(summary, 120)
@@ -138,11 +143,11 @@ def test_a_star_stands_where_a_method_or_its_scratch_has_not_converged(
 
 def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
     root = make_run(seeds=range(4), targets=(TARGET,), failed=[(TARGET, "scratch", 3)])
-    summary = write(root)
-    tuned = summary["targets"][TARGET]["methods"]["fine_tune"]
-    assert (len(tuned["seeds"]), tuned["paired"], tuned["gains"]["area"]["n"]) == (4, 3, 3)
+    summary = write_outputs(root)
+    tuned = summary.targets[TARGET].methods["fine_tune"]
+    assert (len(tuned.seeds), tuned.paired, tuned.gains.area.n) == (4, 3, 3)
     said = "Gains are over 3 of its 4 seeds, as scratch has no usable curve on the others."
-    assert said in tuned["verdict"]["sentence"]
+    assert said in tuned.verdict.sentence
     text = printed(summary, 120)
     assert text.count("3 paired") == 4  # all but scratch
     html = (root / "report.html").read_text()
@@ -157,15 +162,15 @@ def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
     for seed in (1, 2):
         (root / "trials" / TARGET / "fine_tune" / f"seed-{seed}" / "status.json").unlink()
     (root / "trials" / TARGET / "scratch" / "seed-0" / "status.json").unlink()
-    tuned = summarize(load(root))["targets"][TARGET]["methods"]["fine_tune"]
-    assert tuned["gains"]["area"]["kind"] == "welch"
+    tuned = summarize(load(root)).targets[TARGET].methods["fine_tune"]
+    assert tuned.gains.area.kind == "welch"
     said = "Gains are not paired, as scratch has a usable curve on 0 of its seeds."
-    assert said in tuned["verdict"]["sentence"]
+    assert said in tuned.verdict.sentence
 
 
 def test_negative_transfer_is_red(make_run):
     console = Console(width=110, file=io.StringIO(), force_terminal=True, color_system="standard")
-    console.print(terminal.render(summarize(load(make_run(seeds=range(6))))))
+    console.print(terminal.render_summary(summarize(load(make_run(seeds=range(6))))))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert re.search("\x1b\\[1;31mnegative", shown)
     assert re.search("\x1b\\[31mNegative transfer, wholly below scratch", shown)
@@ -180,15 +185,15 @@ def test_figures_are_png_and_leave_no_state(root):
     run = load(root)
     summary = summarize(run)
     before = dict(mpl.rcParams)
-    drawn = curves.draw(run, summary)
+    drawn = draw_run(run, summary)
     assert dict(mpl.rcParams) == before
     for name, image in drawn.items():
         if name.endswith(".svg"):
-            assert f'width="{72 * curves.WIDTH:g}pt"'.encode() in image
+            assert f'width="{72 * style.WIDTH:g}pt"'.encode() in image
             continue
         assert image.startswith(b"\x89PNG")
         width = int.from_bytes(image[16:20], "big")
-        assert width == curves.WIDTH * curves.DPI
+        assert width == style.WIDTH * style.DPI
 
 
 def test_curves_show_every_seed_and_start_at_step_zero(root):
@@ -202,7 +207,7 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
 
 
 def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
-    axis = times.survival(summarize(load(tiny)), TARGET).axes[0]
+    axis = times.draw_survival(summarize(load(tiny)), TARGET).axes[0]
     _, scratch, waiting, tuned = axis.lines  # the first is one half
     # One of two from step 30 on, the other still waits at the end.
     assert scratch.get_xdata().tolist() == [0, 30, 100]
@@ -220,10 +225,10 @@ def test_terms_are_drawn_where_there_are_any(tiny, tell_terms):
     for seed in (0, 1):
         tell_terms("fine_tune", seed, distance=-12 - seed, reached=2.5)
         tell_terms("scratch", seed, distance=-40)
-    summary = write(tiny)
-    axis = curves.terms(summary, TARGET).axes[0]
+    summary = write_outputs(tiny)
+    axis = gains.draw_terms(summary, TARGET).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["distance", "reached"]
-    marks = [line.get_xdata() for line in axis.lines if line.get_marker() in curves.MARKERS]
+    marks = [line.get_xdata() for line in axis.lines if line.get_marker() in style.MARKERS]
     assert [value for (value,) in marks] == [-40, -12.5, 2.5]
     spans = [tuple(line.get_xdata()) for line in axis.lines if line.get_marker() == "None"]
     assert (-13, -12) in spans
@@ -236,7 +241,7 @@ def test_terms_are_drawn_where_there_are_any(tiny, tell_terms):
 
 def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
     root = make_run(failed=[("long-tool", "naive", seed) for seed in range(3)])
-    write(root)
+    write_outputs(root)
     for stem in ("across", "profiles"):
         assert (root / "figures" / f"{stem}.png").exists()
         assert (root / "figures" / f"{stem}.svg").exists()
@@ -244,7 +249,7 @@ def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
     assert "Over all targets" in html
     assert "no seed has a usable curve on every target" in html
     run = load(root)
-    axes = aggregates.aggregates(summarize(run)).axes
+    axes = aggregates.draw_aggregates(summarize(run).across).axes
     assert [tick.get_text() for tick in axes[0].get_yticklabels()] == [
         "scratch",
         "zero_shot",
@@ -256,13 +261,13 @@ def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
 
 
 def test_methods_look_different_in_colour_and_in_grey():
-    looks = [curves.look(i) for i in range(20)]
+    looks = [style.look(i) for i in range(20)]
     assert len({str(look) for look in looks}) == 20
     assert len({str(look[1:]) for look in looks[:7]}) == 7
 
 
 def test_report_is_self_contained_and_complete(root):
-    write(root)
+    write_outputs(root)
     html = (root / "report.html").read_text()
     assert "<script" not in html
     sources = re.findall(r'(?:src|href)="([^"]{1,40})', html)
@@ -295,7 +300,7 @@ def test_report_escapes_what_comes_from_the_run(make_run):
     told = json.loads(status.read_text())
     told["error"] = told["traceback"] = "<script>alert('x')</script>"
     status.write_text(json.dumps(told))
-    write(root)
+    write_outputs(root)
     html = (root / "report.html").read_text()
     assert "<script" not in html
     assert "<b>x" not in html
@@ -315,7 +320,7 @@ def test_report_escapes_what_comes_from_the_run(make_run):
 )
 def test_whatever_a_run_holds_can_be_shown(make_run, settings):
     root = make_run(**({"targets": (TARGET,)} | settings))
-    assert printed(write(root), 100)
+    assert printed(write_outputs(root), 100)
     assert (root / "report.html").stat().st_size > 5_000
 
 
@@ -324,7 +329,7 @@ def test_a_target_without_a_scale_shows_returns_and_says_why(make_run):
     facts = json.loads((root / "facts.json").read_text())
     facts["anchors"][TARGET]["reference"] = {"return": -500.0, "origin": "stored"}
     (root / "facts.json").write_text(json.dumps(facts))
-    text = printed(write(root), 100)
+    text = printed(write_outputs(root), 100)
     assert "so there is no scale" in " ".join(text.split())
     assert (root / "figures" / "curves-tired-arm.png").exists()
     assert not (root / "figures" / "gains-tired-arm.png").exists()
@@ -341,9 +346,9 @@ def test_methods_go_by_their_labels(make_run):
 
 def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
     run, summary = load(root), summarize(load(root))
-    summary["threshold"] = 50.0
+    summary = replace(summary, threshold=50.0)
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
-    assert curves.encoded("curves", curves.learning_curves(run, summary, TARGET))
+    assert style.encoded("curves", curves.learning_curves(run, summary, TARGET))
 
 
 def shown(directory):

@@ -2,22 +2,23 @@
 
 from headstart.envs.catalog import WORLDS
 from headstart.envs.shifts import Family
-from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing.html import report
-from headstart.experiments.showing.shift_table import contrast
+from headstart.experiments.measuring import load
+from headstart.experiments.showing.html.report import build_report
+from headstart.experiments.showing.shift_table import shift_table
 from headstart.experiments.showing.words.methods_paragraph import methods_text
+from headstart.experiments.showing.words.summary import summarize
 
 TARGET = "tired-arm"
 
 
 def test_source_and_target_are_compared_by_parameter(make_run):
-    rows = {row["name"]: row for row in contrast(load(make_run()), TARGET)["parameters"]}
+    rows = {row.name: row for row in shift_table(load(make_run()), TARGET).parameters}
     assert set(rows) == {"action_delay", "motor_strength", "tool_length"}
     delay, tool = rows["action_delay"], rows["tool_length"]
-    assert (delay["range"], delay["value"], delay["inside"]) == ("0 to 0.06", "0.04", "yes")
+    assert (delay.range, delay.value, delay.inside) == ("0 to 0.06", "0.04", "yes")
     # nominal 0.1 m, not randomized; + 0.08 m in the target
-    assert (tool["source"], tool["range"], tool["value"]) == (None, "0.1", "0.18")
-    assert tool["inside"] == "no"
+    assert (tool.source, tool.range, tool.value) == (None, "0.1", "0.18")
+    assert tool.inside == "no"
 
 
 def test_a_source_is_compared_by_the_nominals_of_its_own_world(make_run):
@@ -29,13 +30,13 @@ def test_a_source_is_compared_by_the_nominals_of_its_own_world(make_run):
         other[name]["nominal"] = nominal
     run.facts["parameters"]["my:Arm-v0"] = other | {"mass": known["gravity"]}
     run.experiment["targets"][TARGET].update(world="my:Arm-v0", shift={})
-    compared = contrast(run, TARGET)
-    rows = {row["name"]: row for row in compared["parameters"]}
+    compared = shift_table(run, TARGET)
+    rows = {row.name: row for row in compared.parameters}
     # Drawn from 0.6 to 1.4 times the 1.0 of its world; the target's own is 0.5.
     strength, tool = rows["motor_strength"], rows["tool_length"]
-    assert (strength["range"], strength["value"], strength["inside"]) == ("0.6 to 1.4", "0.5", "no")
-    assert (tool["range"], tool["value"], tool["inside"]) == ("0.1", "0.2", "no")
-    assert compared["others"] == []
+    assert (strength.range, strength.value, strength.inside) == ("0.6 to 1.4", "0.5", "no")
+    assert (tool.range, tool.value, tool.inside) == ("0.1", "0.2", "no")
+    assert compared.others == []
     assert "`tired-arm` is `my:Arm-v0` at nominal parameters;" in methods_text(run, summarize(run))
 
 
@@ -44,13 +45,13 @@ def test_worlds_without_parameters_are_compared_by_settings(make_run):
     run.experiment["source"].update(world="Pendulum-v1", randomization={}, kwargs={"g": 10.0})
     target = run.experiment["targets"][TARGET]
     target.update(world="Pendulum-v1", shift={}, kwargs={"g": 14.0}, wrappers=["my.module:Wrap"])
-    compared = contrast(run, TARGET)
-    assert compared["parameters"] == []
-    assert compared["settings"] == [
+    compared = shift_table(run, TARGET)
+    assert compared.parameters == []
+    assert [vars(row) for row in compared.settings] == [
         {"name": "wrappers", "source": "none", "target": "my.module:Wrap"},
         {"name": "g", "source": "10.0", "target": "14.0"},
     ]
-    assert "my.module:Wrap" in report.build(run, summarize(run), {})
+    assert "my.module:Wrap" in build_report(run, summarize(run), {})
 
 
 def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
@@ -58,8 +59,8 @@ def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
     monkeypatch.setitem(WORLDS["headstart/PandaReach-v0"].families, "long-tool", made)
     run = load(make_run())
     run.experiment["targets"][TARGET]["shift"] = "long-tool/0.5"
-    compared = contrast(run, TARGET)
-    assert compared["shift"] == "long-tool/0.5"
-    assert {row["name"]: row["value"] for row in compared["parameters"]}["tool_length"] == "0.18"
+    compared = shift_table(run, TARGET)
+    assert compared.shift == "long-tool/0.5"
+    assert {row.name: row.value for row in compared.parameters}["tool_length"] == "0.18"
     run.experiment["targets"][TARGET]["shift"] = "of-another-version"
-    assert "of-another-version" in report.build(run, summarize(run), {})
+    assert "of-another-version" in build_report(run, summarize(run), {})

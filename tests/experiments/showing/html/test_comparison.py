@@ -4,12 +4,16 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from headstart.experiments.config.yaml_text import dumps, loads
-from headstart.experiments.measuring import RunError, comparison, summarize
-from headstart.experiments.showing import Comparison, compare
+from headstart.experiments.measuring import RunError, comparison
 from headstart.experiments.showing.figures.comparison import overlaid
+from headstart.experiments.showing.html.comparison import ComparisonReport
+from headstart.experiments.showing.outputs import compare_runs
+from headstart.experiments.showing.words.comparison import unfair_comparison
+from headstart.experiments.showing.words.summary import summarize
 
 TARGET = "tired-arm"
 
@@ -40,49 +44,49 @@ def members(*roots):
 
 def test_equal_experiments_are_compared_in_scores_without_a_warning(tiny, twin):
     of = members(tiny, twin())
-    assert comparison.unit(of, TARGET) == "score"
-    assert comparison.warnings(of) == []
-    assert comparison.settings(of) == []
-    rows = comparison.rows(of)
-    assert [(row["experiment"], row["method"]) for row in rows] == [
+    assert comparison.unit_on(of, TARGET) == "score"
+    assert unfair_comparison(of) == []
+    assert comparison.differing_settings(of) == []
+    rows = comparison.comparison_rows(of)
+    assert [(row.experiment, row.method) for row in rows] == [
         ("quickstart", "scratch"),
         ("quickstart", "fine_tune"),
         ("other", "scratch"),
         ("other", "fine_tune"),
     ]
     tuned = rows[3]
-    assert tuned["levels"]["end"]["estimate"] == pytest.approx(0.95)
-    assert tuned["gains"]["jump_start"]["estimate"] == pytest.approx(0.6)
-    assert tuned["anchors"] == (-120, -10)
-    assert rows[0]["gains"] == {"jump_start": None, "asymptotic": None, "area": None}
+    assert tuned.levels.end.estimate == pytest.approx(0.95)
+    assert tuned.gains["jump_start"].estimate == pytest.approx(0.6)
+    assert tuned.anchors == (-120, -10)
+    assert rows[0].gains == {"jump_start": None, "asymptotic": None, "area": None}
 
 
 def test_other_anchors_make_returns_what_is_compared(tiny, twin):
     of = members(tiny, twin(reference=100.0))
-    assert comparison.unit(of, TARGET) == "return"
-    (warning,) = comparison.warnings(of)
+    assert comparison.unit_on(of, TARGET) == "return"
+    (warning,) = unfair_comparison(of)
     assert warning == (
         "The scale of tired-arm differs (0 is a return of -120 and 1 of -10 in quickstart; 0 is a "
         "return of -120 and 1 of 100 in other): scores and times to a score cannot be compared, "
         "raw returns are; with the same `anchors` given in each experiment they could."
     )
-    rows = [row for row in comparison.rows(of) if row["method"] == "fine_tune"]
-    assert [row["member"].label for row in rows] == ["quickstart", "other"]
+    rows = [row for row in comparison.comparison_rows(of) if row.method == "fine_tune"]
+    assert [row.member.label for row in rows] == ["quickstart", "other"]
     for row in rows:  # on the scale of either: the curves are the same
-        assert row["levels"]["end"]["estimate"] == pytest.approx(-15.5)
-        gain = row["gains"]["jump_start"]
-        assert gain["estimate"] == pytest.approx(66)  # 0.6 of 110, 0.3 of 220
-        assert gain["low"] == pytest.approx((0.6 - 1.2706) * 110, abs=1e-2)
-        assert gain["side"] == "unclear"
+        assert row.levels.end.estimate == pytest.approx(-15.5)
+        gain = row.gains["jump_start"]
+        assert gain.estimate == pytest.approx(66)  # 0.6 of 110, 0.3 of 220
+        assert gain.low == pytest.approx((0.6 - 1.2706) * 110, abs=1e-2)
+        assert gain.side == "unclear"
 
 
 def test_a_target_without_a_scale_in_one_is_compared_in_returns(tiny, twin):
     of = members(tiny, twin(reference=-500.0))
-    assert comparison.unit(of, TARGET) == "return"
-    assert comparison.warnings(of) == [
+    assert comparison.unit_on(of, TARGET) == "return"
+    assert unfair_comparison(of) == [
         "tired-arm has no scores in other: raw returns are what is compared."
     ]
-    assert comparison.rows(of)[3]["gains"]["area"] is None
+    assert comparison.comparison_rows(of)[3].gains["area"] is None
 
 
 def test_settings_that_differ_stand_at_the_path_where_they_begin(tiny, twin):
@@ -91,17 +95,17 @@ def test_settings_that_differ_stand_at_the_path_where_they_begin(tiny, twin):
         methods=["scratch", {"fine_tune": {"freeze": ["features"]}}, {"a.b:C": {"label": "mine"}}],
         targets={TARGET: {"shift": {"action_delay": "= 0.1", "tool_length": "+ 0.08"}}},
     )
-    assert comparison.settings(members(tiny, root)) == [
-        {"setting": "source.algorithm.ppo", "values": ['{"n_steps": 64}', "–"]},
-        {"setting": "source.algorithm.sac", "values": ["–", '{"gamma": 0.9}']},
-        {"setting": "source.steps", "values": ["100000", "5"]},
-        {"setting": "targets.tired-arm.world", "values": ["headstart/PandaReach-v0", "–"]},
-        {"setting": "targets.tired-arm.shift.action_delay", "values": ["= 0.04", "= 0.1"]},
-        {"setting": "targets.tired-arm.kwargs", "values": ["{}", "–"]},
-        {"setting": "targets.tired-arm.wrappers", "values": ["[]", "–"]},
-        {"setting": "targets.tired-arm.steps", "values": ["60000", "–"]},
-        {"setting": "methods.fine_tune.freeze", "values": ["–", '["features"]']},
-        {"setting": "methods.mine", "values": ["–", '{"method": "a.b:C"}']},
+    assert comparison.differing_settings(members(tiny, root)) == [
+        comparison.Difference("source.algorithm.ppo", ['{"n_steps": 64}', "–"]),
+        comparison.Difference("source.algorithm.sac", ["–", '{"gamma": 0.9}']),
+        comparison.Difference("source.steps", ["100000", "5"]),
+        comparison.Difference("targets.tired-arm.world", ["headstart/PandaReach-v0", "–"]),
+        comparison.Difference("targets.tired-arm.shift.action_delay", ["= 0.04", "= 0.1"]),
+        comparison.Difference("targets.tired-arm.kwargs", ["{}", "–"]),
+        comparison.Difference("targets.tired-arm.wrappers", ["[]", "–"]),
+        comparison.Difference("targets.tired-arm.steps", ["60000", "–"]),
+        comparison.Difference("methods.fine_tune.freeze", ["–", '["features"]']),
+        comparison.Difference("methods.mine", ["–", '{"method": "a.b:C"}']),
     ]
 
 
@@ -116,7 +120,7 @@ def test_what_is_not_fair_is_said(tiny, twin):
     (root / "facts.json").write_text(json.dumps(facts))
     for path in root.rglob("evaluations.jsonl"):
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    assert comparison.warnings(members(tiny, root)) == [
+    assert unfair_comparison(members(tiny, root)) == [
         "`evaluation.seed` differs (not recorded in quickstart; 7 in other): policies were "
         "evaluated on different episodes.",
         "`evaluation.episodes` differs (20 in quickstart; 5 in other): returns are means over "
@@ -142,7 +146,7 @@ def test_what_is_not_fair_is_said(tiny, twin):
 def test_tuning_of_one_alone_is_said(tiny, twin):
     tuned = {"trials": 50, "steps": 50_000}
     root = twin(methods=["scratch", {"fine_tune": {"tuned": tuned}}])
-    assert comparison.warnings(members(tiny, root)) == [
+    assert unfair_comparison(members(tiny, root)) == [
         "What fine_tune was tuned with differs (none in quickstart; 50 trials, 50,000 target steps "
         "in other): one was given more chances to find settings that suit it."
     ]
@@ -153,7 +157,7 @@ def test_experiments_without_a_target_in_common(tiny, twin):
     experiment = loads((root / "experiment.yaml").read_text())
     del experiment["targets"][TARGET]
     (root / "experiment.yaml").write_text(dumps(experiment))
-    compared = compare([tiny, root], tiny.parent / "both")
+    compared = compare_runs([tiny, root], tiny.parent / "both")
     assert compared.warnings[0].startswith("No two experiments have a target of the same name")
     assert list(compared.targets) == [TARGET]  # of the other there is no finished trial
     assert not (tiny.parent / "both" / "figures").exists()
@@ -168,7 +172,7 @@ def test_the_same_run_twice_and_what_is_no_run_are_refused(tiny, tmp_path, monke
     with pytest.raises(RunError, match="not a run directory"):
         comparison.load_apart([tiny, tmp_path])
     with pytest.raises(RunError, match="two run directories or more"):
-        compare([tiny], tmp_path / "both")
+        compare_runs([tiny], tmp_path / "both")
 
 
 def test_one_name_twice_is_told_apart_by_directory(tiny, twin):
@@ -180,7 +184,7 @@ def test_one_name_twice_is_told_apart_by_directory(tiny, twin):
 def test_a_run_directory_is_no_place_for_a_comparison(tiny, twin):
     root = twin()
     with pytest.raises(RunError, match=r"twin' is a run directory; choose another"):
-        compare([tiny, root], root)
+        compare_runs([tiny, root], root)
     assert not (tiny / "report.html").exists()  # what is asked for is checked before any work
 
 
@@ -190,7 +194,7 @@ def test_files_of_a_comparison(tiny, twin):
     out.joinpath("figures").mkdir(parents=True)
     for name in ("compared-old.png", "mine.png"):  # an earlier comparison's, and somebody's own
         out.joinpath("figures", name).write_bytes(b"")
-    compare([tiny, root], out)
+    compare_runs([tiny, root], out)
     out.joinpath("figures", "mine.png").unlink()
     assert {path.name for path in out.rglob("*") if path.is_file()} == {
         "comparison.csv",
@@ -230,7 +234,7 @@ def test_files_of_a_comparison(tiny, twin):
 
 
 def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
-    compared = Comparison(members(tiny, twin(device="<b>cpu")))
+    compared = ComparisonReport(members(tiny, twin(device="<b>cpu")))
     text = compared.markdown()
     assert "| -54 → -15.5 | 0.60 → 0.95 | +0.60 [-0.67, +1.87] |" in text
     assert "| 2/2 after 10 steps | no claim (2 seeds) |" in text
@@ -244,13 +248,17 @@ def test_scores_stand_beside_returns_where_they_can_be_compared(tiny, twin):
 
 def test_what_still_moves_and_seeds_without_a_pair_are_marked(tiny, twin):
     of = members(tiny, twin())
-    plain = Comparison(of).markdown()
+    plain = ComparisonReport(of).markdown()
     assert "not converged" not in plain
     assert "paired" not in plain.lower()
-    method = of[1].summary["targets"][TARGET]["methods"]["fine_tune"]
-    method["converged"], method["paired"] = False, 1
-    method["gains"]["asymptotic"]["converged"] = False
-    text = Comparison(of).markdown()
+    target = of[1].summary.targets[TARGET]
+    method = target.methods["fine_tune"]
+    ending = replace(method.gains.asymptotic, converged=False)
+    gains = replace(method.gains, asymptotic=ending)
+    changed = replace(method, converged=False, paired=1, gains=gains)
+    # A record is frozen, but not the mapping of methods that it holds.
+    target.methods["fine_tune"] = changed
+    text = ComparisonReport(of).markdown()
     assert r"| other | fine_tune | 2 1 paired | -54 → -15.5\* | 0.60 → 0.95\* | +0.60 [" in text
     assert re.search(r"\| quickstart \| fine_tune \| 2 \| -54 → -15.5 \| 0.60 → 0.95 \|", text)
     assert r"| +0.35\* [" in text
@@ -261,10 +269,10 @@ def test_what_still_moves_and_seeds_without_a_pair_are_marked(tiny, twin):
 def test_gains_are_coloured_by_their_side(make_run):
     root = make_run(seeds=range(6), targets=(TARGET,))
     shutil.copytree(root, root.parent / "twin")
-    compared = Comparison(members(root, root.parent / "twin"))
+    compared = ComparisonReport(members(root, root.parent / "twin"))
     html = compared.html({})
-    tuned = next(row for row in compared.targets[TARGET] if row["method"] == "fine_tune")
-    gain = f"{tuned['gains']['jump_start']['estimate']:+.2f}"
+    tuned = next(row for row in compared.targets[TARGET] if row.method == "fine_tune")
+    gain = f"{tuned.gains['jump_start'].estimate:+.2f}"
     assert f'<td class="good">{gain}<small>' in html
     assert '<td class="left good">head start</td>' in html
     assert '<td class="left bad">negative transfer</td>' in html

@@ -7,16 +7,23 @@ import re
 from datetime import date
 
 import pytest
+from headstart.core.plain import to_json
 from headstart.experiments import sweeps as sweeping
 from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.measuring.runs import load
 from headstart.experiments.showing import formats
 from headstart.experiments.showing.figures import sweep as figures_sweep
-from headstart.experiments.showing.html import sweep
+from headstart.experiments.showing.html.sweep import render_sweep
+from headstart.experiments.showing.html.sweep import write_sweep as write_record
 from headstart.experiments.showing.status import sweep_overview
 from rich.console import Console
 
 from ...conftest import build_run, write_curve
+
+
+def write_sweep(*given):
+    """Write a sweep; return its summary as `summary.json` holds it."""
+    return to_json(write_record(*given))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +51,8 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
             seeds=range(2 + number % 2),
         )
         ran.append((value, load(place)))
-    found = sweep.write("ice", ran, tmp_path)
+    record = write_record("ice", ran, tmp_path)
+    found = to_json(record)
     assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
     page = (tmp_path / "report.html").read_text()
     assert 'href="points/1/report.html"' in page
@@ -57,7 +65,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
     # 3 methods: 3 scores and 2 returns each, and 3 gains of the two that are not scratch.
     assert len(lines) == len(values) * (3 * 5 + 2 * 3)
     console = Console(file=io.StringIO(), width=160)
-    console.print(sweep.render(found))
+    console.print(render_sweep(record))
     assert console.file.getvalue().count("fine_tune") >= len(values)
 
 
@@ -70,7 +78,8 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
         facts = json.loads((place / "facts.json").read_text())
         facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
         (place / "facts.json").write_text(json.dumps(facts))
-    found = sweep.write("ice", list(zip(values, map(load, places), strict=True)), tmp_path)
+    record = write_record("ice", list(zip(values, map(load, places), strict=True)), tmp_path)
+    found = to_json(record)
     assert found["notes"][:2] == [
         # 31 evaluations to step 60,000: from step 52,000 on.
         "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
@@ -80,13 +89,13 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
     # What was unfair, the same at all points: a baseline that is absent, few seeds.
     assert [note.split()[0] for note in found["notes"][2:]] == ["Baselines", "2"]
     if grid:
-        axes = figures_sweep.heat_maps(found, "tired-arm").axes
+        axes = figures_sweep.draw_heat_maps(record, "tired-arm").axes
         assert axes[-1].get_ylabel() == "return"
         assert axes[0].texts[0].get_text().startswith("-1")  # about -120, at two digits or more
         panels = [axis.get_title() for axis in axes[:2]]
         assert panels == ["scratch: return at step 0", "scratch: return at the end"]
     else:
-        axes = figures_sweep.curves(found, "tired-arm").axes
+        axes = figures_sweep.draw_lines(record, "tired-arm").axes
         panels = [axis.get_title() for axis in axes]
         assert panels == ["return at step 0", "return at the end"]
         assert all(axis.lines for axis in axes)
@@ -123,7 +132,7 @@ def budgets(tmp_path):
                     failed=lost.get(f"at{number}", ()),
                     anchors=False,
                 )
-        return sweeping.write(tmp_path)
+        return to_json(sweeping.write(tmp_path))
 
     return make
 
@@ -202,7 +211,7 @@ def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
     for key in ("targets.tired-arm.steps", "targets.*.steps"):
         # It has evaluations to step 60,000, to which its budget was rounded up.
         points = [({key: budget}, load(root)) for budget in (0, 59_000)]
-        found = sweep.write("ice", points, tmp_path)
+        found = write_sweep("ice", points, tmp_path)
         assert found["at"] == [0, 60_000]
         assert found["axes"] == {key: [0, 59_000]}
 
@@ -210,7 +219,7 @@ def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
 def test_swept_values_that_json_has_not_are_told_as_text(tmp_path):
     root = build_run(tmp_path / "run", targets=("tired-arm",))
     points = [({"kwargs.x": value}, load(root)) for value in (1.5, math.inf, date(2020, 1, 1))]
-    sweep.write("ice", points, tmp_path)
+    write_sweep("ice", points, tmp_path)
     told = json.loads((tmp_path / "summary.json").read_text())
     assert [point["kwargs.x"] for point in told["points"]] == [1.5, "inf", "2020-01-01"]
 
@@ -218,7 +227,7 @@ def test_swept_values_that_json_has_not_are_told_as_text(tmp_path):
 def test_budgets_that_take_the_same_steps_stand_where_they_were_asked_for(tmp_path):
     root = build_run(tmp_path / "run", targets=("tired-arm",))
     points = [({"targets.*.steps": steps}, load(root)) for steps in (58_000, 59_000)]
-    assert sweep.write("ice", points, tmp_path)["at"] == [58_000, 59_000]
+    assert write_sweep("ice", points, tmp_path)["at"] == [58_000, 59_000]
 
 
 def test_nothing_lies_between_points_that_share_source_policies_in_other_ways(tmp_path):
@@ -226,7 +235,7 @@ def test_nothing_lies_between_points_that_share_source_policies_in_other_ways(tm
     for policies in (2, 3):
         place = build_run(tmp_path / "points" / str(policies), seeds=range(6), policies=policies)
         ran.append(({"source.policies": policies}, load(place)))
-    found = sweep.write("ice", ran, tmp_path)["targets"]["tired-arm"]["methods"]["fine_tune"]
+    found = write_sweep("ice", ran, tmp_path)["targets"]["tired-arm"]["methods"]["fine_tune"]
     assert found["turns"] == dict.fromkeys(("jump_start", "asymptotic", "area"))
 
 
@@ -242,8 +251,8 @@ def test_a_parameter_that_one_method_has_not_been_run_without_is_drawn_for_the_o
                 for seed in range(2):
                     write_curve(root, method, seed, [0.3] * 11)
         ran.append(({"source.randomization": place}, load(root)))
-    found = sweep.write("ice", ran, tmp_path)
-    figure = figures_sweep.bought(found, "tired-arm")
+    found = write_sweep("ice", ran, tmp_path)
+    figure = figures_sweep.draw_contributions(found, "tired-arm")
     titles = [axis.get_title() for axis in figure.axes]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert titles == ["zero_shot", "fine_tune"]

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from headstart.experiments.measuring import load, summarize
+from headstart.experiments.measuring import load
 from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.tables import paper
 from headstart.experiments.showing.words.methods_paragraph import methods_text
+from headstart.experiments.showing.words.summary import summarize
 
 TARGET = "tired-arm"
 
@@ -91,10 +92,10 @@ def test_over_targets_there_is_a_table_more(make_run):
     )
     rows = {row[0][0]: row[1:] for row in table.rows}
     assert [top for top, _ in rows["naive"]] == ["0", *["–"] * 6]
-    end = summary["across"]["methods"]["fine_tune"]["end"]["iqm"]
+    end = summary.across.methods["fine_tune"].end.iqm
     assert rows["fine_tune"][2] == (
-        f"{end['estimate']:.2f}",
-        f"({end['low']:.2f} to {end['high']:.2f})",
+        f"{end.estimate:.2f}",
+        f"({end.low:.2f} to {end.high:.2f})",
     )
     assert [top for top, _ in rows["scratch"][-2:]] == ["–", "–"]  # it is what others are against
 
@@ -102,7 +103,7 @@ def test_over_targets_there_is_a_table_more(make_run):
 def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
     run = load(make_run(seeds=range(12), policies=3))
     summary = summarize(run)
-    kinds = {n: m["end"]["iqm"]["kind"] for n, m in summary["across"]["methods"].items()}
+    kinds = {n: m.end.iqm.kind for n, m in summary.across.methods.items()}
     assert (kinds["scratch"], kinds["fine_tune"]) == ("bootstrap", "range")
     text = methods_text(run, summary)
     assert "Intervals of the former take the outer ends of a bootstrap's" in text
@@ -178,7 +179,7 @@ def test_the_methods_of_other_runs(make_run):
     }
     text = methods_text(run, summarize(run))
     for words in (
-        "from one ready-made source policy, `pretrained/nominal` (sha256 0123456789ab), trained in "
+        "from one pretrained source policy, `pretrained/nominal` (sha256 0123456789ab), trained in "
         "`headstart/PandaReach-v0` (with `g` 10.0 and `my.module:Wrap`) for 100,000 environment",
         "The source was not randomized. The learner was `my.module:Learner`.",
         "is `headstart/PandaReach-v0` with `motor_strength * 0.7`, made with `wrappers` none and "

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from headstart.agents.training import log_evaluation, tensorboard_logger
 from headstart.core.errors import HeadstartError
-from headstart.experiments.measuring import load, summarize
-from headstart.experiments.showing import write
+from headstart.experiments.measuring import load
 from headstart.experiments.showing.figures import curves
+from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tensorboard import events as board
 from headstart.experiments.showing.video import clips, encoding
+from headstart.experiments.showing.words.summary import summarize
 from PIL import Image
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -134,7 +135,7 @@ def rewrite(root, scores_of=scores_of):
 def put(root):
     """Write what TensorBoard is given without drawing figures."""
     run = load(root)
-    board.write(run, summarize(run), {}, clips.videos(root))
+    board.write_events(run, summarize(run), {}, clips.videos(root))
 
 
 def near(values):
@@ -176,12 +177,12 @@ def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run
     put(root)
     run = load(root)
     summary = summarize(run)
-    target = summary["targets"][TARGET]
-    tuned = target["methods"]["fine_tune"]
-    assert tuned["returns"]["end"]["estimate"] == pytest.approx(-120 + 110 * 0.5)
+    target = summary.targets[TARGET]
+    tuned = target.methods["fine_tune"]
+    assert tuned.returns.end.estimate == pytest.approx(-120 + 110 * 0.5)
     # The best mean is the reference, so that 0.9 and 0.1 become 1.8 and 0.2.
-    assert target["anchors"]["reference"]["return"] == pytest.approx(-120 + 110 * 0.5)
-    assert tuned["scores"]["end"]["estimate"] == pytest.approx(1)
+    assert target.anchors.reference.value == pytest.approx(-120 + 110 * 0.5)
+    assert tuned.scores.end.estimate == pytest.approx(1)
     seen = Board(root)
     shown = seen.curve(f"tensorboard/{TARGET}/fine_tune", f"summary/{TARGET}/return/mean")
     assert shown == near([-65] * 6)
@@ -189,7 +190,7 @@ def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run
     (tuned_line,) = (line for line in axis.lines if line.get_label().startswith("fine_tune"))
     assert tuned_line.get_ydata() == pytest.approx(np.ones(6))
     # Policy 0 is there at once, policy 1 never in 500 steps.
-    assert tuned["time_to_threshold"]["restricted_mean"]["estimate"] == 250
+    assert tuned.time_to_threshold.restricted_mean.estimate == 250
 
 
 def test_one_chart_for_each_target_shows_all_its_methods_with_their_bands(make_run):
@@ -328,7 +329,7 @@ KINDS = ("curves", "gains", "times", "survival")
 
 
 def test_figures_are_there_as_they_are(root):
-    write(root)
+    write_outputs(root)
     images = Board(root).images()
     assert set(images) == {f"figures/{kind}-{TARGET}" for kind in KINDS}
     for tag, image in images.items():
@@ -339,7 +340,7 @@ def test_videos_move(root):
     pytest.importorskip("imageio_ffmpeg")
     # 2 s of 20 frames a second, 800 pixels wide, from black to white.
     frames = [np.full((100, 800, 3), 255 * i // 39, np.uint8) for i in range(40)]
-    encoding.write(root / "videos" / f"{TARGET}.mp4", frames, 20)
+    encoding.write_video(root / "videos" / f"{TARGET}.mp4", frames, 20)
     about = {"target": TARGET, "panels": [], "outcomes": [], "seed": 0}
     (root / "videos" / f"{TARGET}.json").write_text(json.dumps(about))
     put(root)

@@ -19,7 +19,7 @@ from headstart.envs.spec import WorldSpec
 from headstart.experiments.api import run
 from headstart.experiments.cli import app
 from headstart.experiments.config.schema import ConfigError
-from headstart.experiments.showing import write
+from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.video import overlay, watch
 from headstart.experiments.showing.video.watch import Panel, VideoError, record
 from PIL import Image
@@ -347,7 +347,7 @@ def test_a_run_records_what_is_not_there_and_its_report_shows_it(here):
     run({**EXPERIMENT, "video": True}, jobs=1, console=console)
     assert path.is_file()
     path.with_suffix(".json").unlink()
-    write(root)
+    write_outputs(root)
     assert "<video" not in (root / "report.html").read_text()
 
 

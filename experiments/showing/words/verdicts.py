@@ -1,0 +1,220 @@
+"""Verdicts in sentences: what the numbers of a method on a target allow one to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...measuring.gains import BASELINE
+from ...measuring.results import (
+    EndGain,
+    Gain,
+    MethodSummary,
+    TargetSummary,
+    TimeToThreshold,
+    Verdict,
+)
+from ...measuring.statistics import FEWEST_SEEDS, SURE_SEEDS
+from ...measuring.verdict import (
+    GAINS,
+    counted,
+    furthest_ahead,
+    holds_corrected,
+    is_claimed,
+    judged,
+    rests_on_the_end,
+)
+from .intervals import signed_text
+
+OFTEN = 0.3
+"""A share of seeds that fail of which a claim from few seeds reminds."""
+
+
+def describe_method(method: MethodSummary, base: MethodSummary | None) -> MethodSummary:
+    """Return a method's summary with its verdict in sentences.
+
+    Args:
+        method: the method.
+        base: scratch on the same target; None where it is not among the methods.
+    """
+    verdict = method.verdict
+    if method.gains is not None:
+        assert base is not None
+        return replace(method, verdict=_describe_gains(method, base))
+    if verdict.word == "baseline":
+        assert method.time_to_threshold is not None
+        sentence = f"The baseline. {time_sentence(method.time_to_threshold)}{_lost(method)}"
+    elif verdict.word == "no baseline":
+        sentence = f"There is no finished trial of '{BASELINE}' to compare with."
+    elif verdict.word == "not scored":
+        sentence = "The target has no scale to score on; raw returns are shown."
+    else:
+        errors = sorted({str(failed.error) for failed in method.failed})
+        sentence = f"No seed has a usable curve ({'; '.join(errors)})."
+    return replace(method, verdict=replace(verdict, sentence=sentence))
+
+
+def _describe_gains(method: MethodSummary, base: MethodSummary) -> Verdict:
+    assert method.gains is not None
+    assert method.time_to_threshold is not None
+    verdict, gains = method.verdict, judged(method.gains)
+    sides = _sides(gains, claim=verdict.claim)
+    parts = [f"Above scratch: {sides['above']}." if sides["above"] else ""]
+    parts += [f"Unclear: {sides['unclear']}." if sides["unclear"] else ""]
+    if not verdict.claim:
+        parts += [f"From {verdict.basis} no claim is made; it takes {FEWEST_SEEDS}."]
+    parts += [time_sentence(method.time_to_threshold)]
+    parts += ["" if method.learns else "It does not learn in the target."]
+    limits = f"{_lost(method)}{_unpaired(method, base)}"
+    sentence = " ".join(part for part in parts if part) + limits
+    return replace(verdict, sentence=sentence, warning=_warning(gains, sides["below"], verdict))
+
+
+def _warning(gains: Mapping[str, Gain], below: str, verdict: Verdict) -> str:
+    """Return the gains wholly below 0 as a warning; a sign where they are not sure."""
+    if not below:
+        return ""
+    sure = verdict.claim and any(
+        gain.side == "below" and holds_corrected(gain) for gain in gains.values()
+    )
+    lead = "Negative transfer" if sure else "A sign of negative transfer"
+    return f"{lead}, wholly below scratch: {below}."
+
+
+def _sides(gains: Mapping[str, Gain], *, claim: bool) -> dict[str, str]:
+    """Return the gains above, below and on neither side of 0, each side as an enumeration."""
+    sides: dict[str, list[str]] = {"below": [], "above": [], "unclear": []}
+    for name, gain in gains.items():
+        text = f"{GAINS[name]} {signed_text(gain)}"
+        if gain.side == "below":
+            text += f" with P(T > S) = {gain.probability:.2f}"
+        if gain.side != "unclear" and claim and not holds_corrected(gain):
+            text += " (not after Holm's correction)"
+        sides[gain.side].append(text)
+    return {side: ", ".join(texts) for side, texts in sides.items()}
+
+
+def time_sentence(time: TimeToThreshold) -> str:
+    """Return a sentence on the time to threshold."""
+    median = f", median {_steps(time)}" if time.reached else ""
+    return f"Reaches {time.threshold:g} on {time.reached} of {time.n} seeds{median}."
+
+
+def _steps(time: TimeToThreshold) -> str:
+    return "not reached" if time.median is None else f"{time.median:,.0f} steps"
+
+
+def _lost(method: MethodSummary) -> str:
+    """Return a sentence on seeds without a usable curve, which could hide the worst ones."""
+    lost = len(method.failed)
+    if not lost:
+        return ""
+    every = lost + len(method.seeds)
+    return f" Without a usable curve, and so in none of these numbers: {lost} of {every} seeds."
+
+
+def _unpaired(method: MethodSummary, base: MethodSummary) -> str:
+    """Return a sentence on seeds of a method that its gains leave out, as scratch lost them."""
+    paired, mine, theirs = method.paired, len(method.seeds), len(base.seeds)
+    assert paired is not None
+    if paired == mine:
+        return ""
+    if paired < 2 <= min(mine, theirs) or not paired:
+        return f" Gains are not paired, as {BASELINE} has a usable curve on {paired} of its seeds."
+    return (
+        f" Gains are over {paired} of its {mine} seeds, as {BASELINE} has no usable curve on the "
+        "others."
+    )
+
+
+def headline(target: str, found: TargetSummary) -> str:
+    """Return what a reader in a hurry should know of one target."""
+    if not found.scored:
+        return _unscored(target, found)
+    methods = found.methods
+    best = furthest_ahead(methods)
+    if best is None:
+        return f"On {target} nothing can be compared with scratch."
+    lead = _lead(target, best, methods)
+    return f"{lead}{_limits(methods[best])}{_harmed(methods)}"
+
+
+def _lead(target: str, best: str, methods: Mapping[str, MethodSummary]) -> str:
+    """Return who is ahead on a target, and by how much."""
+    gains, scratch = methods[best].gains, methods[BASELINE].time_to_threshold
+    time = methods[best].time_to_threshold
+    assert gains is not None
+    assert time is not None
+    assert scratch is not None
+    end = ""
+    if rests_on_the_end(gains):
+        end = f" and by {signed_text(gains.asymptotic)} at the end{_unfinished(gains.asymptotic)}"
+    numbers = (
+        f"its score differs from scratch's by {signed_text(gains.jump_start)} at step 0"
+        f"{',' if end else ' and'} by {signed_text(gains.area)} over the whole budget{end}; "
+        f"it reaches {time.threshold:g} {_speed(time)}, scratch {_speed(scratch)}."
+    )
+    if is_claimed(methods[best].verdict):
+        return f"On {target}, {best} gives a head start: {numbers}"
+    if gains.area.estimate > 0:
+        return f"On {target}, {best} is the furthest ahead: {numbers}"
+    return (
+        f"On {target} no method is ahead of scratch over the whole budget; {best} comes "
+        f"closest: {numbers}"
+    )
+
+
+def _unfinished(gain: EndGain) -> str:
+    return " (not converged)" if gain.converged is False else ""
+
+
+def _limits(best: MethodSummary) -> str:
+    """Return what limits the headline on a method."""
+    assert best.gains is not None
+    verdict, n = best.verdict, best.gains.area.n
+    if not verdict.claim:
+        return f" From {verdict.basis} no claim is made."
+    if not is_claimed(verdict):
+        return f" The verdict: {verdict.word}."
+    if n < SURE_SEEDS:
+        return (
+            f" If it failed on {OFTEN:.0%} of seeds, {verdict.basis} would show none of that in "
+            f"{(1 - OFTEN) ** n:.0%} of experiments."
+        )
+    return ""
+
+
+def _harmed(methods: Mapping[str, MethodSummary]) -> str:
+    """Return a sentence on the methods with gains wholly below 0."""
+    harmed = []
+    for name, method in methods.items():
+        if method.gains is None or not method.verdict.warning:
+            continue
+        below = [GAINS[gain] for gain, of in judged(method.gains).items() if of.side == "below"]
+        harmed.append(f"{name} ({', '.join(below)})")
+    return f" Wholly below scratch: {', '.join(harmed)}." if harmed else ""
+
+
+def _speed(time: TimeToThreshold) -> str:
+    """Return on how many seeds the threshold is reached and, if half of them do, when."""
+    seeds = f"on {time.reached} of {time.n} seeds"
+    return seeds if time.median is None else f"{seeds} (median {time.median:,.0f} target steps)"
+
+
+def _unscored(target: str, found: TargetSummary) -> str:
+    """Return why a target has no scores."""
+    random, reference = found.anchors.random, found.anchors.reference
+    if not (found.evaluations or found.equal_total):
+        return f"On {target} no trial has finished."
+    if random is None or reference is None:
+        return f"{target} has no scores: no return of the random policy is recorded."
+    return (
+        f"{target} has no scores: the reference return {reference.value:.4g} ({reference.origin}) "
+        f"is not above the random policy's {random.value:.4g}, so there is no scale; raw returns "
+        "are shown."
+    )
+
+
+def few_seeds(n: int, unit: str) -> str:
+    """Return the end of a sentence that makes no claim, from too few seeds or source policies."""
+    return "" if n >= FEWEST_SEEDS else f"; from {counted(n, unit)} no claim is made"
