@@ -299,6 +299,7 @@ class _Work:
                 recorded={row["step"]: row for row in records.rows},
                 log_dir=self.folder,
             )
+            learner.settle()
             self._save(learner, spec, "bundle", randomization)
         finally:
             evaluator.close()

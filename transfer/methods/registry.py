@@ -54,7 +54,8 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
         method = TypeAdapter(cls).validate_python(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        # What follows the setting's name is pydantic's own: which of several types was tried.
+        where = str(first["loc"][0])
         raise HeadstartError(
             f"method {name}: {where} = {first['input']!r}: {first['msg'].lower()}"
         ) from None

@@ -1,0 +1,145 @@
+"""The source acts until the learner's training episodes say that the learner is better."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ....agents.learner import Learner
+from .roles import Role, Roles
+from .schedules import Schedule
+
+SOURCE_EPISODES = 8
+"""Training episodes that the source plays, without noise, to be compared with."""
+
+NOISE_FREE_EVERY = 4
+"""One in so many training episodes is played by the learner without its noise."""
+
+RECENT = 8
+"""Noise-free episodes that the learner is judged by: the latest, at least half as many."""
+
+RECENT_NOISY = 32
+"""Episodes with noise that it is judged by as well: noise seldom makes a return better."""
+
+
+class BetterOf(Schedule):
+    """Deploys the better of source and learner by what their training episodes say so far.
+
+    Every second of the first episodes is the source's, until it has played `SOURCE_EPISODES`
+    of them. One in `NOISE_FREE_EVERY` of the others is played by the learner without noise,
+    as it would be deployed, as long as its episodes with noise are not better than the source's
+    by themselves. All are steps in the target and count as such; those that the learner did not
+    draw itself are not learned from on-policy (see `Roles`).
+
+    At each boundary between rollouts the learner is deployed where its mean return is above
+    the source's: that of its latest noise-free episodes or that of its latest noisy ones,
+    whichever is higher. Else the source is.
+    """
+
+    def __init__(self, learner: Learner, source: Learner) -> None:
+        super().__init__(learner)
+        self.source = source
+        self.source_returns: list[float] = []
+        self.noise_free: deque[float] = deque(maxlen=RECENT)
+        self.noisy: deque[float] = deque(maxlen=RECENT_NOISY)
+        self.begun = 0
+        self.roles = Roles(learner, source, self._role)
+        learner.deployed = source
+
+    def worlds_reset(self) -> None:
+        """Forget the episodes that were cut."""
+        self.begun = 0
+        self.roles.end_all()
+
+    def state(self) -> dict[str, Any]:
+        """Return the returns so far and what was decided."""
+        return {
+            "source": self.source_returns,
+            "noise_free": list(self.noise_free),
+            "noisy": list(self.noisy),
+            "deployed": "learner" if self.learner.deployed is None else "source",
+            "decisions": self.learner.decisions,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the returns so far."""
+        self.source_returns = list(state["source"])
+        self.noise_free = deque(state["noise_free"], maxlen=RECENT)
+        self.noisy = deque(state["noisy"], maxlen=RECENT_NOISY)
+        self.learner.deployed = None if state["deployed"] == "learner" else self.source
+        self.learner.decisions[:] = [dict(decision) for decision in state["decisions"]]
+
+    def _on_step(self) -> bool:
+        for world, done in enumerate(self.locals["dones"]):
+            if done:
+                self._count(self.roles.now[world], self.locals["infos"][world]["episode"]["r"])
+                self.roles.end(world)
+        return True
+
+    def _count(self, role: Role, value: float) -> None:
+        """Add the return of an episode that ended to those of its role."""
+        returns: dict[Role, Any] = {
+            "source": self.source_returns,
+            "noise_free": self.noise_free,
+            "learner": self.noisy,
+        }
+        returns[role].append(float(value))
+
+    def _role(self) -> Role:
+        """Return who plays the episode that begins."""
+        self.begun += 1
+        missing = SOURCE_EPISODES - len(self.source_returns)
+        if missing > 0:
+            playing = sum(role == "source" for role in self.roles.under_way)
+            return "source" if self.begun % 2 and playing < missing else "learner"
+        if self.begun % NOISE_FREE_EVERY == 0 and not self._better_with_noise():
+            return "noise_free"
+        return "learner"
+
+    def _better_with_noise(self) -> bool:
+        noisy = mean_of(self.noisy, RECENT_NOISY // 2)
+        return noisy is not None and noisy > float(np.mean(self.source_returns))
+
+    def _on_rollout_start(self) -> None:
+        self._decide()
+
+    def _on_training_end(self) -> None:
+        self._decide()
+
+    def _decide(self) -> None:
+        """Deploy the better one, and write down where that changes."""
+        source = mean_of(self.source_returns, SOURCE_EPISODES)
+        noise_free = mean_of(self.noise_free, RECENT // 2)
+        noisy = mean_of(self.noisy, RECENT_NOISY // 2)
+        for name, value in (
+            ("source_return", source),
+            ("learner_return", noise_free),
+            ("learner_return_with_noise", noisy),
+        ):
+            if value is not None:
+                self.logger.record(f"transfer/{name}", value)
+        learned = max((value for value in (noise_free, noisy) if value is not None), default=None)
+        better = source is not None and learned is not None and learned > source
+        self.logger.record("transfer/learner_deployed", float(better))
+        if better == (self.learner.deployed is None):
+            return
+        self.learner.deployed = None if better else self.source
+        who, other = ("learner", "source") if better else ("source", "learner")
+        means = (learned, source) if better else (source, learned)
+        self.note(
+            f"the {who} is deployed: its training episodes return {means[0]:.4g} on average, "
+            f"the {other}'s {means[1]:.4g}"
+        )
+
+    def note(self, text: str) -> None:
+        """Write a decision down, with its step."""
+        self.learner.decisions.append({"step": self.learner.steps, "decision": text})
+        self.logger.record("transfer/decision", text, exclude=("stdout", "csv"))
+
+
+def mean_of(returns: Sequence[float] | deque[float], least: int) -> float | None:
+    """Return the mean of some returns; None of fewer than `least`."""
+    return float(np.mean(returns)) if len(returns) >= least else None

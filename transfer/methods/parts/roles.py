@@ -1,0 +1,158 @@
+"""Who acts in which training world: the learner with its noise or without, or the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from ....agents.learner import Array, Learner
+
+Role = Literal["learner", "noise_free", "source"]
+"""`learner`: its actions with their exploration noise, the only ones that PPO may learn from;
+`noise_free`: its actions without; `source`: the actions of the source policy, without noise."""
+
+
+class Roles:
+    """Gives each training world a role per episode and lets the actions come from it.
+
+    `assign()` names the role of an episode that begins. On-policy, the steps of
+    other roles than `learner` are left out of the update: their actions are not draws from the
+    policy that is updated. Off-policy all steps are learned from, whoever acted.
+
+    `now` holds the roles in which the actions of the latest step were chosen, by world;
+    `under_way` those of the episodes that go on, None where the next step begins one.
+    """
+
+    def __init__(self, learner: Learner, source: Learner, assign: Callable[[], Role]) -> None:
+        self._learner, self._source, self._assign = learner, source, assign
+        worlds = learner.worlds.num_envs
+        self.now: list[Role] = ["learner"] * worlds
+        self.under_way: list[Role | None] = [None] * worlds
+        model = learner.model
+        if isinstance(model, OnPolicyAlgorithm):
+            self._act_on_policy(model)
+        else:
+            assert isinstance(model, OffPolicyAlgorithm)
+            self._act_off_policy(model)
+
+    def end(self, world: int) -> None:
+        """Note that a world's episode has ended: its next action begins another."""
+        self.under_way[world] = None
+
+    def end_all(self) -> None:
+        """Note that all worlds begin anew."""
+        self.under_way = [None] * len(self.under_way)
+
+    def _begin_step(self) -> None:
+        """Give a role to each world whose episode begins with this step."""
+        for world, role in enumerate(self.under_way):
+            self.now[world] = self.under_way[world] = role or self._assign()
+
+    def _rows(self, role: Role) -> Array:
+        return np.array([index for index, its in enumerate(self.now) if its == role], dtype=int)
+
+    def _act_on_policy(self, model: OnPolicyAlgorithm) -> None:
+        policy: Any = model.policy
+        forward = policy.forward
+        buffer: Any = model.rollout_buffer
+        of_dicts = isinstance(buffer, DictRolloutBuffer)
+        masked: Any = (MaskedDictRolloutBuffer if of_dicts else MaskedBuffer)(
+            buffer.buffer_size,
+            buffer.observation_space,
+            buffer.action_space,
+            device=buffer.device,
+            gae_lambda=buffer.gae_lambda,
+            gamma=buffer.gamma,
+            n_envs=buffer.n_envs,
+        )
+        masked.roles = self
+        model.rollout_buffer = masked
+        train = model.train
+
+        def train_where_learned() -> None:
+            if masked.learned.any():
+                train()
+
+        model.train = train_where_learned  # type: ignore[method-assign]
+
+        def act(obs: Any, deterministic: bool = False) -> Any:
+            actions, values, log_probs = forward(obs, deterministic)
+            self._begin_step()
+            quiet, guided = self._rows("noise_free"), self._rows("source")
+            if len(quiet) or len(guided):
+                actions = actions.clone()
+            if len(quiet):
+                # The distribution of this very batch, which `forward` leaves behind.
+                actions[quiet] = policy.action_dist.mode()[quiet].to(actions.dtype)
+            if len(guided):
+                chosen = torch.as_tensor(self._source_actions(), device=actions.device)
+                actions[guided] = chosen.reshape(actions.shape)[guided].to(actions.dtype)
+            return actions, values, log_probs
+
+        policy.forward = act
+
+    def _act_off_policy(self, model: OffPolicyAlgorithm) -> None:
+        sample = model._sample_action
+
+        def act(*arguments: Any, **named: Any) -> tuple[Array, Array]:
+            actions, stored = sample(*arguments, **named)
+            self._begin_step()
+            quiet, guided = self._rows("noise_free"), self._rows("source")
+            if len(quiet):
+                assert model._last_obs is not None
+                chosen, _ = model.predict(model._last_obs, deterministic=True)
+                actions[quiet] = chosen[quiet]
+            if len(guided):
+                actions[guided] = self._source_actions()[guided]
+            rows = np.concatenate([quiet, guided])
+            if len(rows):
+                stored[rows] = model.policy.scale_action(actions[rows])
+            return actions, stored
+
+        model._sample_action = act  # type: ignore[method-assign]
+
+    def _source_actions(self) -> Array:
+        """Return the source's actions in all worlds, from raw observations."""
+        normalizer = self._learner.normalizer
+        raw = self._learner.model._last_obs if normalizer is None else normalizer.get_original_obs()
+        return self._source.act(raw)
+
+
+class _Masked:
+    """Keeps note of who acted, and leaves out of the minibatches what the learner did not do."""
+
+    roles: Roles
+
+    def reset(self) -> None:
+        super().reset()  # type: ignore[misc]
+        shape = (self.buffer_size, self.n_envs)  # type: ignore[attr-defined]
+        self.learned = np.ones(shape, dtype=bool)
+
+    def add(self, *arguments: Any, **named: Any) -> None:
+        self.learned[self.pos] = [role == "learner" for role in self.roles.now]  # type: ignore[attr-defined]
+        super().add(*arguments, **named)  # type: ignore[misc]
+
+    def get(self, batch_size: int | None = None) -> Iterator[Any]:
+        """Yield minibatches of the learner's own steps, in random order."""
+        # Lays the arrays out by world, then step; its own order is of no use here.
+        next(super().get(1))  # type: ignore[misc]
+        steps = np.flatnonzero(self.learned.swapaxes(0, 1).reshape(-1))
+        # The stream that SB3's own buffers draw from, seeded with the model.
+        steps = np.random.permutation(steps)  # noqa: NPY002
+        size = batch_size or len(steps)
+        for first in range(0, len(steps), size):
+            yield self._get_samples(steps[first : first + size])  # type: ignore[attr-defined]
+
+
+class MaskedBuffer(_Masked, RolloutBuffer):  # type: ignore[misc]
+    """A rollout of which only the learner's own steps are learned from."""
+
+
+class MaskedDictRolloutBuffer(_Masked, DictRolloutBuffer):  # type: ignore[misc]
+    """The same, of observations that are dicts."""
