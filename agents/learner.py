@@ -112,22 +112,18 @@ class Learner:
         """Names of the parameters that training leaves alone."""
         return self._frozen
 
-    def act(self, observations: Any) -> Array:
-        """Return deterministic actions for raw observations, statistics left as they are.
+    def act(self, observations: Any, deterministic: bool = True) -> Array:
+        """Return actions for raw observations, statistics left as they are.
 
         They are the model's, or those of the policy that is `deployed` in its place.
         Observations of shape (n, *observation shape), or a dict of such; actions of shape
-        (n, *action shape). Draws no random number.
+        (n, *action shape). Draws random numbers only for actions that are not deterministic.
         """
         if self.deployed is not None:
-            return self.deployed.act(observations)
-        return self.act_learned(observations)
-
-    def act_learned(self, observations: Any) -> Array:
-        """Return the model's deterministic actions, as `act`, whatever is deployed."""
+            return self.deployed.act(observations, deterministic)
         if self.normalizer is not None:
             observations = self.normalizer.normalize_obs(observations)
-        actions, _ = self.model.predict(observations, deterministic=True)
+        actions, _ = self.model.predict(observations, deterministic=deterministic)
         return actions
 
     def tensors(self) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -15,10 +16,11 @@ from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.anchors import Pull
 from .parts.deployment import BetterOf
+from .parts.escalation import IfSlow
 from .parts.normalizer import Normalizer, carry
 from .parts.presets import Preset, preset_settings
 from .parts.schedules import Frozen, LogStdFloor, NoUpdates, check_freezing
-from .parts.warm_start import TEMPERATURE, WarmStart, set_adam_betas, set_learning_rate
+from .parts.warm_start import TEMPERATURE, WarmStart, set_adam_betas, set_learning_rate, with_noise
 
 # A phase may take this share of the budget at most, to a whole rollout more.
 PHASE_SHARE = 0.1
@@ -69,7 +71,9 @@ class FineTune:
     an update at `target_kl` (`source`: as in the source); `noise`: the policy's standard
     deviation kept, or reset to what a new policy has; `min_log_std`: a floor under its logarithm
     (null: none; under gSDE there is none, since what its noise amounts to depends on the
-    observation).
+    observation); `when_slow`: whether to `take_up_source`, its weights with a new policy's noise,
+    where after 15 % of the budget the learner's returns are not on their way to what that gets
+    by the end, or to `go_on` (only where the `better` is deployed).
 
     Off-policy (SAC): `fill_steps` of the source policy fill the buffer before any update, a tenth
     of the budget at most; learning rates of actor (and temperature) and critic; `entropy`: SAC's
@@ -94,6 +98,7 @@ class FineTune:
     critic_steps: Steps | Of = "preset"
     deploy: Literal["learner", "better"] | Of = "preset"
     noise: Literal["kept", "reset"] | Of = "preset"
+    when_slow: Literal["take_up_source", "go_on"] | Of = "preset"
     learning_rate_factor: Rate | Of = "preset"
     target_kl: Rate | Literal["source"] | Of | None = "preset"
     min_log_std: float | Of | None = "preset"
@@ -211,7 +216,21 @@ class FineTune:
                 Pull(learner, settings[name], anchor).attach()
         self._add_phases(problem, learner, settings)
         if settings["deploy"] == "better":
-            learner.callbacks.append(BetterOf(learner, source.policy(problem.device)))
+            self._add_choice(problem, learner, settings, warm)
+
+    def _add_choice(
+        self, problem: Problem, learner: Learner, settings: dict[str, Any], warm: WarmStart
+    ) -> None:
+        """Let the source act until it is surpassed, and be gone on from where that is slow."""
+        source, noisy = problem.source, None
+        judged = settings.get("when_slow") == "take_up_source" and "log_std" in warm.fresh
+        if judged:
+            noisy = with_noise(source, warm.fresh["log_std"], problem.device)
+        choice = BetterOf(learner, source.policy(problem.device), noisy)
+        if judged:
+            take_up = partial(warm.take_up, source, settings["normalizer"])
+            learner.callbacks.append(IfSlow(choice, problem.steps, take_up))
+        learner.callbacks.append(choice)
 
     def _add_phases(self, problem: Problem, learner: Learner, settings: dict[str, Any]) -> None:
         """Add what happens before everything learns: a buffer that fills, the critic alone."""
@@ -253,6 +272,11 @@ def _reset_names(learner: Learner, settings: dict[str, Any]) -> set[str]:
 
 def _check_together(settings: dict[str, Any], given: set[str]) -> None:
     """Raise HeadstartError for settings of which one undoes what the other does."""
+    if "when_slow" in given and settings["when_slow"] != "go_on" and settings["deploy"] != "better":
+        raise HeadstartError(
+            "method fine_tune: 'when_slow: take_up_source' needs 'deploy: better', whose training "
+            "episodes it is decided by"
+        )
     pulled = settings["l2_sp"] > 0
     moved = settings["policy_head"] < 1 or settings["shrink_and_perturb"] is not None
     if pulled and settings["l2_init"] > 0:

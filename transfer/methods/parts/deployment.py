@@ -13,10 +13,10 @@ from .roles import Role, Roles
 from .schedules import Schedule
 
 SOURCE_EPISODES = 8
-"""Training episodes that the source plays, without noise, to be compared with."""
+"""Training episodes that the source plays without noise, and with the noise of a new policy."""
 
-NOISE_FREE_EVERY = 4
-"""One in so many training episodes is played by the learner without its noise."""
+NOISE_FREE_EVERY = {"source": 4, "learner": 8}
+"""One in so many training episodes is played by the learner without noise, by who is deployed."""
 
 RECENT = 8
 """Noise-free episodes that the learner is judged by: the latest, at least half as many."""
@@ -29,25 +29,41 @@ class BetterOf(Schedule):
     """Deploys the better of source and learner by what their training episodes say so far.
 
     Every second of the first episodes is the source's, until it has played `SOURCE_EPISODES`
-    of them. One in `NOISE_FREE_EVERY` of the others is played by the learner without noise,
-    as it would be deployed, as long as its episodes with noise are not better than the source's
-    by themselves. All are steps in the target and count as such; those that the learner did not
-    draw itself are not learned from on-policy (see `Roles`).
+    without noise and, where that is wanted, as many with the noise of a new policy. Of the
+    others one in `NOISE_FREE_EVERY` is played by the learner without noise, as it would be
+    deployed, as long as its episodes with noise are not better than the source's without. All
+    are steps in the target and count as such; those that the learner did not draw itself are
+    not learned from on-policy (see `Roles`).
 
     At each boundary between rollouts the learner is deployed where its mean return is above
     the source's: that of its latest noise-free episodes or that of its latest noisy ones,
     whichever is higher. Else the source is.
+
+    Args:
+        learner: What is trained.
+        source: The source policy; deployed at first.
+        noisy_source: The same with a new policy's noise, to be sampled from; None where what it
+            gets does not matter.
     """
 
-    def __init__(self, learner: Learner, source: Learner) -> None:
+    def __init__(
+        self, learner: Learner, source: Learner, noisy_source: Learner | None = None
+    ) -> None:
         super().__init__(learner)
         self.source = source
+        self.with_noise = noisy_source is not None
         self.source_returns: list[float] = []
+        self.noisy_source_returns: list[float] = []
         self.noise_free: deque[float] = deque(maxlen=RECENT)
         self.noisy: deque[float] = deque(maxlen=RECENT_NOISY)
         self.begun = 0
-        self.roles = Roles(learner, source, self._role)
+        self.roles = Roles(learner, source, noisy_source or source, self._role)
         learner.deployed = source
+
+    def forget_learner(self) -> None:
+        """Forget the learner's episodes: it is another one from now on."""
+        self.noise_free.clear()
+        self.noisy.clear()
 
     def worlds_reset(self) -> None:
         """Forget the episodes that were cut."""
@@ -58,19 +74,24 @@ class BetterOf(Schedule):
         """Return the returns so far and what was decided."""
         return {
             "source": self.source_returns,
+            "noisy_source": self.noisy_source_returns,
             "noise_free": list(self.noise_free),
             "noisy": list(self.noisy),
-            "deployed": "learner" if self.learner.deployed is None else "source",
+            "deployed": self._deployed(),
             "decisions": self.learner.decisions,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from the returns so far."""
         self.source_returns = list(state["source"])
+        self.noisy_source_returns = list(state["noisy_source"])
         self.noise_free = deque(state["noise_free"], maxlen=RECENT)
         self.noisy = deque(state["noisy"], maxlen=RECENT_NOISY)
         self.learner.deployed = None if state["deployed"] == "learner" else self.source
         self.learner.decisions[:] = [dict(decision) for decision in state["decisions"]]
+
+    def _deployed(self) -> str:
+        return "learner" if self.learner.deployed is None else "source"
 
     def _on_step(self) -> bool:
         for world, done in enumerate(self.locals["dones"]):
@@ -83,6 +104,7 @@ class BetterOf(Schedule):
         """Add the return of an episode that ended to those of its role."""
         returns: dict[Role, Any] = {
             "source": self.source_returns,
+            "noisy_source": self.noisy_source_returns,
             "noise_free": self.noise_free,
             "learner": self.noisy,
         }
@@ -91,13 +113,17 @@ class BetterOf(Schedule):
     def _role(self) -> Role:
         """Return who plays the episode that begins."""
         self.begun += 1
-        missing = SOURCE_EPISODES - len(self.source_returns)
-        if missing > 0:
-            playing = sum(role == "source" for role in self.roles.under_way)
-            return "source" if self.begun % 2 and playing < missing else "learner"
-        if self.begun % NOISE_FREE_EVERY == 0 and not self._better_with_noise():
-            return "noise_free"
-        return "learner"
+        guides: list[tuple[Role, list[float]]] = [("source", self.source_returns)]
+        if self.with_noise:
+            guides.append(("noisy_source", self.noisy_source_returns))
+        for role, played in guides if self.begun % 2 else ():
+            playing = self.roles.under_way.count(role)
+            if len(played) + playing < SOURCE_EPISODES:
+                return role
+        if len(self.source_returns) < SOURCE_EPISODES or self._better_with_noise():
+            return "learner"
+        every = NOISE_FREE_EVERY[self._deployed()]
+        return "noise_free" if self.begun % every == 0 else "learner"
 
     def _better_with_noise(self) -> bool:
         noisy = mean_of(self.noisy, RECENT_NOISY // 2)
@@ -128,11 +154,9 @@ class BetterOf(Schedule):
             return
         self.learner.deployed = None if better else self.source
         who, other = ("learner", "source") if better else ("source", "learner")
-        means = (learned, source) if better else (source, learned)
-        self.note(
-            f"the {who} is deployed: its training episodes return {means[0]:.4g} on average, "
-            f"the {other}'s {means[1]:.4g}"
-        )
+        means = [f"{value:.4g}" if value is not None else "none" for value in (learned, source)]
+        own, others = means if better else means[::-1]
+        self.note(f"the {who} is deployed: mean training return {own}, of the {other} {others}")
 
     def note(self, text: str) -> None:
         """Write a decision down, with its step."""

@@ -25,6 +25,7 @@ _ON_POLICY: dict[str, Any] = {
     "learning_rate_factor": 1.0,
     "target_kl": "source",
     "min_log_std": None,
+    "when_slow": "go_on",
 }
 _OFF_POLICY: dict[str, Any] = {
     **_BOTH,
@@ -39,7 +40,12 @@ _OFF_POLICY: dict[str, Any] = {
 _SOFT: dict[str, Any] = {"critic": "head", "noise": "reset", "deploy": "better"}
 
 ON_POLICY: dict[str, dict[str, Any]] = {
-    "auto": {**_ON_POLICY, **_SOFT, "policy_head": 0.03},
+    "auto": {
+        **_ON_POLICY,
+        **_SOFT,
+        "policy_head": 0.03,
+        "when_slow": "take_up_source",
+    },
     "careful": {
         **_ON_POLICY,
         "optimizer": "kept",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +14,13 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from ....agents.learner import Array, Learner
 
-Role = Literal["learner", "noise_free", "source"]
+Role = Literal["learner", "noise_free", "source", "noisy_source"]
 """`learner`: its actions with their exploration noise, the only ones that PPO may learn from;
-`noise_free`: its actions without; `source`: the actions of the source policy, without noise."""
+`noise_free`: its actions without; `source`: the actions of the source policy, without noise;
+`noisy_source`: the same with the noise that a new policy has."""
+
+
+GUIDES: tuple[Role, ...] = ("source", "noisy_source")
 
 
 class Roles:
@@ -29,8 +34,15 @@ class Roles:
     `under_way` those of the episodes that go on, None where the next step begins one.
     """
 
-    def __init__(self, learner: Learner, source: Learner, assign: Callable[[], Role]) -> None:
-        self._learner, self._source, self._assign = learner, source, assign
+    def __init__(
+        self,
+        learner: Learner,
+        source: Learner,
+        noisy_source: Learner,
+        assign: Callable[[], Role],
+    ) -> None:
+        self._learner, self._assign = learner, assign
+        self._source, self._noisy_source = source, noisy_source
         worlds = learner.worlds.num_envs
         self.now: list[Role] = ["learner"] * worlds
         self.under_way: list[Role | None] = [None] * worlds
@@ -84,15 +96,17 @@ class Roles:
         def act(obs: Any, deterministic: bool = False) -> Any:
             actions, values, log_probs = forward(obs, deterministic)
             self._begin_step()
-            quiet, guided = self._rows("noise_free"), self._rows("source")
-            if len(quiet) or len(guided):
-                actions = actions.clone()
-            if len(quiet):
-                # The distribution of this very batch, which `forward` leaves behind.
-                actions[quiet] = policy.action_dist.mode()[quiet].to(actions.dtype)
-            if len(guided):
-                chosen = torch.as_tensor(self._source_actions(), device=actions.device)
-                actions[guided] = chosen.reshape(actions.shape)[guided].to(actions.dtype)
+            if all(role == "learner" for role in self.now):
+                return actions, values, log_probs
+            # The mode of the distribution of this very batch, which `forward` leaves behind.
+            others = {"noise_free": policy.action_dist.mode}
+            others |= {role: partial(self._source_actions, role) for role in GUIDES}
+            actions = actions.clone()
+            for role, choose in others.items():
+                rows = self._rows(role)
+                if len(rows):
+                    chosen = torch.as_tensor(choose(), device=actions.device)
+                    actions[rows] = chosen.reshape(actions.shape)[rows].to(actions.dtype)
             return actions, values, log_probs
 
         policy.forward = act
@@ -103,25 +117,33 @@ class Roles:
         def act(*arguments: Any, **named: Any) -> tuple[Array, Array]:
             actions, stored = sample(*arguments, **named)
             self._begin_step()
-            quiet, guided = self._rows("noise_free"), self._rows("source")
-            if len(quiet):
-                assert model._last_obs is not None
-                chosen, _ = model.predict(model._last_obs, deterministic=True)
-                actions[quiet] = chosen[quiet]
-            if len(guided):
-                actions[guided] = self._source_actions()[guided]
-            rows = np.concatenate([quiet, guided])
-            if len(rows):
-                stored[rows] = model.policy.scale_action(actions[rows])
+            others = {"noise_free": self._noise_free_actions}
+            others |= {role: partial(self._source_actions, role) for role in GUIDES}
+            for role, choose in others.items():
+                rows = self._rows(role)
+                if len(rows):
+                    actions[rows] = choose()[rows]
+                    stored[rows] = model.policy.scale_action(actions[rows])
             return actions, stored
 
         model._sample_action = act  # type: ignore[method-assign]
 
-    def _source_actions(self) -> Array:
+    def _noise_free_actions(self) -> Array:
+        """Return the learner's actions in all worlds without noise."""
+        model = self._learner.model
+        assert model._last_obs is not None
+        actions, _ = model.predict(model._last_obs, deterministic=True)
+        return actions
+
+    def _source_actions(self, role: Role) -> Array:
         """Return the source's actions in all worlds, from raw observations."""
         normalizer = self._learner.normalizer
-        raw = self._learner.model._last_obs if normalizer is None else normalizer.get_original_obs()
-        return self._source.act(raw)
+        raw: Any = self._learner.model._last_obs
+        if normalizer is not None:
+            raw = normalizer.get_original_obs()
+        if role == "source":
+            return self._source.act(raw)
+        return self._noisy_source.act(raw, deterministic=False)
 
 
 class _Masked:

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from ....agents.bundles.bundle import Bundle
 from ....agents.learner import Learner
+from .normalizer import Normalizer, carry
 
 TEMPERATURE = "log_ent_coef"
 """The name of SAC's learned temperature, as a logarithm."""
@@ -49,6 +51,14 @@ class WarmStart:
         single = {"log_std", TEMPERATURE}
         self._set([name for name in self.fresh if name not in single], shrink, perturb)
 
+    def take_up(self, source: Bundle, normalizer: Normalizer) -> None:
+        """Go on from the source itself: its weights and statistics, with a new policy's noise."""
+        source.restore_weights(self.learner)
+        for optimizer in self.learner.optimizers().values():
+            optimizer.state.clear()
+        carry(source, self.learner, normalizer)
+        self.reset({"log_std"} & self.fresh.keys())
+
     def settle_targets(self) -> None:
         """Let target networks whose layers were changed begin as what they follow."""
         policy: Any = self.learner.model.policy
@@ -64,6 +74,14 @@ class WarmStart:
                 parameters[name].mul_(kept).add_(added * self.fresh[name])
                 for optimizer in self.learner.optimizers().values():
                     optimizer.state.pop(parameters[name], None)
+
+
+def with_noise(source: Bundle, log_std: torch.Tensor, device: str) -> Learner:
+    """Return the source policy with another logarithm of its standard deviation."""
+    policy = source.policy(device)
+    with torch.no_grad():
+        policy.parameters()["log_std"].copy_(log_std)
+    return policy
 
 
 def set_learning_rate(learner: Learner, rate: float) -> None:
