@@ -358,6 +358,8 @@ def test_layers_that_do_not_exist_are_refused(start):
     [
         # Interrupted at 384 with the last checkpoint at 256 or before: in every phase's middle.
         {"fine_tune": {"preset": "careful", "critic_steps": 300}},
+        "fine_tune",
+        {"fine_tune": {"preset": "restart", "l2_init": 0.1, "adam_betas": [0.99, 0.99]}},
         {"feature_reuse": {"unfreeze_at": 0.45}},
     ],
 )
@@ -381,6 +383,8 @@ def test_interrupted_equals_uninterrupted(
     checkpoint.restore(continued)
     assert trial(continued, tmp_path / "part", recorded=stopped) == expected
     assert not changed(snapshot(whole), continued)
+    assert continued.decisions == whole.decisions
+    assert continued.states() == whole.states()
     assert np.array_equal(whole.normalizer.obs_rms.mean, continued.normalizer.obs_rms.mean)
 
 

@@ -61,6 +61,11 @@ class Roles:
         """Note that all worlds begin anew."""
         self.under_way = [None] * len(self.under_way)
 
+    def generator(self, number: int) -> np.random.Generator:
+        """Return a stream of random numbers for this step, of several by `number`."""
+        model = self._learner.model
+        return np.random.default_rng([model.seed or 0, model.num_timesteps, number])
+
     def _begin_step(self) -> None:
         """Give a role to each world whose episode begins with this step."""
         for world, role in enumerate(self.under_way):
@@ -155,6 +160,7 @@ class _Masked:
         super().reset()  # type: ignore[misc]
         shape = (self.buffer_size, self.n_envs)  # type: ignore[attr-defined]
         self.learned = np.ones(shape, dtype=bool)
+        self.passes = 0
 
     def add(self, *arguments: Any, **named: Any) -> None:
         self.learned[self.pos] = [role == "learner" for role in self.roles.now]  # type: ignore[attr-defined]
@@ -165,8 +171,9 @@ class _Masked:
         # Lays the arrays out by world, then step; its own order is of no use here.
         next(super().get(1))  # type: ignore[misc]
         steps = np.flatnonzero(self.learned.swapaxes(0, 1).reshape(-1))
-        # The stream that SB3's own buffers draw from, seeded with the model.
-        steps = np.random.permutation(steps)  # noqa: NPY002
+        # By step and pass, so that the order is the same after an interruption.
+        steps = self.roles.generator(self.passes).permutation(steps)
+        self.passes += 1
         size = batch_size or len(steps)
         for first in range(0, len(steps), size):
             yield self._get_samples(steps[first : first + size])  # type: ignore[attr-defined]
