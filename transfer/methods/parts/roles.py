@@ -104,8 +104,7 @@ class Roles:
             if all(role == "learner" for role in self.now):
                 return actions, values, log_probs
             # The mode of the distribution of this very batch, which `forward` leaves behind.
-            others = {"noise_free": policy.action_dist.mode}
-            others |= {role: partial(self._source_actions, role) for role in GUIDES}
+            others = self._others(policy.action_dist.mode)
             actions = actions.clone()
             for role, choose in others.items():
                 rows = self._rows(role)
@@ -122,9 +121,7 @@ class Roles:
         def act(*arguments: Any, **named: Any) -> tuple[Array, Array]:
             actions, stored = sample(*arguments, **named)
             self._begin_step()
-            others = {"noise_free": self._noise_free_actions}
-            others |= {role: partial(self._source_actions, role) for role in GUIDES}
-            for role, choose in others.items():
+            for role, choose in self._others(self._noise_free_actions).items():
                 rows = self._rows(role)
                 if len(rows):
                     actions[rows] = choose()[rows]
@@ -132,6 +129,13 @@ class Roles:
             return actions, stored
 
         model._sample_action = act  # type: ignore[method-assign]
+
+    def _others(self, noise_free: Callable[[], Any]) -> dict[Role, Callable[[], Any]]:
+        """Return how the actions of each role but the learner's are chosen, in all worlds."""
+        return {
+            "noise_free": noise_free,
+            **{role: partial(self._source_actions, role) for role in GUIDES},
+        }
 
     def _noise_free_actions(self) -> Array:
         """Return the learner's actions in all worlds without noise."""
