@@ -27,7 +27,7 @@ PHASE_SHARE = 0.1
 
 _SEARCH = {
     "normalizer": "= choice(carried, frozen, capped)",
-    "critic": "= choice(kept, head, reset)",
+    "critic_steps": "= uniform(0, 10_000)",
     "policy_head": "= uniform(0, 1)",
 }
 _SEARCH_ON_POLICY = {
@@ -167,10 +167,16 @@ class FineTune:
         if not algorithm.on_policy:
             return _SEARCH_OFF_POLICY | _SEARCH
         found = _SEARCH_ON_POLICY | _SEARCH
-        if not algorithm.accepts("target_kl"):
-            del found["target_kl"]
         if algorithm.accepts("use_sde") and algorithm.value("use_sde"):
             del found["min_log_std"]
+        # A limit that the preset has not, or that the algorithm has not, is not searched for.
+        settings = self.settings(algorithm)
+        for limit in ("target_kl", "min_log_std"):
+            unlimited = not isinstance(settings[limit], float)
+            if limit in found and (
+                unlimited or (limit == "target_kl" and not algorithm.accepts(limit))
+            ):
+                del found[limit]
         return found
 
     def start(self, problem: Problem) -> Learner:

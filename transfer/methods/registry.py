@@ -84,6 +84,16 @@ def search(method: Method, algorithm: Algorithm) -> dict[str, str]:
     return {} if own is None else dict(own(algorithm))
 
 
+def settings_in_force(method: Method, algorithm: Algorithm) -> dict[str, Any]:
+    """Return a method's settings by name, those that are left to a preset as that has them."""
+    own = getattr(method, "settings", None)
+    if own is not None:
+        return dict(own(algorithm))
+    if not dataclasses.is_dataclass(method):
+        return {}
+    return {one.name: getattr(method, one.name) for one in dataclasses.fields(method)}
+
+
 def tunable(method: Method) -> bool:
     """Return whether a method has settings, so that it could be tuned."""
     has_fields = dataclasses.is_dataclass(method) and bool(dataclasses.fields(method))
