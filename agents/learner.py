@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -37,17 +38,46 @@ World = gym.Env[Any, Any]
 MakeWorld = Callable[[], World]
 
 
+@runtime_checkable
+class Stateful(Protocol):
+    """A callback that keeps more than the number of steps: JSON for the checkpoint, and back."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what is kept, as plain JSON data."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what was kept."""
+        ...
+
+
+@runtime_checkable
+class AtReset(Protocol):
+    """A callback that is told when all worlds start anew, in the middle of their episodes."""
+
+    def worlds_reset(self) -> None:
+        """Forget the episodes that were cut."""
+        ...
+
+
 class Learner:
     """A model that acts and can be trained; made by `create` or `Bundle.learner`.
 
-    `callbacks` take part in training. What they do must depend on the number of steps only, so
-    that a learner restored from a checkpoint goes on exactly as if it had never stopped.
+    `callbacks` take part in training. A learner restored from a checkpoint goes on exactly as if
+    it had never stopped: so what they do must depend on the number of steps and on what those
+    that are `Stateful` keep, which is in the checkpoint too.
+
+    `deployed`: the policy that acts in place of the model when it is evaluated or used, as long
+    as it is the better one; None for the model itself. Training does not look at it.
+    `decisions`: what a method decided by itself in training: its `step` and the `decision`.
     """
 
     def __init__(self, algorithm: Algorithm, model: BaseAlgorithm) -> None:
         self.algorithm = algorithm
         self.model = model
         self.callbacks: list[BaseCallback] = []
+        self.deployed: Learner | None = None
+        self.decisions: list[dict[str, Any]] = []
         self._frozen: frozenset[str] = frozenset()
         self._groups = {
             name: [list(group["params"]) for group in optimizer.param_groups]
@@ -82,15 +112,18 @@ class Learner:
         """Names of the parameters that training leaves alone."""
         return self._frozen
 
-    def act(self, observations: Any) -> Array:
-        """Return deterministic actions for raw observations, statistics left as they are.
+    def act(self, observations: Any, deterministic: bool = True) -> Array:
+        """Return actions for raw observations, statistics left as they are.
 
+        They are the model's, or those of the policy that is `deployed` in its place.
         Observations of shape (n, *observation shape), or a dict of such; actions of shape
-        (n, *action shape). Draws no random number.
+        (n, *action shape). Draws random numbers only for actions that are not deterministic.
         """
+        if self.deployed is not None:
+            return self.deployed.act(observations, deterministic)
         if self.normalizer is not None:
             observations = self.normalizer.normalize_obs(observations)
-        actions, _ = self.model.predict(observations, deterministic=True)
+        actions, _ = self.model.predict(observations, deterministic=deterministic)
         return actions
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -143,6 +176,41 @@ class Learner:
         for name, optimizer in self.optimizers().items():
             for group, owned in zip(optimizer.param_groups, self._groups[name], strict=True):
                 group["params"] = [tensor for tensor in owned if id(tensor) not in frozen]
+
+    def settle(self) -> None:
+        """Take over the weights and the statistics of the policy that is deployed, if any.
+
+        Then the model is what was evaluated last, to be saved. Its optimizers begin anew.
+        """
+        deployed, self.deployed = self.deployed, None
+        if deployed is None:
+            return
+        with torch.no_grad():
+            learned = deployed.tensors()
+            for name, tensor in self.tensors().items():
+                tensor.copy_(learned[name])
+        for optimizer in self.optimizers().values():
+            optimizer.state.clear()
+        if self.normalizer is not None and deployed.normalizer is not None:
+            self.normalizer.obs_rms = copy.deepcopy(deployed.normalizer.obs_rms)
+            self.normalizer.ret_rms = copy.deepcopy(deployed.normalizer.ret_rms)
+
+    def states(self) -> list[dict[str, Any] | None]:
+        """Return what each callback keeps for a checkpoint, in order; None for one without."""
+        return [part.state() if isinstance(part, Stateful) else None for part in self.callbacks]
+
+    def restore_states(self, states: Sequence[Mapping[str, Any] | None]) -> None:
+        """Give each callback back what it kept.
+
+        Raises:
+            HeadstartError: the callbacks are not those that kept it.
+        """
+        stateful = [isinstance(part, Stateful) for part in self.callbacks]
+        if stateful != [state is not None for state in states]:
+            raise HeadstartError("the checkpoint was made by a method with other parts")
+        for part, state in zip(self.callbacks, states, strict=True):
+            if isinstance(part, Stateful) and state is not None:
+                part.restore(state)
 
     def close(self) -> None:
         """Close the training worlds and the log."""
@@ -251,6 +319,9 @@ def reset_worlds(learner: Learner, seed: int) -> None:
     if model.use_sde:
         actor: Any = getattr(model, "actor", model.policy)
         actor.reset_noise(worlds.num_envs)
+    for callback in learner.callbacks:
+        if isinstance(callback, AtReset):
+            callback.worlds_reset()
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None and buffer.size() > 0:
         # The transition before the reset ends its trajectory without being terminal.

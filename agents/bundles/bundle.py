@@ -10,6 +10,7 @@ policy.safetensors     all that is learned, by parameter name
 optimizer.safetensors  the optimizers' moments as `optimizer/parameter/moment`
 normalizer.npz         running mean, variance and count of observations and returns
 replay_buffer.npz      the replay buffer, where it was asked for
+method.json            what the callbacks of a method keep (see `Stateful`), in a checkpoint
 =====================  =========================================================================
 """
 
@@ -46,7 +47,7 @@ from .storage import (
 __all__ = ["Bundle", "BundleError", "exists", "load", "save"]
 
 _REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
-_OPTIONAL = ("normalizer.npz", "replay_buffer.npz")
+_OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json")
 _LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
 # Counters of Stable-Baselines3's models that decide how training goes on.
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
@@ -122,6 +123,7 @@ class Bundle:
         self.restore_normalizer(learner)
         self.restore_counters(learner)
         self.restore_replay_buffer(learner)
+        self.restore_method(learner)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return all that was learned, by parameter name."""
@@ -197,6 +199,16 @@ class Bundle:
         buffer.full = bool(arrays["full"])
         buffer.pos = int(arrays["pos"])
 
+    def restore_method(self, learner: Learner) -> None:
+        """Restore what the callbacks of the learner's method keep, where the bundle holds it."""
+        if "method.json" not in self._contents:
+            return
+        path = self.directory / "method.json"
+        try:
+            learner.restore_states(parse_json(path, self._contents["method.json"])["callbacks"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{path} is damaged: {error!r}") from error
+
     def _tensors(self, name: str) -> dict[str, torch.Tensor]:
         try:
             return safetensors.torch.load(self._contents[name])
@@ -250,6 +262,9 @@ def save(
         buffer = getattr(model, "replay_buffer", None)
         if replay_buffer and buffer is not None:
             _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
+        states = learner.states()
+        if replay_buffer and any(state is not None for state in states):
+            write_json(path / "method.json", {"callbacks": states})
 
     write_directory(Path(directory), fill)
 

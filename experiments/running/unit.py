@@ -181,8 +181,8 @@ class _Work:
         log.close()
         self.report(source.steps, source.steps, record["return"])
 
-    def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, float]:
-        """Run a method on a target; returns what is to be known of its retention."""
+    def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, Any]:
+        """Run a method on a target; returns what it decided, and its retention."""
         target = self.experiment.targets[target_name]
         spec = target.spec(self.experiment.source)
         method = plan.methods(self.experiment)[label]
@@ -210,10 +210,11 @@ class _Work:
             self._train(learner, spec, steps, self.experiment.evaluation.every, seed)
         else:
             self._hold(learner, spec, steps)
+        found: dict[str, Any] = {"decisions": learner.decisions} if learner.decisions else {}
         if not method.needs_source:
-            return {}
+            return found
         after = self._evaluate_once(learner, self.experiment.source.spec())
-        return {
+        return found | {
             "source_return_before": Records(source / CURVE).rows[-1]["return"],
             "source_return_after": float(after.returns.mean()),
         }
@@ -299,6 +300,7 @@ class _Work:
                 recorded={row["step"]: row for row in records.rows},
                 log_dir=self.folder,
             )
+            learner.settle()
             self._save(learner, spec, "bundle", randomization)
         finally:
             evaluator.close()

@@ -29,7 +29,7 @@ from ...agents.algorithms import Algorithm, setting_types
 from ...core.errors import HeadstartError, nearest
 from ...envs.changes import Choice, Distribution, LogUniform, Uniform
 from ...envs.changes import parse as parse_change
-from ...transfer.methods import Method
+from ...transfer.methods import Method, settings_in_force
 from ...transfer.methods import check as check_method
 from ...transfer.methods import resolve as resolve_method
 from ...transfer.methods import search as declared_by
@@ -260,7 +260,7 @@ def _setting(method: Method, name: str, algorithm: Algorithm) -> tuple[Any, Any]
             raise HeadstartError(f"unknown setting '{first}' of method {method.name}{close}")
         hints = typing.get_type_hints(type(method), include_extras=True)
         hint = Any if rest else hints[first]
-    value = getattr(method, first, None)
+    value = settings_in_force(method, algorithm).get(first, getattr(method, first, None))
     if first == ALGORITHM and rest:
         kinds = setting_types(algorithm.cls)
         if rest[0] not in kinds:

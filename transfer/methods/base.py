@@ -52,13 +52,14 @@ class Method(Protocol):
     `start` takes no step in target worlds: whatever interacts with the target, to warm up or to
     identify it, does so in the learner's training, where steps are counted against the budget.
 
-    It may have three more functions. `check(algorithm)` raises HeadstartError where the settings do
+    It may have four more functions. `check(algorithm)` raises HeadstartError where the settings do
     not go with the experiment's algorithm, `fits(learner)` where they do not go with the networks
     of a learner of it, both before anything is run. `search(algorithm)` returns what `headstart
     tune` searches: a change (see `envs.changes`) of each setting's default by its name,
     `"= uniform(0, 1)"`, `"* loguniform(0.2, 5)"`, or `"= choice(kept, reset)"`. A setting
     `algorithm`, changes of the algorithm's settings, is searched by names such as
-    `algorithm.learning_rate`.
+    `algorithm.learning_rate`. `settings(algorithm)` returns all settings by name where some of
+    them are left to a preset.
     """
 
     name: ClassVar[str]

@@ -54,7 +54,8 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
         method = TypeAdapter(cls).validate_python(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        # What follows the setting's name is pydantic's own: which of several types was tried.
+        where = str(first["loc"][0])
         raise HeadstartError(
             f"method {name}: {where} = {first['input']!r}: {first['msg'].lower()}"
         ) from None
@@ -81,6 +82,16 @@ def search(method: Method, algorithm: Algorithm) -> dict[str, str]:
     """Return what is worth searching of a method, by setting; empty where it declares nothing."""
     own = getattr(method, "search", None)
     return {} if own is None else dict(own(algorithm))
+
+
+def settings_in_force(method: Method, algorithm: Algorithm) -> dict[str, Any]:
+    """Return a method's settings by name, those that are left to a preset as that has them."""
+    own = getattr(method, "settings", None)
+    if own is not None:
+        return dict(own(algorithm))
+    if not dataclasses.is_dataclass(method):
+        return {}
+    return {one.name: getattr(method, one.name) for one in dataclasses.fields(method)}
 
 
 def tunable(method: Method) -> bool:

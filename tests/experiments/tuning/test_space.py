@@ -35,20 +35,23 @@ def test_a_range_is_a_change_of_the_default():
     # An integer setting is drawn as one, with its ends inside the range.
     steps = ranges("fine_tune", critic_steps="= uniform(0.5, 7.9)")["critic_steps"]
     assert steps.distribution() == optuna.distributions.IntDistribution(1, 7)
-    assert steps.parameter() is None, "the default of 2,000 lies outside"
+    assert steps.parameter() is None, "the default of 0 lies outside"
 
 
 def test_settings_of_the_other_kind_of_algorithm_are_not_searched():
-    both = {"normalizer", "critic_steps"}
-    assert set(ranges("fine_tune")) == both | {"learning_rate_factor", "target_kl", "min_log_std"}
+    both = {"normalizer", "critic_steps", "policy_head"}
+    limits = {"target_kl", "min_log_std"}
+    assert set(ranges("fine_tune")) == both | {"learning_rate_factor"}
+    careful = {"preset": "careful"}
+    assert set(ranges("fine_tune", base=careful)) == both | {"learning_rate_factor"} | limits
     assert set(ranges("fine_tune", SAC)) == both | {
         "actor_learning_rate",
         "critic_learning_rate",
         "fill_steps",
     }
-    assert "min_log_std" not in ranges("fine_tune", PPO.replace(use_sde=True))
+    assert "min_log_std" not in ranges("fine_tune", PPO.replace(use_sde=True), careful)
     a2c = resolve_algorithm("stable_baselines3:A2C", "Pendulum-v1")
-    assert "target_kl" not in ranges("fine_tune", a2c)
+    assert "target_kl" not in ranges("fine_tune", a2c, careful)
     assert "algorithm.clip_range" not in ranges("scratch", a2c)
 
 
@@ -112,12 +115,16 @@ def test_ranges_are_read():
         ("fine_tune", "critic_steps = normal(5, 1)", "not 'normal'"),
         ("fine_tune", "critic_steps * choice(1, 2)", "states the values themselves"),
         ("fine_tune", "learning_rate_factor = uniform(-1, 1)", "= -1: input should be greater"),
-        ("fine_tune", "critic = choice(kept, rest)", "'rest': input should be 'kept' or 'reset'"),
+        (
+            "fine_tune",
+            "critic = choice(kept, rest)",
+            "'rest': input should be 'kept', 'head' or 'reset'",
+        ),
         ("fine_tune", "critic = choice(kept, kept)", "a choice stands twice"),
         ("fine_tune", "critic = choice()", "at least one value"),
         ("fine_tune", "critic = choice([)", "cannot read the choices"),
         ("fine_tune", "normalizer * uniform(0, 1)", "its default is capped, no number"),
-        ("fine_tune", "min_log_std + loguniform(1, 2)", "loguniform goes with"),
+        ("fine_tune", "learning_rate_factor + loguniform(1, 2)", "loguniform goes with"),
         ("scratch", "algorithm.ent_coef * uniform(0, 1)", "its default is 0, which nothing scales"),
         ("scratch", "algorithm.learning_rat * uniform(1, 2)", "did you mean 'learning_rate'"),
         ("scratch", "algorithm.n_steps = choice(64, 32)", "a rollout of 512 steps in place of"),

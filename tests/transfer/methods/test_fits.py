@@ -18,7 +18,11 @@ OFF_POLICY = {"buffer_size": 10, "learning_starts": 4}
         ("sb3_contrib:TRPO", "fine_tune", "which sb3_contrib:TRPO does not bear: it different"),
         ("sb3_contrib:TRPO", "feature_reuse", "method feature_reuse freezes layers"),
         ("sb3_contrib:CrossQ", "feature_reuse", "its batch statistics move on"),
-        ("stable_baselines3:A2C", {"fine_tune": {"target_kl": 0.005}}, "'target_kl' does not"),
+        (
+            "stable_baselines3:A2C",
+            {"fine_tune": {"preset": "careful", "target_kl": 0.005}},
+            "'target_kl' does not",
+        ),
     ],
 )
 def test_what_an_algorithm_does_not_bear_is_refused(algorithm, method, said):
@@ -39,12 +43,12 @@ def test_layers_that_are_copied_and_trained_go_with_any_algorithm():
         ("sac", {"feature_reuse": {"freeze": ["*"]}}, "nothing to train"),
         (
             {"sac": {"ent_coef": 0.1}},
-            {"fine_tune": {"entropy": "reset"}},
+            {"fine_tune": {"preset": "careful", "entropy": "reset"}},
             "'entropy' does not apply: sac learns no log_ent_coef here",
         ),
         ("ppo", "fine_tune", None),
-        ("sac", {"fine_tune": {"entropy": "reset"}}, None),
-        ("ppo", {"fine_tune": {"min_log_std": None}}, None),
+        ("sac", {"fine_tune": {"preset": "careful", "entropy": "reset"}}, None),
+        ("ppo", {"fine_tune": {"preset": "careful", "min_log_std": None}}, None),
         ("ppo", "scratch", None),
     ],
 )
@@ -72,7 +76,7 @@ def test_what_networks_do_not_have_is_refused(algorithm, method, said):
     ],
 )
 def test_the_critic_alone_never_takes_the_whole_budget(problem, steps, until):
-    learner = resolve("fine_tune").start(problem("ppo", steps=steps))
+    learner = resolve({"fine_tune": {"preset": "careful"}}).start(problem("ppo", steps=steps))
     [frozen] = [part for part in learner.callbacks if isinstance(part, Frozen)]
     assert frozen.until == until
     learner.close()

@@ -115,12 +115,12 @@ def test_naive_sac_begins_with_random_actions_and_an_empty_buffer(start, run, ra
 
 
 def test_fine_tune_sac_takes_no_random_action(start, run, random_actions):
-    run(start("fine_tune", "sac"), 100)
+    run(start({"fine_tune": {"preset": "careful"}}, "sac"), 100)
     assert random_actions.count == 0
 
 
 def test_fine_tune_sac_fills_the_buffer_with_the_source_policy(start, run, sources, monkeypatch):
-    learner = start({"fine_tune": {"fill_steps": 60}}, "sac")
+    learner = start({"fine_tune": {"preset": "careful", "fill_steps": 60}}, "sac")
     weights = {}
     run(learner, 640, watch=lambda step: weights.setdefault(step, snapshot(learner)))
     before = weights[0]
@@ -142,7 +142,7 @@ def test_fine_tune_sac_fills_the_buffer_with_the_source_policy(start, run, sourc
 def test_fine_tune_trains_the_critic_first(
     start, run, algorithm, settings, critic_from, critic_until
 ):
-    learner = start({"fine_tune": settings}, algorithm)
+    learner = start({"fine_tune": {"preset": "careful", **settings}}, algorithm)
     actor = actor_names(learner.model.policy)
     if algorithm == "sac":
         actor |= {"log_ent_coef"}
@@ -172,7 +172,7 @@ def test_fine_tune_trains_the_critic_first(
 )
 def test_normalizer_modes(start, run, sources, monkeypatch, setting, expected):
     monkeypatch.setattr("headstart.transfer.methods.parts.normalizer.COUNT_CAP", 100)
-    learner = start({"fine_tune": {"normalizer": setting}}, "ppo")
+    learner = start({"fine_tune": {"preset": "careful", "normalizer": setting}}, "ppo")
     statistics = learner.normalizer.obs_rms
     source = sources["ppo"].policy().normalizer.obs_rms
     assert np.array_equal(statistics.mean, source.mean)
@@ -193,7 +193,7 @@ def test_capping_lets_statistics_follow_the_target(start):
     """Statistics of 2e5 samples at 0, then 2e4 samples at 1: methods.md's measurement."""
     moved = {}
     for mode in ("carried", "capped"):
-        learner = start({"fine_tune": {"normalizer": mode}}, "ppo")
+        learner = start({"fine_tune": {"preset": "careful", "normalizer": mode}}, "ppo")
         source = learner.normalizer.obs_rms
         source.mean, source.count = np.zeros(3), min(2e5, 1e4 if mode == "capped" else 2e5)
         for _ in range(200):
@@ -206,7 +206,11 @@ def test_capping_lets_statistics_follow_the_target(start):
 def test_log_std_has_a_floor(start, run, sources):
     gsde = "ppo with gSDE"
     for source, floor, expected in (("ppo", -1.0, -1.0), ("ppo", None, -3.0), (gsde, -1.0, -3.0)):
-        learner = start({"fine_tune": {"min_log_std": floor, "critic_steps": 1000}}, source, 6400)
+        learner = start(
+            {"fine_tune": {"preset": "careful", "min_log_std": floor, "critic_steps": 1000}},
+            source,
+            6400,
+        )
         log_std = learner.parameters()["log_std"]
         with torch.no_grad():
             log_std.fill_(-3.0)
@@ -215,14 +219,23 @@ def test_log_std_has_a_floor(start, run, sources):
 
 
 def test_fine_tune_learning_rates(start, run, sources):
-    ppo = start({"fine_tune": {"learning_rate_factor": 0.1}}, "ppo")
+    ppo = start({"fine_tune": {"preset": "careful", "learning_rate_factor": 0.1}}, "ppo")
     assert ppo.algorithm.settings["learning_rate"] == pytest.approx(1e-4)
     assert ppo.algorithm.settings["target_kl"] == 0.02
     assert ppo.model.target_kl == 0.02
     run(ppo, 256)
     assert {g["lr"] for o in ppo.optimizers().values() for g in o.param_groups} == {1e-3 * 0.1}
 
-    sac = start({"fine_tune": {"actor_learning_rate": 2e-5, "critic_learning_rate": 5e-4}}, "sac")
+    sac = start(
+        {
+            "fine_tune": {
+                "preset": "careful",
+                "actor_learning_rate": 2e-5,
+                "critic_learning_rate": 5e-4,
+            }
+        },
+        "sac",
+    )
     used = {name: set() for name in sac.optimizers()}
     for name, optimizer in sac.optimizers().items():
         optimizer.register_step_post_hook(
@@ -238,12 +251,14 @@ def test_fine_tune_learning_rates(start, run, sources):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_fine_tune_resets(start, sources, algorithm):
-    kept = start("fine_tune", algorithm)
+    kept = start({"fine_tune": {"preset": "careful"}}, algorithm)
     assert not changed(sources[algorithm].weights(), kept)
     moments = _moments(kept)
     assert moments
 
-    settings = {"critic": "reset"} | ({"entropy": "reset"} if algorithm == "sac" else {})
+    settings = {"preset": "careful", "critic": "reset"} | (
+        {"entropy": "reset"} if algorithm == "sac" else {}
+    )
     reset = start({"fine_tune": settings}, algorithm)
     scratch = start("scratch", algorithm)
     actor = actor_names(reset.model.policy)
@@ -253,14 +268,16 @@ def test_fine_tune_resets(start, sources, algorithm):
     left = {name.split("/")[1] for name in _moments(reset)}
     assert left == {name.split("/")[1] for name in moments} & actor
 
-    assert not _moments(start({"fine_tune": {"optimizer": "reset"}}, algorithm))
+    assert not _moments(
+        start({"fine_tune": {"preset": "careful", "optimizer": "reset"}}, algorithm)
+    )
 
 
 def test_settings_of_the_other_kind_of_algorithm_are_refused(start):
     with pytest.raises(HeadstartError, match="'fill_steps' does not apply to ppo"):
-        start({"fine_tune": {"fill_steps": 10}}, "ppo")
+        start({"fine_tune": {"preset": "careful", "fill_steps": 10}}, "ppo")
     with pytest.raises(HeadstartError, match="'target_kl' does not apply to sac"):
-        start({"fine_tune": {"target_kl": 0.5}}, "sac")
+        start({"fine_tune": {"preset": "careful", "target_kl": 0.5}}, "sac")
 
 
 # feature_reuse
@@ -340,7 +357,9 @@ def test_layers_that_do_not_exist_are_refused(start):
     "spec",
     [
         # Interrupted at 384 with the last checkpoint at 256 or before: in every phase's middle.
-        {"fine_tune": {"critic_steps": 300}},
+        {"fine_tune": {"preset": "careful", "critic_steps": 300}},
+        "fine_tune",
+        {"fine_tune": {"preset": "restart", "l2_init": 0.1, "adam_betas": [0.99, 0.99]}},
         {"feature_reuse": {"unfreeze_at": 0.45}},
     ],
 )
@@ -364,6 +383,8 @@ def test_interrupted_equals_uninterrupted(
     checkpoint.restore(continued)
     assert trial(continued, tmp_path / "part", recorded=stopped) == expected
     assert not changed(snapshot(whole), continued)
+    assert continued.decisions == whole.decisions
+    assert continued.states() == whole.states()
     assert np.array_equal(whole.normalizer.obs_rms.mean, continued.normalizer.obs_rms.mean)
 
 

@@ -1,0 +1,186 @@
+"""Who acts in training, what of it is learned from, and which policy is deployed."""
+
+import numpy as np
+import pytest
+import torch
+from headstart.transfer.methods.parts.deployment import NOISE_FREE_EVERY, BetterOf, mean_of
+from headstart.transfer.methods.parts.escalation import IfSlow, line_at
+
+WORLDS, STEPS = 4, 32
+
+
+@pytest.fixture
+def choice(start):
+    """The choice of a learner of four worlds; nothing was played yet."""
+    learner = start("fine_tune", "ppo")
+    [found] = [part for part in learner.callbacks if isinstance(part, BetterOf)]
+    found.model = learner.model
+    return found
+
+
+def decide(choice):
+    choice._decide()
+    return choice.learner.deployed
+
+
+def test_the_better_of_the_means_is_deployed(choice):
+    assert decide(choice) is choice.source
+    choice.source_returns = [10.0, 20.0] * 4  # 15 on average
+    choice.noise_free.extend([30.0, 30.0, 30.0])
+    assert decide(choice) is choice.source  # three are too few
+    choice.noise_free.append(-25.0)  # 65 / 4 = 16.25
+    assert decide(choice) is None
+    choice.noise_free.append(5.0)  # 70 / 5 = 14
+    assert decide(choice) is choice.source
+    choice.noisy.extend([15.5] * 15)
+    assert decide(choice) is choice.source  # and fifteen with noise as well
+    choice.noisy.append(15.5)
+    assert decide(choice) is None
+    steps = [decision["decision"].split(":")[0] for decision in choice.learner.decisions]
+    assert steps == [f"the {who} is deployed" for who in ("learner", "source", "learner")]
+    assert choice.learner.decisions[0]["decision"].endswith("return 16.25, of the source 15")
+
+
+def test_only_the_latest_episodes_count(choice):
+    choice.source_returns = [1.0] * 8
+    choice.noise_free.extend([100.0] * 8 + [0.0] * 8)
+    assert decide(choice) is choice.source
+    assert mean_of([1.0, 2.0], 3) is None
+    assert mean_of([1.0, 2.0], 2) == 1.5
+
+
+def test_the_source_plays_every_second_of_the_first_episodes(choice):
+    played = []
+    for _ in range(40):
+        role = choice._role()
+        played.append(role)
+        if role != "learner":
+            choice._count(role, 1.0)
+    first = played[:32]
+    assert first[1:15:2] == ["learner"] * 7
+    assert set(first[15::2]) == {"learner", "noise_free"}
+    assert first[0::2] == ["source"] * 8 + ["noisy_source"] * 8
+    every = NOISE_FREE_EVERY["source"]
+    assert played[32:] == (["learner"] * (every - 1) + ["noise_free"]) * (8 // every)
+
+
+def test_no_episode_is_without_noise_once_those_with_noise_are_better(choice):
+    choice.source_returns = choice.noisy_source_returns = [1.0] * 8
+    choice.noisy.extend([2.0] * 16)
+    assert {choice._role() for _ in range(16)} == {"learner"}
+
+
+def test_roles_act_as_they_should_and_only_the_learner_is_learned_from(start, run, monkeypatch):
+    learner = start("fine_tune", "ppo")
+    [choice] = [part for part in learner.callbacks if isinstance(part, BetterOf)]
+    roles, buffer = choice.roles, learner.model.rollout_buffer
+    seen = {"source": 0, "noise_free": 0, "noisy_source": 0, "learner": 0}
+    batches = []
+    act, samples = learner.model.policy.forward, buffer._get_samples
+
+    def watched(obs, deterministic=False):
+        actions, values, log_probs = act(obs, deterministic)
+        mode = learner.model.policy.action_dist.mode()
+        raw = learner.normalizer.get_original_obs()
+        for world, role in enumerate(roles.now):
+            seen[role] += 1
+            if role == "source":
+                expected = choice.source.act(raw)[world]
+                assert np.allclose(actions[world].numpy(), expected)
+            assert torch.equal(actions[world], mode[world]) == (role == "noise_free")
+            last = learner.model.rollout_buffer
+            assert last.pos < last.buffer_size
+        return actions, values, log_probs
+
+    def sampled(indices, *rest):
+        batches.append(indices)
+        return samples(indices, *rest)
+
+    monkeypatch.setattr(learner.model.policy, "forward", watched)
+    monkeypatch.setattr(buffer, "_get_samples", sampled)
+    run(learner, 640)
+    assert all(seen.values())
+    assert sum(seen.values()) == learner.steps == 640
+    # The last update's: every step of the learner once a pass, and no other.
+    learned = np.flatnonzero(buffer.learned.T.reshape(-1))
+    assert 0 < len(learned) < WORLDS * STEPS
+    passes, size = learner.model.n_epochs, learner.model.batch_size
+    per_pass = -(-len(learned) // size)
+    last = np.concatenate(batches[-per_pass:])
+    assert sorted(last) == learned.tolist()
+    assert passes * per_pass <= len(batches)
+
+
+def test_sac_learns_from_what_others_did(start, run):
+    learner = start("fine_tune", "sac", steps=3000)
+    [choice] = [part for part in learner.callbacks if isinstance(part, BetterOf)]
+    run(learner, 300)
+    assert len(choice.source_returns) > 3
+    buffer = learner.model.replay_buffer
+    raw = buffer.observations[:25, 0]
+    normalized = learner.model.policy.scale_action(choice.source.act(raw))
+    played = [np.allclose(buffer.actions[i, 0], normalized[i], atol=1e-5) for i in range(25)]
+    assert all(played)  # the first episode was the source's
+
+
+def test_a_line_is_drawn_to_the_end():
+    assert line_at([(0, 1.0), (100, 2.0), (200, 3.0)], 1000) == pytest.approx(11.0)
+    # By hand: means 50 and 3, slope ((-50)(-1) + 50 * 1) / 5000 = 0.02.
+    assert line_at([(0, 2.0), (100, 4.0)], 200) == pytest.approx(6.0)
+    assert line_at([(7, 1.0), (7, 3.0)], 100) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("returns", "deployed", "taken"),
+    [
+        # 16 episodes at the steps 0 to 150 of 1,000, from 0 upwards: at 1,000 it would be 100.
+        (np.arange(16.0), False, 0),
+        # The source with noise gets 60, and a slope of a half ends at 50.
+        (np.arange(16.0) / 2, False, 1),
+        (np.arange(16.0) / 2, True, 0),
+    ],
+)
+def test_the_source_is_taken_up_where_learning_is_too_slow(choice, returns, deployed, taken):
+    calls = []
+    judge = IfSlow(choice, 1000, lambda: calls.append(1))
+    judge.model = choice.model
+    choice.noisy_source_returns = [60.0] * 8
+    choice.noise_free.append(3.0)
+    judge.curve = [(10 * i, float(value)) for i, value in enumerate(returns)]
+    choice.model.num_timesteps = 149
+    judge._on_rollout_start()
+    assert not judge.decided
+    choice.model.num_timesteps = 150
+    choice.learner.deployed = None if deployed else choice.source
+    judge._on_rollout_start()
+    judge._on_rollout_start()
+    assert judge.decided
+    assert len(calls) == taken
+    assert len(choice.noise_free) == 1 - taken
+    assert len(choice.learner.decisions) == 1
+
+
+def test_taking_up_the_source_gives_its_weights_with_new_noise(start, sources):
+    learner, scratch = start("fine_tune", "ppo"), start("scratch", "ppo")
+    [judge] = [part for part in learner.callbacks if isinstance(part, IfSlow)]
+    judge.take_up()
+    for name, tensor in sources["ppo"].weights().items():
+        expected = scratch.tensors()[name] if name == "log_std" else tensor
+        assert torch.equal(learner.tensors()[name], expected), name
+    assert np.array_equal(
+        learner.normalizer.obs_rms.mean, sources["ppo"].policy().normalizer.obs_rms.mean
+    )
+
+
+def test_what_is_deployed_at_the_end_is_what_is_kept(start, run, sources):
+    learner = start("fine_tune", "ppo")
+    run(learner, 256)
+    learner.deployed = source = sources["ppo"].policy()
+    seen = np.array([[1, 0, 0], [0, 1, 3], [-1, 0, -5]], np.float32)
+    expected = source.act(seen)
+    assert np.array_equal(learner.act(seen), expected)
+    learner.settle()
+    assert learner.deployed is None
+    assert np.array_equal(learner.act(seen), expected)
+    for name, tensor in sources["ppo"].weights().items():
+        assert torch.equal(learner.tensors()[name], tensor)

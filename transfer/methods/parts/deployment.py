@@ -1,0 +1,169 @@
+"""The source acts until the learner's training episodes say that the learner is better."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ....agents.learner import Learner
+from .roles import Role, Roles
+from .schedules import Schedule
+
+SOURCE_EPISODES = 8
+"""Training episodes that the source plays without noise, and with the noise of a new policy."""
+
+NOISE_FREE_EVERY = {"source": 4, "learner": 8}
+"""One in so many training episodes is played by the learner without noise, by who is deployed."""
+
+RECENT = 8
+"""Noise-free episodes that the learner is judged by: the latest, at least half as many."""
+
+RECENT_NOISY = 32
+"""Episodes with noise that it is judged by as well: noise seldom makes a return better."""
+
+
+class BetterOf(Schedule):
+    """Deploys the better of source and learner by what their training episodes say so far.
+
+    Every second of the first episodes is the source's, until it has played `SOURCE_EPISODES`
+    without noise and, where that is wanted, as many with the noise of a new policy. Of the
+    others one in `NOISE_FREE_EVERY` is played by the learner without noise, as it would be
+    deployed, as long as its episodes with noise are not better than the source's without. All
+    are steps in the target and count as such; those that the learner did not draw itself are
+    not learned from on-policy (see `Roles`).
+
+    At each boundary between rollouts the learner is deployed where its mean return is above
+    the source's: that of its latest noise-free episodes or that of its latest noisy ones,
+    whichever is higher. Else the source is.
+
+    Args:
+        learner: What is trained.
+        source: The source policy; deployed at first.
+        noisy_source: The same with a new policy's noise, to be sampled from; None where what it
+            gets does not matter.
+    """
+
+    def __init__(
+        self, learner: Learner, source: Learner, noisy_source: Learner | None = None
+    ) -> None:
+        super().__init__(learner)
+        self.source = source
+        self.with_noise = noisy_source is not None
+        self.source_returns: list[float] = []
+        self.noisy_source_returns: list[float] = []
+        self.noise_free: deque[float] = deque(maxlen=RECENT)
+        self.noisy: deque[float] = deque(maxlen=RECENT_NOISY)
+        self.begun = 0
+        self.roles = Roles(learner, source, noisy_source or source, self._role)
+        learner.deployed = source
+
+    def forget_learner(self) -> None:
+        """Forget the learner's episodes: it is another one from now on."""
+        self.noise_free.clear()
+        self.noisy.clear()
+
+    def worlds_reset(self) -> None:
+        """Forget the episodes that were cut."""
+        self.begun = 0
+        self.roles.end_all()
+
+    def state(self) -> dict[str, Any]:
+        """Return the returns so far and what was decided."""
+        return {
+            "source": self.source_returns,
+            "noisy_source": self.noisy_source_returns,
+            "noise_free": list(self.noise_free),
+            "noisy": list(self.noisy),
+            "deployed": self._deployed(),
+            "decisions": self.learner.decisions,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the returns so far."""
+        self.source_returns = list(state["source"])
+        self.noisy_source_returns = list(state["noisy_source"])
+        self.noise_free = deque(state["noise_free"], maxlen=RECENT)
+        self.noisy = deque(state["noisy"], maxlen=RECENT_NOISY)
+        self.learner.deployed = None if state["deployed"] == "learner" else self.source
+        self.learner.decisions[:] = [dict(decision) for decision in state["decisions"]]
+
+    def _deployed(self) -> str:
+        return "learner" if self.learner.deployed is None else "source"
+
+    def _on_step(self) -> bool:
+        for world, done in enumerate(self.locals["dones"]):
+            if done:
+                self._count(self.roles.now[world], self.locals["infos"][world]["episode"]["r"])
+                self.roles.end(world)
+        return True
+
+    def _count(self, role: Role, value: float) -> None:
+        """Add the return of an episode that ended to those of its role."""
+        returns: dict[Role, Any] = {
+            "source": self.source_returns,
+            "noisy_source": self.noisy_source_returns,
+            "noise_free": self.noise_free,
+            "learner": self.noisy,
+        }
+        returns[role].append(float(value))
+
+    def _role(self) -> Role:
+        """Return who plays the episode that begins."""
+        self.begun += 1
+        guides: list[tuple[Role, list[float]]] = [("source", self.source_returns)]
+        if self.with_noise:
+            guides.append(("noisy_source", self.noisy_source_returns))
+        for role, played in guides if self.begun % 2 else ():
+            playing = self.roles.under_way.count(role)
+            if len(played) + playing < SOURCE_EPISODES:
+                return role
+        if len(self.source_returns) < SOURCE_EPISODES or self._better_with_noise():
+            return "learner"
+        every = NOISE_FREE_EVERY[self._deployed()]
+        return "noise_free" if self.begun % every == 0 else "learner"
+
+    def _better_with_noise(self) -> bool:
+        noisy = mean_of(self.noisy, RECENT_NOISY // 2)
+        return noisy is not None and noisy > float(np.mean(self.source_returns))
+
+    def _on_rollout_start(self) -> None:
+        self._decide()
+
+    def _on_training_end(self) -> None:
+        self._decide()
+
+    def _decide(self) -> None:
+        """Deploy the better one, and write down where that changes."""
+        source = mean_of(self.source_returns, SOURCE_EPISODES)
+        noise_free = mean_of(self.noise_free, RECENT // 2)
+        noisy = mean_of(self.noisy, RECENT_NOISY // 2)
+        for name, value in (
+            ("source_return", source),
+            ("learner_return", noise_free),
+            ("learner_return_with_noise", noisy),
+        ):
+            if value is not None:
+                self.logger.record(f"transfer/{name}", value)
+        learned = max((value for value in (noise_free, noisy) if value is not None), default=None)
+        better = source is not None and learned is not None and learned > source
+        self.logger.record("transfer/learner_deployed", float(better))
+        if better == (self.learner.deployed is None):
+            return
+        self.learner.deployed = None if better else self.source
+        who, other = ("learner", "source") if better else ("source", "learner")
+        means = [f"{value:.4g}" if value is not None else "none" for value in (learned, source)]
+        own, others = means if better else means[::-1]
+        self.note(f"the {who} is deployed: mean training return {own}, of the {other} {others}")
+
+    def note(self, text: str) -> None:
+        """Write a decision down, with its step."""
+        self.learner.decisions.append({"step": self.learner.steps, "decision": text})
+        self.logger.record("transfer/decision", text, exclude=("stdout", "csv"))
+
+
+def mean_of(returns: Sequence[float] | deque[float], least: int) -> float | None:
+    """Return the mean of some returns; None of fewer than `least`."""
+    return float(np.mean(returns)) if len(returns) >= least else None
