@@ -40,7 +40,7 @@ EXPERIMENT = {
         "scratch",
         "zero_shot",
         "naive",
-        "fine_tune",
+        {"fine_tune": {"preset": "careful"}},
         {"feature_reuse": {"freeze": ["features"]}},
     ],
     "seeds": [0, 1, 2, 3, 4],
