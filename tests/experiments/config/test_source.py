@@ -170,10 +170,10 @@ def test_a_run_takes_the_bundle_and_says_that_all_seeds_share_it(pendulum, tmp_p
     resolved = loads((out / "experiment.yaml").read_text())["source"]
     assert resolved["bundle_sha256"] == pretrained.checksum(pendulum)
     assert resolved["steps"] == 128
-    shared = [fact for fact in result.summary["fairness"] if "share one ready-made" in fact["text"]]
+    shared = [fact for fact in result.summary["fairness"] if "share one pretrained" in fact["text"]]
     assert [fact["holds"] for fact in shared] == [False]
     assert result.summary["sources"][0]["start_return"] is None
-    assert "share one ready-made source policy" in (out / "report.html").read_text()
+    assert "share one pretrained source policy" in (out / "report.html").read_text()
 
     # What was begun goes on; with another bundle it is another experiment.
     again = run(experiment, out=out, jobs=1, console=console)

@@ -246,7 +246,7 @@ def test_the_whole_way(call, tmp_path, tunable):
     assert "0 (as it is)" in out
     assert "3 trials (0 stopped early), 192 of 192 target steps" in out
     rows = (folder / "tuning.csv").read_text().splitlines()
-    names = "learning_rate_factor,target_kl,min_log_std,normalizer"
+    names = "learning_rate_factor,normalizer,policy_head"
     assert rows[0] == f"trial,state,value,steps,{names},error"
     assert [row.split(",")[:2] for row in rows[1:]] == [[str(n), "complete"] for n in range(3)]
     assert (folder / "trial-0001" / "source" / "nominal" / "seed-7" / "bundle").is_dir()
@@ -258,7 +258,7 @@ def test_the_whole_way(call, tmp_path, tunable):
     assert settings["tuned"] == {"trials": 3, "steps": 192, "spent": 192, "seeds": [7]}
     values = {int(row.split(",")[0]): float(row.split(",")[2]) for row in rows[1:]}
     winner = rows[1 + max(values, key=values.get)].split(",")
-    assert [str(settings[key]) for key in names.split(",")] == winner[4:8]
+    assert [str(settings[key]) for key in names.split(",")] == winner[4:-1]
     pasted = build({**tunable, **best})
     assert pasted.resolved()["methods"] == best["methods"]
     head = (folder / "best.yaml").read_text().splitlines()

@@ -2,7 +2,7 @@
 
 import math
 from datetime import date
-from types import SimpleNamespace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -10,7 +10,9 @@ from headstart.core.errors import HeadstartError
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.measuring import load as read_run
 from headstart.experiments.measuring.fairness import fairness
+from headstart.experiments.measuring.runs import Run
 from headstart.experiments.running import plan
+from headstart.experiments.showing.words.fairness import describe_fact
 from headstart.experiments.tuning.objective import reports, scale, value
 from headstart.experiments.tuning.search import task_of
 from headstart.experiments.tuning.study import CurvePruner, Sampler, Task, open_study
@@ -151,7 +153,8 @@ def test_sources_that_no_method_uses_are_not_trained(tunable, make_run):
     assert sources("scratch") == []
     assert sources("careful") == ["source/nominal/seed-101", "source/nominal/seed-102"]
     told = {
-        fact["text"]: fact["holds"] for fact in fairness(read_run(make_run(methods=["scratch"])))
+        describe_fact(fact).text: fact.holds
+        for fact in fairness(read_run(make_run(methods=["scratch"])))
     }
     assert told["No source policy was trained, as no method uses one."]
 
@@ -222,11 +225,8 @@ def test_what_is_said_of_tuning_is_checked(tunable, tuned, said):
 
 def told_of(methods, tunable, seeds=(0, 1)):
     """What fairness says of the tuning of these methods, and whether it holds."""
-    run = SimpleNamespace(
-        methods=[next(iter(entry)) for entry in methods],
-        all_methods=[next(iter(entry)) for entry in methods],
-        longer=[],
-        registered={next(iter(entry)): next(iter(entry)) for entry in methods},
+    run = Run(
+        directory=Path(),
         experiment={
             "methods": methods,
             "seeds": list(seeds),
@@ -237,14 +237,9 @@ def told_of(methods, tunable, seeds=(0, 1)):
         facts={"methods": {name: {"tunable": yes} for name, yes in tunable.items()}},
         trials=(),
         sources=(),
-        source_seeds=None,
-        source_steps=1,
-        commits=[],
-        failures=(),
-        done=lambda *_: [],
     )
-    (fact,) = [fact for fact in fairness(run) if "tuned" in fact["text"]]
-    return fact["holds"], fact["text"]
+    (fact,) = [describe_fact(fact) for fact in fairness(run) if fact.what == "tuning"]
+    return fact.holds, fact.text
 
 
 def test_the_report_compares_what_methods_were_tuned_with():
@@ -257,7 +252,7 @@ def test_the_report_compares_what_methods_were_tuned_with():
 
     assert told({}, {"critic_steps": 0}) == (
         True,
-        "No method was tuned: all have their default settings, but for those that the experiment "
+        "No method was tuned: all have their default settings, except those that the experiment "
         "states.",
     )
     assert told({"tuned": budget}, {"tuned": budget}) == (

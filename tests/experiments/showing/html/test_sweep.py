@@ -251,8 +251,8 @@ def test_a_parameter_that_one_method_has_not_been_run_without_is_drawn_for_the_o
                 for seed in range(2):
                     write_curve(root, method, seed, [0.3] * 11)
         ran.append(({"source.randomization": place}, load(root)))
-    found = write_sweep("ice", ran, tmp_path)
-    figure = figures_sweep.draw_contributions(found, "tired-arm")
+    record = write_record("ice", ran, tmp_path)
+    figure = figures_sweep.draw_contributions(record, "tired-arm")
     titles = [axis.get_title() for axis in figure.axes]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert titles == ["zero_shot", "fine_tune"]
