@@ -16,11 +16,11 @@ from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.anchors import Pull
 from .parts.deployment import BetterOf
-from .parts.escalation import IfSlow
+from .parts.escalation import SoftenIfLost
 from .parts.normalizer import Normalizer, carry
 from .parts.presets import Preset, preset_settings
 from .parts.schedules import Frozen, LogStdFloor, NoUpdates, check_freezing
-from .parts.warm_start import TEMPERATURE, WarmStart, set_adam_betas, set_learning_rate, with_noise
+from .parts.warm_start import TEMPERATURE, WarmStart, set_adam_betas, set_learning_rate
 
 # A phase may take this share of the budget at most, to a whole rollout more.
 PHASE_SHARE = 0.1
@@ -53,11 +53,12 @@ Of = Literal["preset"]
 class FineTune:
     """Source weights and further training, as a preset says; single settings may differ from it.
 
-    `preset`: `auto` learns with the source's features, but explores as if it began, from a policy
-    head scaled down to a few hundredths and a new critic head, and deploys the source until its
-    own training episodes are better; `careful` changes the source policy slowly, its critic
-    first; `bold` gives it its noise and its whole learning rate back; `restart` is `auto` with
-    nothing left of the policy head. A setting that is `preset` is as the preset has it.
+    `preset`: `auto` begins as the source with the noise of a new policy, softens it where little
+    of its skill is left (a policy head scaled down to a few hundredths, a new critic head), and
+    deploys the source until the learner's own training episodes are better; `careful` changes
+    the source policy slowly, its critic first; `bold` gives it its noise and its whole learning
+    rate back; `restart` has nothing left of its policy head. A setting that is `preset` is as
+    the preset has it.
 
     `policy_head`: the share of the source's output layer that is kept; a new one is added to
     what is less than 1. `critic`: kept, reset, or reset in its output layer (`head`). `optimizer`:
@@ -71,9 +72,10 @@ class FineTune:
     an update at `target_kl` (`source`: as in the source); `noise`: the policy's standard
     deviation kept, or reset to what a new policy has; `min_log_std`: a floor under its logarithm
     (null: none; under gSDE there is none, since what its noise amounts to depends on the
-    observation); `when_slow`: whether to `take_up_source`, its weights with a new policy's noise,
-    where after 15 % of the budget the learner's returns are not on their way to what that gets
-    by the end, or to `go_on` (only where the `better` is deployed).
+    observation); `when_lost`: whether to begin as the source and to
+    `soften` it, by `policy_head` and `critic`, where its first episodes are little better than a
+    softened one's, or to `go_on` from what these settings make of it (only where the `better` is
+    deployed).
 
     Off-policy (SAC): `fill_steps` of the source policy fill the buffer before any update, a tenth
     of the budget at most; learning rates of actor (and temperature) and critic; `entropy`: SAC's
@@ -98,7 +100,7 @@ class FineTune:
     critic_steps: Steps | Of = "preset"
     deploy: Literal["learner", "better"] | Of = "preset"
     noise: Literal["kept", "reset"] | Of = "preset"
-    when_slow: Literal["take_up_source", "go_on"] | Of = "preset"
+    when_lost: Literal["soften", "go_on"] | Of = "preset"
     learning_rate_factor: Rate | Of = "preset"
     target_kl: Rate | Literal["source"] | Of | None = "preset"
     min_log_std: float | Of | None = "preset"
@@ -208,8 +210,11 @@ class FineTune:
         source.restore_weights(learner)
         if settings["optimizer"] == "kept":
             source.restore_optimizers(learner)
-        warm.reset(_reset_names(learner, settings))
-        warm.mix(names_in(learner.model.policy, ["policy_head"]), settings["policy_head"])
+        if settings.get("when_lost") == "soften":
+            warm.reset({"log_std"} & learner.parameters().keys())
+        else:
+            warm.reset(_reset_names(learner, settings))
+            warm.mix(names_in(learner.model.policy, ["policy_head"]), settings["policy_head"])
         if settings["shrink_and_perturb"] is not None:
             warm.shrink_and_perturb(*settings["shrink_and_perturb"])
         warm.settle_targets()
@@ -227,15 +232,18 @@ class FineTune:
     def _add_choice(
         self, problem: Problem, learner: Learner, settings: dict[str, Any], warm: WarmStart
     ) -> None:
-        """Let the source act until it is surpassed, and be gone on from where that is slow."""
-        source, noisy = problem.source, None
-        judged = settings.get("when_slow") == "take_up_source" and "log_std" in warm.fresh
+        """Let the source act until it is surpassed, and soften the learner that has lost it."""
+        source, softened = problem.source, None
+        reset = _reset_names(learner, settings)
+        head = names_in(learner.model.policy, ["policy_head"])
+        soften = partial(warm.soften, source, reset, head, settings["policy_head"])
+        judged = settings.get("when_lost") == "soften"
         if judged:
-            noisy = with_noise(source, warm.fresh["log_std"], problem.device)
-        choice = BetterOf(learner, source.policy(problem.device), noisy)
+            softened = source.policy(problem.device)
+            WarmStart(softened, warm.fresh).soften(source, reset, head, settings["policy_head"])
+        choice = BetterOf(learner, source.policy(problem.device), softened)
         if judged:
-            take_up = partial(warm.take_up, source, settings["normalizer"])
-            learner.callbacks.append(IfSlow(choice, problem.steps, take_up))
+            learner.callbacks.append(SoftenIfLost(choice, soften))
         learner.callbacks.append(choice)
 
     def _add_phases(self, problem: Problem, learner: Learner, settings: dict[str, Any]) -> None:
@@ -278,10 +286,10 @@ def _reset_names(learner: Learner, settings: dict[str, Any]) -> set[str]:
 
 def _check_together(settings: dict[str, Any], given: set[str]) -> None:
     """Raise HeadstartError for settings of which one undoes what the other does."""
-    if "when_slow" in given and settings["when_slow"] != "go_on" and settings["deploy"] != "better":
+    if settings.get("when_lost") == "soften" and settings["deploy"] != "better":
         raise HeadstartError(
-            "method fine_tune: 'when_slow: take_up_source' needs 'deploy: better', whose training "
-            "episodes it is decided by"
+            "method fine_tune: 'when_lost: soften' needs 'deploy: better', whose training episodes "
+            "it is decided by"
         )
     pulled = settings["l2_sp"] > 0
     moved = settings["policy_head"] < 1 or settings["shrink_and_perturb"] is not None

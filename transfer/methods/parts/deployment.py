@@ -13,7 +13,7 @@ from .roles import Role, Roles
 from .schedules import Schedule
 
 SOURCE_EPISODES = 8
-"""Training episodes that the source plays without noise, and with the noise of a new policy."""
+"""Training episodes that the source plays without noise, and a softened one with noise."""
 
 NOISE_FREE_EVERY = {"source": 4, "learner": 8}
 """One in so many training episodes is played by the learner without noise, by who is deployed."""
@@ -28,8 +28,8 @@ RECENT_NOISY = 32
 class BetterOf(Schedule):
     """Deploys the better of source and learner by what their training episodes say so far.
 
-    Every second of the first episodes is the source's, until it has played `SOURCE_EPISODES`
-    without noise and, where that is wanted, as many with the noise of a new policy. Of the
+    Every second of the first episodes is not the learner's, until a softened source, where
+    there is one, has played `SOURCE_EPISODES` with noise, and the source as many without. Of the
     others one in `NOISE_FREE_EVERY` is played by the learner without noise, as it would be
     deployed, as long as its episodes with noise are not better than the source's without. All
     are steps in the target and count as such; those that the learner did not draw itself are
@@ -42,22 +42,20 @@ class BetterOf(Schedule):
     Args:
         learner: What is trained.
         source: The source policy; deployed at first.
-        noisy_source: The same with a new policy's noise, to be sampled from; None where what it
-            gets does not matter.
+        softened: What the learner would be if it were softened, to be sampled from; None where
+            what it gets does not matter.
     """
 
-    def __init__(
-        self, learner: Learner, source: Learner, noisy_source: Learner | None = None
-    ) -> None:
+    def __init__(self, learner: Learner, source: Learner, softened: Learner | None = None) -> None:
         super().__init__(learner)
         self.source = source
-        self.with_noise = noisy_source is not None
+        self.with_softened = softened is not None
         self.source_returns: list[float] = []
-        self.noisy_source_returns: list[float] = []
+        self.softened_returns: list[float] = []
         self.noise_free: deque[float] = deque(maxlen=RECENT)
         self.noisy: deque[float] = deque(maxlen=RECENT_NOISY)
         self.begun = 0
-        self.roles = Roles(learner, source, noisy_source or source, self._role)
+        self.roles = Roles(learner, source, softened or source, self._role)
         learner.deployed = source
 
     def forget_learner(self) -> None:
@@ -74,7 +72,7 @@ class BetterOf(Schedule):
         """Return the returns so far and what was decided."""
         return {
             "source": self.source_returns,
-            "noisy_source": self.noisy_source_returns,
+            "softened": self.softened_returns,
             "noise_free": list(self.noise_free),
             "noisy": list(self.noisy),
             "deployed": self._deployed(),
@@ -84,7 +82,7 @@ class BetterOf(Schedule):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from the returns so far."""
         self.source_returns = list(state["source"])
-        self.noisy_source_returns = list(state["noisy_source"])
+        self.softened_returns = list(state["softened"])
         self.noise_free = deque(state["noise_free"], maxlen=RECENT)
         self.noisy = deque(state["noisy"], maxlen=RECENT_NOISY)
         self.learner.deployed = None if state["deployed"] == "learner" else self.source
@@ -104,7 +102,7 @@ class BetterOf(Schedule):
         """Add the return of an episode that ended to those of its role."""
         returns: dict[Role, Any] = {
             "source": self.source_returns,
-            "noisy_source": self.noisy_source_returns,
+            "softened": self.softened_returns,
             "noise_free": self.noise_free,
             "learner": self.noisy,
         }
@@ -114,8 +112,9 @@ class BetterOf(Schedule):
         """Return who plays the episode that begins."""
         self.begun += 1
         guides: list[tuple[Role, list[float]]] = [("source", self.source_returns)]
-        if self.with_noise:
-            guides.append(("noisy_source", self.noisy_source_returns))
+        if self.with_softened:
+            # First, since what the learner is to be is decided by it.
+            guides.insert(0, ("softened", self.softened_returns))
         for role, played in guides if self.begun % 2 else ():
             playing = self.roles.under_way.count(role)
             if len(played) + playing < SOURCE_EPISODES:

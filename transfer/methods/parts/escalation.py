@@ -1,8 +1,9 @@
-"""Going on from the source itself where learning anew is too slow for the budget."""
+"""Softening a learner that has lost the source's skill in the target."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,70 +11,71 @@ import numpy as np
 from .deployment import SOURCE_EPISODES, BetterOf, mean_of
 from .schedules import Schedule
 
-TRIAL_SHARE = 0.15
-"""The share of the budget after which learning anew is judged."""
-
-LEAST_EPISODES = 16
-"""Training episodes that it is judged by, at least."""
+LEAST_EFFECT = 2.5
+"""By how many standard deviations of a softened one's returns those of the source must be better
+for it to be gone on from."""
 
 
-class IfSlow(Schedule):
-    """Takes up the source's weights where what was begun will not reach them in time.
+class SoftenIfLost(Schedule):
+    """Softens the learner where its first episodes are little better than a softened one's.
 
-    At the first boundary at or after `TRIAL_SHARE` of the budget, a straight line through the
-    learner's returns so far, noise included, is drawn on to the end of the budget. Where it ends
-    below what the source gets with the same noise, and the learner is not deployed, `take_up`
-    gives the learner the source's weights. That is decided once.
+    The learner begins as the source with a new policy's noise. A policy that still has most of
+    its skill stands out from one that has next to none by many standard deviations, and further
+    training is fastest from there. One that does not is mostly in the way: it holds on to actions
+    that are wrong here, beyond what its noise explores. So at the first boundary between
+    rollouts at which both have played `SOURCE_EPISODES`, the effect size is looked at once, and
+    `soften` is called where it is below `LEAST_EFFECT`.
     """
 
-    def __init__(self, choice: BetterOf, steps: int, take_up: Callable[[], None]) -> None:
+    def __init__(self, choice: BetterOf, soften: Callable[[], None]) -> None:
         super().__init__(choice.learner)
-        self.choice, self.steps, self.take_up = choice, steps, take_up
+        self.choice, self.soften = choice, soften
         self.decided = False
-        self.curve: list[tuple[int, float]] = []
+        self.returns: list[float] = []
 
     def state(self) -> dict[str, Any]:
         """Return whether it was decided, and the learner's returns until then."""
-        return {"decided": self.decided, "curve": self.curve}
+        return {"decided": self.decided, "returns": self.returns}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from that."""
         self.decided = bool(state["decided"])
-        self.curve = [(int(step), float(value)) for step, value in state["curve"]]
+        self.returns = [float(value) for value in state["returns"]]
 
     def _on_step(self) -> bool:
         for world, done in enumerate(() if self.decided else self.locals["dones"]):
             if done and self.choice.roles.now[world] == "learner":
-                value = float(self.locals["infos"][world]["episode"]["r"])
-                self.curve.append((self.learner.steps, value))
+                self.returns.append(float(self.locals["infos"][world]["episode"]["r"]))
         return True
 
     def _on_rollout_start(self) -> None:
-        step = self.learner.steps
-        if self.decided or step < TRIAL_SHARE * self.steps:
+        if self.decided:
             return
-        source = mean_of(self.choice.noisy_source_returns, SOURCE_EPISODES)
-        if source is None or len(self.curve) < LEAST_EPISODES:
+        own = mean_of(self.returns, SOURCE_EPISODES)
+        softened = mean_of(self.choice.softened_returns, SOURCE_EPISODES)
+        if own is None or softened is None:
             return
         self.decided = True
-        expected = line_at(self.curve, self.steps)
-        slow = expected < source and self.learner.deployed is not None
-        if slow:
-            self.take_up()
+        effect = effect_size(self.returns, self.choice.softened_returns)
+        lost = effect < LEAST_EFFECT
+        if lost:
+            self.soften()
             self.choice.forget_learner()
-        how = "taken up, since" if slow else "not taken up:"
         self.choice.note(
-            f"the source's weights are {how} learning anew is on its way to a return of "
-            f"{expected:.4g} by the end, and the source with as much noise gets {source:.4g}"
+            f"the learner is {'softened' if lost else 'gone on from'}: with noise the source's "
+            f"policy returns {own:.4g} on average, a softened one {softened:.4g}, "
+            f"{effect:.3g} standard deviations apart (softened below {LEAST_EFFECT})"
         )
 
 
-def line_at(points: list[tuple[int, float]], where: float) -> float:
-    """Return the value at `where` of the least-squares line through points (x, y).
+def effect_size(values: Sequence[float], reference: Sequence[float]) -> float:
+    """Return by how many standard deviations of a reference the mean of some values is above it.
 
-    The mean of y where all x are the same.
+    Glass's delta (Glass, Educational Researcher 5, 1976), with the reference's sample standard
+    deviation. Infinite where the reference does not vary and the means differ.
     """
-    x, y = np.array(points, dtype=np.float64).T
-    spread = float(((x - x.mean()) ** 2).sum())
-    slope = 0.0 if spread == 0 else float(((x - x.mean()) * (y - y.mean())).sum()) / spread
-    return float(y.mean() + slope * (where - x.mean()))
+    difference = float(np.mean(values) - np.mean(reference))
+    deviation = float(np.std(reference, ddof=1))
+    if deviation == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / deviation

@@ -25,7 +25,7 @@ _ON_POLICY: dict[str, Any] = {
     "learning_rate_factor": 1.0,
     "target_kl": "source",
     "min_log_std": None,
-    "when_slow": "go_on",
+    "when_lost": "go_on",
 }
 _OFF_POLICY: dict[str, Any] = {
     **_BOTH,
@@ -44,7 +44,7 @@ ON_POLICY: dict[str, dict[str, Any]] = {
         **_ON_POLICY,
         **_SOFT,
         "policy_head": 0.03,
-        "when_slow": "take_up_source",
+        "when_lost": "soften",
     },
     "careful": {
         **_ON_POLICY,

@@ -14,13 +14,13 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from ....agents.learner import Array, Learner
 
-Role = Literal["learner", "noise_free", "source", "noisy_source"]
+Role = Literal["learner", "noise_free", "source", "softened"]
 """`learner`: its actions with their exploration noise, the only ones that PPO may learn from;
 `noise_free`: its actions without; `source`: the actions of the source policy, without noise;
 `noisy_source`: the same with the noise that a new policy has."""
 
 
-GUIDES: tuple[Role, ...] = ("source", "noisy_source")
+GUIDES: tuple[Role, ...] = ("source", "softened")
 
 
 class Roles:
@@ -38,11 +38,11 @@ class Roles:
         self,
         learner: Learner,
         source: Learner,
-        noisy_source: Learner,
+        softened: Learner,
         assign: Callable[[], Role],
     ) -> None:
         self._learner, self._assign = learner, assign
-        self._source, self._noisy_source = source, noisy_source
+        self._source, self._softened = source, softened
         worlds = learner.worlds.num_envs
         self.now: list[Role] = ["learner"] * worlds
         self.under_way: list[Role | None] = [None] * worlds
@@ -152,7 +152,7 @@ class Roles:
             raw = normalizer.get_original_obs()
         if role == "source":
             return self._source.act(raw)
-        return self._noisy_source.act(raw, deterministic=False)
+        return self._softened.act(raw, deterministic=False)
 
 
 class _Masked:

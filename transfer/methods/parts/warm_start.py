@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 
 from ....agents.bundles.bundle import Bundle
 from ....agents.learner import Learner
-from .normalizer import Normalizer, carry
 
 TEMPERATURE = "log_ent_coef"
 """The name of SAC's learned temperature, as a logarithm."""
@@ -18,15 +17,14 @@ TEMPERATURE = "log_ent_coef"
 class WarmStart:
     """Remembers what a new learner was made with, before the source's weights come in.
 
-    `fresh` holds that, by parameter name.
+    `fresh` holds that, by parameter name; another learner's where it is given.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, fresh: Mapping[str, torch.Tensor] | None = None) -> None:
         self.learner = learner
         self._changed: set[str] = set()
-        self.fresh = {
-            name: tensor.detach().clone() for name, tensor in learner.parameters().items()
-        }
+        own = learner.parameters() if fresh is None else fresh
+        self.fresh = {name: tensor.detach().clone() for name, tensor in own.items()}
 
     def reset(self, names: Collection[str]) -> None:
         """Begin parameters anew, their optimizers' moments too."""
@@ -51,13 +49,15 @@ class WarmStart:
         single = {"log_std", TEMPERATURE}
         self._set([name for name in self.fresh if name not in single], shrink, perturb)
 
-    def take_up(self, source: Bundle, normalizer: Normalizer) -> None:
-        """Go on from the source itself: its weights and statistics, with a new policy's noise."""
+    def soften(
+        self, source: Bundle, reset: Collection[str], head: Collection[str], share: float
+    ) -> None:
+        """Go on from the source's weights with some parameters new and its head weaker."""
         source.restore_weights(self.learner)
         for optimizer in self.learner.optimizers().values():
             optimizer.state.clear()
-        carry(source, self.learner, normalizer)
-        self.reset({"log_std"} & self.fresh.keys())
+        self.reset(reset)
+        self.mix(head, share)
 
     def settle_targets(self) -> None:
         """Let target networks whose layers were changed begin as what they follow."""
@@ -74,14 +74,6 @@ class WarmStart:
                 parameters[name].mul_(kept).add_(added * self.fresh[name])
                 for optimizer in self.learner.optimizers().values():
                     optimizer.state.pop(parameters[name], None)
-
-
-def with_noise(source: Bundle, log_std: torch.Tensor, device: str) -> Learner:
-    """Return the source policy with another logarithm of its standard deviation."""
-    policy = source.policy(device)
-    with torch.no_grad():
-        policy.parameters()["log_std"].copy_(log_std)
-    return policy
 
 
 def set_learning_rate(learner: Learner, rate: float) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from headstart.transfer.methods.parts.deployment import NOISE_FREE_EVERY, BetterOf, mean_of
-from headstart.transfer.methods.parts.escalation import IfSlow, line_at
+from headstart.transfer.methods.parts.escalation import SoftenIfLost, effect_size
 
 WORLDS, STEPS = 4, 32
 
@@ -59,13 +59,13 @@ def test_the_source_plays_every_second_of_the_first_episodes(choice):
     first = played[:32]
     assert first[1:15:2] == ["learner"] * 7
     assert set(first[15::2]) == {"learner", "noise_free"}
-    assert first[0::2] == ["source"] * 8 + ["noisy_source"] * 8
+    assert first[0::2] == ["softened"] * 8 + ["source"] * 8
     every = NOISE_FREE_EVERY["source"]
     assert played[32:] == (["learner"] * (every - 1) + ["noise_free"]) * (8 // every)
 
 
 def test_no_episode_is_without_noise_once_those_with_noise_are_better(choice):
-    choice.source_returns = choice.noisy_source_returns = [1.0] * 8
+    choice.source_returns = choice.softened_returns = [1.0] * 8
     choice.noisy.extend([2.0] * 16)
     assert {choice._role() for _ in range(16)} == {"learner"}
 
@@ -74,7 +74,7 @@ def test_roles_act_as_they_should_and_only_the_learner_is_learned_from(start, ru
     learner = start("fine_tune", "ppo")
     [choice] = [part for part in learner.callbacks if isinstance(part, BetterOf)]
     roles, buffer = choice.roles, learner.model.rollout_buffer
-    seen = {"source": 0, "noise_free": 0, "noisy_source": 0, "learner": 0}
+    seen = {"source": 0, "noise_free": 0, "softened": 0, "learner": 0}
     batches = []
     act, samples = learner.model.policy.forward, buffer._get_samples
 
@@ -98,9 +98,9 @@ def test_roles_act_as_they_should_and_only_the_learner_is_learned_from(start, ru
 
     monkeypatch.setattr(learner.model.policy, "forward", watched)
     monkeypatch.setattr(buffer, "_get_samples", sampled)
-    run(learner, 640)
+    run(learner, 1280)
     assert all(seen.values())
-    assert sum(seen.values()) == learner.steps == 640
+    assert sum(seen.values()) == learner.steps == 1280
     # The last update's: every step of the learner once a pass, and no other.
     learned = np.flatnonzero(buffer.learned.T.reshape(-1))
     assert 0 < len(learned) < WORLDS * STEPS
@@ -123,53 +123,52 @@ def test_sac_learns_from_what_others_did(start, run):
     assert all(played)  # the first episode was the source's
 
 
-def test_a_line_is_drawn_to_the_end():
-    assert line_at([(0, 1.0), (100, 2.0), (200, 3.0)], 1000) == pytest.approx(11.0)
-    # By hand: means 50 and 3, slope ((-50)(-1) + 50 * 1) / 5000 = 0.02.
-    assert line_at([(0, 2.0), (100, 4.0)], 200) == pytest.approx(6.0)
-    assert line_at([(7, 1.0), (7, 3.0)], 100) == 2.0
+def test_the_effect_size():
+    # By hand: means 10 and 2, deviations -1, 0 and 1 about 2.
+    assert effect_size([9.0, 11.0], [1.0, 2.0, 3.0]) == pytest.approx(8.0)
+    assert effect_size([1.0, 1.0], [2.0, 2.0]) == -np.inf
+    assert effect_size([2.0, 2.0], [2.0, 2.0]) == 0
 
 
-@pytest.mark.parametrize(
-    ("returns", "deployed", "taken"),
-    [
-        # 16 episodes at the steps 0 to 150 of 1,000, from 0 upwards: at 1,000 it would be 100.
-        (np.arange(16.0), False, 0),
-        # The source with noise gets 60, and a slope of a half ends at 50.
-        (np.arange(16.0) / 2, False, 1),
-        (np.arange(16.0) / 2, True, 0),
-    ],
-)
-def test_the_source_is_taken_up_where_learning_is_too_slow(choice, returns, deployed, taken):
+@pytest.mark.parametrize(("own", "softened"), [(5.9, True), (6.1, False)])
+def test_the_learner_is_softened_where_the_source_has_lost_its_skill(choice, own, softened):
     calls = []
-    judge = IfSlow(choice, 1000, lambda: calls.append(1))
+    judge = SoftenIfLost(choice, lambda: calls.append(1))
     judge.model = choice.model
-    choice.noisy_source_returns = [60.0] * 8
     choice.noise_free.append(3.0)
-    judge.curve = [(10 * i, float(value)) for i, value in enumerate(returns)]
-    choice.model.num_timesteps = 149
+    # A mean of 1 and a standard deviation of 2: the limit is at 1 + 2.5 * 2.
+    choice.softened_returns = [1 - 3.5**0.5, 1 + 3.5**0.5] * 4
+    assert np.std(choice.softened_returns, ddof=1) == pytest.approx(2.0)
+    judge.returns = [own] * 7
     judge._on_rollout_start()
     assert not judge.decided
-    choice.model.num_timesteps = 150
-    choice.learner.deployed = None if deployed else choice.source
+    judge.returns.append(own)
     judge._on_rollout_start()
     judge._on_rollout_start()
     assert judge.decided
-    assert len(calls) == taken
-    assert len(choice.noise_free) == 1 - taken
-    assert len(choice.learner.decisions) == 1
+    assert len(calls) == softened
+    assert len(choice.noise_free) == 1 - softened
+    [decision] = choice.learner.decisions
+    assert ("is softened" in decision["decision"]) == softened
 
 
-def test_taking_up_the_source_gives_its_weights_with_new_noise(start, sources):
+def test_a_softened_learner_has_a_weak_head_new_noise_and_a_new_critic_head(start, sources):
     learner, scratch = start("fine_tune", "ppo"), start("scratch", "ppo")
-    [judge] = [part for part in learner.callbacks if isinstance(part, IfSlow)]
-    judge.take_up()
-    for name, tensor in sources["ppo"].weights().items():
-        expected = scratch.tensors()[name] if name == "log_std" else tensor
-        assert torch.equal(learner.tensors()[name], expected), name
-    assert np.array_equal(
-        learner.normalizer.obs_rms.mean, sources["ppo"].policy().normalizer.obs_rms.mean
-    )
+    source, new = sources["ppo"].weights(), scratch.tensors()
+    for name, tensor in learner.tensors().items():
+        assert torch.equal(tensor, new[name] if name == "log_std" else source[name])
+    [judge] = [part for part in learner.callbacks if isinstance(part, SoftenIfLost)]
+    guide = judge.choice.roles._softened
+    judge.soften()
+    for one in (learner, guide):
+        for name, tensor in one.tensors().items():
+            if name.startswith("action_net"):
+                assert torch.allclose(tensor, 0.03 * source[name] + new[name])
+            elif name.startswith("value_net") or name == "log_std":
+                assert torch.equal(tensor, new[name])
+            else:
+                assert torch.equal(tensor, source[name])
+    assert not [state for one in learner.optimizers().values() for state in one.state.values()]
 
 
 def test_what_is_deployed_at_the_end_is_what_is_kept(start, run, sources):

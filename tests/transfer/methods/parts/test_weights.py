@@ -25,19 +25,6 @@ def test_a_share_of_the_policy_head_is_kept_under_a_new_one(start, sources, algo
         assert torch.allclose(tensor, expected), name
 
 
-def test_auto_begins_with_a_soft_head_new_noise_and_a_new_critic_head(start, sources):
-    learner, scratch = start("fine_tune", "ppo"), start("scratch", "ppo")
-    source, new = sources["ppo"].weights(), scratch.tensors()
-    for name, tensor in weights(learner).items():
-        if name.startswith("action_net"):
-            assert torch.allclose(tensor, 0.03 * source[name] + new[name])
-        elif name.startswith("value_net") or name == "log_std":
-            assert torch.equal(tensor, new[name])
-        else:
-            assert torch.equal(tensor, source[name])
-    assert not [state for one in learner.optimizers().values() for state in one.state.values()]
-
-
 def test_restart_has_nothing_of_the_policy_head(start):
     learner, scratch = (
         start({"fine_tune": {"preset": "restart"}}, "ppo"),
@@ -127,10 +114,10 @@ def test_adam_betas(start, run):
         ),
         ("ppo", {"preset": "careful", "fill_steps": 10}, "'fill_steps' does not apply to ppo"),
         ("sac", {"noise": "reset"}, "'noise' does not apply to sac"),
-        ("sac", {"when_slow": "take_up_source"}, "'when_slow' does not apply to sac"),
+        ("sac", {"when_lost": "soften"}, "'when_lost' does not apply to sac"),
         (
             "ppo",
-            {"preset": "careful", "when_slow": "take_up_source"},
+            {"preset": "careful", "when_lost": "soften"},
             "needs 'deploy: better'",
         ),
     ],
