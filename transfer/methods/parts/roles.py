@@ -17,7 +17,7 @@ from ....agents.learner import Array, Learner
 Role = Literal["learner", "noise_free", "source", "softened"]
 """`learner`: its actions with their exploration noise, the only ones that PPO may learn from;
 `noise_free`: its actions without; `source`: the actions of the source policy, without noise;
-`noisy_source`: the same with the noise that a new policy has."""
+`softened`: draws from the policy that the learner would be if it were softened."""
 
 
 GUIDES: tuple[Role, ...] = ("source", "softened")
