@@ -2,6 +2,7 @@
 # make test      install the developers' tools as well, then run the tests
 # make test-all  the same with the tests that take minutes
 # make check     format, lint, types, tests
+# make docs      build the documentation as a site, into site/
 # Another interpreter: make demo PYTHON=python3.12 (pybullet has wheels up to CPython 3.11 and
 # compiles for some minutes on later ones).
 
@@ -11,12 +12,13 @@ BIN := $(VENV)/bin
 # Files that say what has been installed: headstart, and the developers' tools as well.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_DOCS := $(VENV)/.ready-docs
 # Modules are compiled when they are first imported, and kept: most of what is installed never is.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-all check format lint types clean
+.PHONY: demo test test-all check format lint types docs clean
 
 demo: $(READY)
 	$(BIN)/headstart run experiments/studies/quickstart.yaml
@@ -42,8 +44,11 @@ types: $(READY_DEV)
 	ln -sfn ../.. $(VENV)/types/headstart
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p headstart
 
+docs: $(READY_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
@@ -52,4 +57,8 @@ $(READY): pyproject.toml constraints.txt
 
 $(READY_DEV): $(READY)
 	$(INSTALL) -e '.[dev]'
+	touch $@
+
+$(READY_DOCS): $(READY)
+	$(INSTALL) -e '.[docs]'
 	touch $@

@@ -62,11 +62,11 @@ class FineTune:
 
     `policy_head`: the share of the source's output layer that is kept; a new one is added to
     what is less than 1. `critic`: kept, reset, or reset in its output layer (`head`). `optimizer`:
-    the source's moments kept, or reset. `normalizer`: see above. `critic_steps`: target steps in
-    which only the critic learns, a tenth of the budget at most; on-policy it is in whole rollouts,
-    and not where none would be left for the actor. `deploy`: what is evaluated and saved: the
-    `learner`, or the `better` of it and the source by what training episodes say so far, for
-    which some are played by the source and some without noise.
+    the source's moments kept, or reset. `normalizer`: what happens to the source's statistics.
+    `critic_steps`: target steps in which only the critic learns, a tenth of the budget at most;
+    on-policy it is in whole rollouts, and not where none would be left for the actor. `deploy`:
+    what is evaluated and saved: the `learner`, or the `better` of it and the source by what
+    training episodes say so far, for which some are played by the source and some without noise.
 
     On-policy (PPO): `learning_rate_factor` times the source's learning rate; early stopping of
     an update at `target_kl` (`source`: as in the source); `noise`: the policy's standard

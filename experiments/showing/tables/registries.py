@@ -1,6 +1,6 @@
 """What there is to know of worlds and methods, made from the registries: as tables of text.
 
-The command line prints them and `docs/generate.py` writes them down.
+The command line prints them and `docs/generate` writes them down.
 """
 
 from __future__ import annotations

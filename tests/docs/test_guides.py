@@ -1,0 +1,121 @@
+"""The guides as they are read: their files are written, their experiments run, small."""
+
+import re
+import sys
+from pathlib import Path
+
+import gymnasium
+import pytest
+import torch
+from headstart.agents.bundles import bundle, pretrained
+from headstart.agents.learner import create
+from headstart.core.errors import HeadstartError
+from headstart.experiments import api
+from headstart.experiments.config.schema import build
+from headstart.experiments.config.yaml_text import loads
+from headstart.experiments.running import plan
+from headstart.transfer.methods import Problem, resolve
+
+DOCS = Path(__file__).parents[2] / "docs"
+TINY_PPO = {"ppo": {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}}
+
+
+def blocks(page):
+    """Return a page's blocks of code by the file that their first line names."""
+    found = re.findall(r"^```\w+\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
+    named = [(re.match(r"# (\w+\.(?:py|yaml))\n", text), text) for text in found]
+    return {match[1]: text for match, text in named if match}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Write the files of a page into an empty folder, from which its modules can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    modules = []
+
+    def write(page):
+        found = blocks(page)
+        for name, text in found.items():
+            (tmp_path / name).write_text(text)
+            modules.append(name.partition(".")[0])
+        return found
+
+    yield write
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def test_start(files):
+    found = files("start.md")
+    assert list(found) == ["cart.py", "cart.yaml"]
+    gymnasium.registry.pop("Cart-v0", None)
+    experiment = loads(found["cart.yaml"])
+    assert len(experiment["seeds"]) == 5
+    experiment["seeds"] = [0]
+    experiment["source"] |= {"steps": 128, "algorithm": TINY_PPO}
+    experiment["targets"]["heavy"]["steps"] = 128
+    experiment["evaluation"] = {"every": 64, "episodes": 2}
+    result = api.run(experiment, jobs=1)
+    assert not result.failed
+    assert Path("runs/heavy-cart/report.html").is_file()
+    assert Path("runs/heavy-cart/results.csv").is_file()
+
+
+def test_own_method(files):
+    found = files("own-method.md")
+    assert list(found) == ["shrink.py", "shrink.yaml"]
+    experiment = build(loads(found["shrink.yaml"]))
+    plan.check(experiment)
+    assert list(plan.methods(experiment)) == ["scratch", "fine_tune", "ShrinkAndPerturb", "half"]
+
+    source = bundle.load(pretrained.find("pretrained/nominal", experiment.source.world))
+    target = experiment.targets["heavy"].spec(experiment.source)
+    problem = Problem(source, source.algorithm, target.make, seed=0, steps=64)
+
+    def first_weights(keep):
+        learner = resolve({"shrink:ShrinkAndPerturb": {"keep": keep}}).start(problem)
+        weights = {name: tensor.clone() for name, tensor in learner.tensors().items()}
+        learner.close()
+        return weights
+
+    fresh = create(source.algorithm, target.make, 0, "cpu")
+    new = {name: tensor.clone() for name, tensor in fresh.tensors().items()}
+    fresh.close()
+    for keep in (0.0, 0.5, 1.0):
+        for name, tensor in first_weights(keep).items():
+            mixed = (1 - keep) * new[name] + keep * source.weights()[name]
+            torch.testing.assert_close(tensor, mixed, rtol=1e-4, atol=1e-6)
+    with pytest.raises(HeadstartError, match="less than or equal to 1"):
+        resolve({"shrink:ShrinkAndPerturb": {"keep": 2}})
+
+
+def test_randomization(files):
+    found = files("randomization.md")
+    assert list(found) == ["ranges.yaml", "battery.py", "battery.yaml"]
+    plan.check(build(loads(found["ranges.yaml"])))
+    experiment = build(loads(found["battery.yaml"]))
+    plan.check(experiment)
+    world = experiment.source.spec().make()
+    drawn = []
+    for seed in (0, 1, 0):
+        _, info = world.reset(seed=seed)
+        values = info["parameters"]
+        # The older the battery, the weaker the motors and the later the commands.
+        age = values["action_delay"] / 0.08
+        assert values["motor_strength"] == pytest.approx(1 - 0.5 * age)
+        assert 0 <= age <= 0.8
+        drawn.append(age)
+    assert drawn[0] == drawn[2] != drawn[1]
+    world.close()
+    # The source's wrappers are not the target's.
+    assert list(experiment.targets["old"].wrappers) == []
+
+
+def test_randomization_in_your_own_training():
+    (script,) = re.findall(
+        r"^```python\n(import gymnasium\nimport headstart\n.*?)^```$",
+        (DOCS / "randomization.md").read_text("utf-8"),
+        re.M | re.S,
+    )
+    exec(compile(script, "randomization.md", "exec"), {})
