@@ -90,11 +90,12 @@ def from_json(kind: type[T], value: Any) -> T:
 
     Args:
         kind: the dataclass; its fields are dataclasses, mappings with text or integer keys,
-            lists, tuples, plain values, or a union of one of these with None.
+            lists, tuples, plain values, or a union of these with None. Of several dataclasses it
+            is the first whose fields the JSON has, all and no others.
         value: the JSON.
 
     Raises:
-        KeyError: a field without a default is missing.
+        KeyError: a field without a default is missing, or a key is no field's.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Row:
@@ -112,7 +113,9 @@ def _convert(kind: Any, value: Any) -> Any:
         return value
     if origin in (Union, types.UnionType):
         kinds = [part for part in arguments if part is not type(None)]
-        return _convert(kinds[0], value) if len(kinds) == 1 else value
+        if len(kinds) > 1:
+            kinds = [part for part in kinds if _has_fields_of(part, value)]
+        return _convert(kinds[0], value) if kinds else value
     if dataclasses.is_dataclass(kind):
         return _record_from_json(kind, value)
     if origin is not None and issubclass(origin, Mapping):
@@ -141,7 +144,18 @@ def _record_from_json(kind: Any, value: Mapping[str, Any]) -> Any:
             raise KeyError(f"{kind.__name__}: {key} is missing")
     if holds_rest:
         given[holds_rest] = left
+    elif left:
+        raise KeyError(f"{kind.__name__}: {', '.join(left)} is no field")
     return kind(**given)
+
+
+def _has_fields_of(kind: Any, value: Any) -> bool:
+    """Return whether JSON has all the fields of a dataclass, and no others."""
+    if not (dataclasses.is_dataclass(kind) and isinstance(value, Mapping)):
+        return False
+    return {field.metadata.get(_ALIAS, field.name) for field in dataclasses.fields(kind)} == set(
+        value
+    )
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

@@ -12,7 +12,7 @@ from ...core.errors import HeadstartError
 Space = spaces.Space[Any]
 
 
-def to_json(space: Space) -> dict[str, Any]:
+def space_to_json(space: Space) -> dict[str, Any]:
     """Return a space as plain JSON (infinite bounds as the texts `inf` and `-inf`)."""
     if isinstance(space, spaces.Box):
         return {
@@ -29,12 +29,15 @@ def to_json(space: Space) -> dict[str, Any]:
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "n": np.asarray(space.n).tolist()}
     if isinstance(space, spaces.Dict):
-        return {"type": "Dict", "spaces": {key: to_json(value) for key, value in space.items()}}
+        return {
+            "type": "Dict",
+            "spaces": {key: space_to_json(value) for key, value in space.items()},
+        }
     raise HeadstartError(f"spaces of type {type(space).__name__} are not supported: {space}")
 
 
-def from_json(data: dict[str, Any]) -> Space:
-    """Build the space that `to_json` described. Raises KeyError, TypeError or ValueError."""
+def space_from_json(data: dict[str, Any]) -> Space:
+    """Build the space that `space_to_json` described. Raises KeyError, TypeError or ValueError."""
     kind = data["type"]
     if kind == "Box":
         shape, dtype = tuple(data["shape"]), np.dtype(data["dtype"])
@@ -52,7 +55,7 @@ def from_json(data: dict[str, Any]) -> Space:
     if kind == "Dict":
         # In the order that was stored, in which a policy takes the parts: of a dict Gymnasium
         # would sort them.
-        return spaces.Dict([(key, from_json(value)) for key, value in data["spaces"].items()])
+        return spaces.Dict([(key, space_from_json(value)) for key, value in data["spaces"].items()])
     raise ValueError(f"unknown space type {kind!r}")
 
 

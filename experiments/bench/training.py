@@ -27,7 +27,7 @@ from ...core.files import StoreError, read_json, write_json
 from ...envs.spec import WorldSpec
 from ..measuring.statistics import level_interval, mean_interval
 from ..running.metadata import hardware, versions
-from ..showing.words.intervals import bounds_text
+from ..showing.words.intervals import interval_text
 
 FIRST_SEED = 1_000_000
 EPISODES = 5
@@ -207,7 +207,7 @@ def training_table(measured: Mapping[str, Any]) -> Table:
             f"{rate:,.0f}",
             f"{len(reached)}/{len(mine)}",
             shown or f"> {min(curve.seconds[-1] for curve in mine):.0f}",
-            f"{last.estimate:,.0f} {bounds_text(last, ',.0f')}",
+            f"{last.estimate:,.0f} {interval_text(last, ',.0f')}",
         )
     table.caption = f"{_ratio(curves, threshold)}. {_last_returns(curves)}"
     return table
@@ -226,7 +226,7 @@ def _ratio(curves: Sequence[Curve], threshold: float) -> str:
     text = ", ".join(f"{ratio:.1f}" for ratio in ratios)
     mean = mean_interval(ratios)
     assert mean is not None  # there are seeds
-    said = f"mean {mean.estimate:.1f} {bounds_text(mean, '.1f')}"
+    said = f"mean {mean.estimate:.1f} {interval_text(mean, '.1f')}"
     return f"times sooner, by seed: {text}{least}; {said}"
 
 
@@ -235,7 +235,7 @@ def _last_returns(curves: Sequence[Curve]) -> str:
     ours, theirs = (np.array([c.last_return for c in curves[which::2]]) for which in (0, 1))
     gain = mean_interval(ours - theirs, kind="paired t")
     assert gain is not None  # there are seeds
-    return f"Last return higher by {gain.estimate:,.0f} {bounds_text(gain, ',.0f')}"
+    return f"Last return higher by {gain.estimate:,.0f} {interval_text(gain, ',.0f')}"
 
 
 def compare_all(

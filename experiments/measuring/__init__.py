@@ -3,6 +3,6 @@
 from .results import Summary
 from .runs import Run, RunError, load
 from .statistics import Interval
-from .summary import measure
+from .summary import measure_run
 
-__all__ = ["Interval", "Run", "RunError", "Summary", "load", "measure"]
+__all__ = ["Interval", "Run", "RunError", "Summary", "load", "measure_run"]

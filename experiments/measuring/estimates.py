@@ -99,9 +99,7 @@ def estimate(
     per_seed = dict(zip(seeds, np.asarray(values, dtype=np.float64).tolist(), strict=True))
     interval = make_interval(list(by_source(per_seed, source_seeds).values()))
     assert interval is not None  # there is a seed
-    return Estimate(
-        per_seed, interval.estimate, interval.low, interval.high, interval.n, interval.kind
-    )
+    return Estimate(per_seed, **vars(interval))
 
 
 def within(found: AnEstimate, low: float, high: float = float("inf")) -> AnEstimate:

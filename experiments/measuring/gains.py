@@ -297,11 +297,7 @@ def gain_of(found: Comparison, adjusted: float | None) -> Gain:
     difference = found.difference
     return Gain(
         per_seed=found.per_seed,
-        estimate=difference.estimate,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        kind=difference.kind,
+        **vars(difference),
         side=difference.side,
         bca=found.bca,
         p=found.p,

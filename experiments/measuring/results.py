@@ -438,9 +438,9 @@ class SweptEnd(Estimate):
 class SweptMethod:
     """A method along a sweep: a list by point for each metric; None where it was not measured."""
 
-    scores: dict[str, list[Estimate | None]]
-    gains: dict[str, list[Gain | None]]
-    returns: dict[str, list[Estimate | None]]
+    scores: dict[str, list[SweptEnd | Estimate | None]]
+    gains: dict[str, list[EndGain | Gain | None]]
+    returns: dict[str, list[SweptEnd | Estimate | None]]
     sign_changes: dict[str, list[SignChange] | None] = alias("turns")  # noqa: RUF009
     contributions: dict[str, dict[str, Contribution]] | None = alias("bought")  # noqa: RUF009
 

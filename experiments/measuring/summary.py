@@ -49,8 +49,8 @@ THRESHOLD = 0.8
 """The threshold of an experiment that names none."""
 
 
-def measure(run: Run) -> Summary:
-    """Return the summary of a run, without words (see `showing.words.summary.describe`).
+def measure_run(run: Run) -> Summary:
+    """Return the summary of a run, without words (see `showing.words.summary.describe_summary`).
 
     Equal runs give equal summaries: the bootstrap is seeded.
     """

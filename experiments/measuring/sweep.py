@@ -294,13 +294,7 @@ def _sign_changes(
     found = sign_changes(at, np.array(averaged) * np.array(scales)[:, None])
     if all(one.place.n > 1 and one.place.low is one.place.high is None for one in found):
         return []
-    return [
-        SignChange(
-            one.place.estimate, one.place.low, one.place.high, one.place.n, one.place.kind,
-            one.negative,
-        )
-        for one in found
-    ]  # fmt: skip
+    return [SignChange(**vars(one.place), negative=one.negative) for one in found]
 
 
 def _contributions(
@@ -332,11 +326,7 @@ def _contributions(
 def _contribution(comparison: Comparison, p_holm: float | None) -> Contribution:
     difference = comparison.difference
     return Contribution(
-        estimate=difference.estimate,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        kind=difference.kind,
+        **vars(difference),
         per_seed=comparison.per_seed,
         side=difference.side,
         p_holm=p_holm,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..measuring.results import Dip, Levels, MethodSummary
 from ..measuring.statistics import SURE_SEEDS
-from .words.intervals import Bounded, bounds_text
+from .words.intervals import Bounded, interval_text
 
 NONE = "–"
 UNFINISHED = (
@@ -68,7 +68,7 @@ def interval(entry: Bounded | None) -> str:
         return NONE
     if entry.low is None or entry.high is None:
         return f"{brief(entry.estimate)} [{entry.kind}]"
-    return f"{brief(entry.estimate)} {bounds_text(entry, brief)}"
+    return f"{brief(entry.estimate)} {interval_text(entry, brief)}"
 
 
 def p_value(p: float | None) -> str:

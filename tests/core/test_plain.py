@@ -43,3 +43,28 @@ def test_numbers_as_json_can_hold_them():
 def test_what_is_missing_is_named():
     with pytest.raises(KeyError, match="Outer: rows is missing"):
         from_json(Outer, {"by_seed": {}, "inner": None})
+
+
+@dataclasses.dataclass(frozen=True)
+class Short:
+    value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Long(Short):
+    converged: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Either:
+    ends: list[Long | Short | None]
+
+
+def test_of_several_records_it_is_the_one_with_these_fields():
+    record = Either([Short(0.5), Long(0.5, None), None])
+    assert from_json(Either, to_json(record)) == record
+
+
+def test_a_key_that_is_no_field_is_named():
+    with pytest.raises(KeyError, match="Short: converged is no field"):
+        from_json(Short, {"value": 0.5, "converged": True})

@@ -123,26 +123,23 @@ def summarize_sweep(name, points, missing=()):
     return to_json(describe_sweep(summary, records, missing))
 
 
-def entry(*values, side="unclear"):
+def entry(*values):
     seeds = dict(enumerate(values))
     mean = sum(values) / len(values)
-    return {
-        "per_seed": seeds,
-        "estimate": mean,
-        "low": None,
-        "high": None,
-        "n": len(values),
-        "kind": "t",
-        "side": side,
-        **dict.fromkeys(("bca", "p", "p_holm", "converged")),
-        "probability": 0.5,
-    }
+    ends = {"estimate": mean, "low": None, "high": None}
+    return {"per_seed": seeds, **ends, "n": len(values), "kind": "t"}
+
+
+def gain_entry(*values, side="unclear"):
+    unknown = dict.fromkeys(("bca", "p", "p_holm"))
+    return {**entry(*values), "side": side, **unknown, "probability": 0.5}
 
 
 def summary(gain, end=0.5, side="unclear", reference=1.0):
     scores = {name: entry(end) for name in ("start", "end", "early", "area")}
-    gains = {name: entry(*gain) for name in ("jump_start", "early", "asymptotic")}
-    gains["area"] = entry(*gain, side=side)
+    gains = {name: gain_entry(*gain) for name in ("jump_start", "early", "asymptotic")}
+    gains["asymptotic"]["converged"] = None
+    gains["area"] = gain_entry(*gain, side=side)
     returns = {"start": entry(end, end), "end": entry(end, end + 2)}
     method = {"seeds": [], "source_seeds": None, "failed": [], "seconds": {}}
     method |= {"scores": scores, "gains": gains, "returns": returns, "converged": True}

@@ -311,8 +311,8 @@ def _metadata(bundle: Bundle, world: World | None) -> dict[str, str]:
         "algorithm": bundle.algorithm.name,
         "steps": bundle.steps,
         "randomization": bundle.randomization,
-        "observation_space": spaces.to_json(bundle.observation_space),
-        "action_space": spaces.to_json(bundle.action_space),
+        "observation_space": spaces.space_to_json(bundle.observation_space),
+        "action_space": spaces.space_to_json(bundle.action_space),
         "bundle_sha256": {
             name: hashlib.sha256(data).hexdigest() for name, data in bundle._contents.items()
         },

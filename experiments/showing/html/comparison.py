@@ -23,7 +23,7 @@ from .. import formats
 from ..figures.comparison import PREFIX, draw_comparison
 from ..tables.paper import WORDS, Cell, pipes
 from ..words.comparison import unfair_comparison
-from ..words.intervals import bounds_text
+from ..words.intervals import interval_text
 from .pages import fill_page
 
 FAIR = (
@@ -206,7 +206,7 @@ def _gain(found: ScaledGain | None, unit: str) -> Cell:
     if found is None:
         return formats.NONE, ""
     estimate = _value(found.estimate, unit, "+") + formats.star(found)
-    return estimate, bounds_text(found, lambda end: _value(end, unit, "+"))
+    return estimate, interval_text(found, lambda end: _value(end, unit, "+"))
 
 
 def _time(time: TimeToThreshold | None) -> Cell:

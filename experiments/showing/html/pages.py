@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from .. import formats
-from ..words.intervals import bounds_text, signed_text
+from ..words.intervals import interval_text, signed_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,8 +36,8 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         "recovered": formats.recovered,
         "signed": lambda entry: signed_text(entry) if entry else formats.NONE,
         "interval": formats.interval,
-        "ends": bounds_text,
-        "number_ends": lambda entry: bounds_text(entry, formats.number),
+        "ends": interval_text,
+        "number_ends": lambda entry: interval_text(entry, formats.number),
         "brackets": lambda every: formats.brackets(
             formats.share_sources(every), formats.counts(every)
         ),

@@ -22,7 +22,7 @@ from ...measuring.sweep import LEVELS, SCORES, at_the_start, on_axis, summarize_
 from ...measuring.verdict import GAINS
 from ..figures.sweep import draw_sweep, level_counts
 from ..formats import UNFINISHED, brackets, brief, extent, star
-from ..words.intervals import Bounded, bounds_text
+from ..words.intervals import Bounded, interval_text
 from ..words.summary import summarize
 from ..words.sweep import describe_sweep
 from .pages import fill_page
@@ -164,6 +164,6 @@ def _cell(part: Bounded | None, kind: str) -> Text:
     sign = "+" if kind == "gains" else ""
     text = f"{part.estimate:{sign}.2f}{star(part)}"
     if part.low is not None and part.high is not None:
-        text += f"\n{bounds_text(part, f'{sign}.2f').strip('()')}"
+        text += f"\n{interval_text(part, f'{sign}.2f').strip('()')}"
     style = {"above": "green", "below": "bold red"}.get(getattr(part, "side", ""), "")
     return Text(text, style=style)

@@ -13,7 +13,7 @@ from ...measuring.results import Gain, MethodSummary, Summary
 from ...measuring.runs import Run
 from ...measuring.verdict import GAINS
 from .. import formats
-from ..words.intervals import Bounded, bounds_text
+from ..words.intervals import Bounded, interval_text
 from ..words.methods_paragraph import methods_text
 
 Cell = tuple[str, str]
@@ -187,14 +187,14 @@ def _counted(seeds: Sequence[int], lost: Sized) -> Cell:
 def _gain(found: Gain | None) -> Cell:
     if found is None:
         return formats.NONE, ""
-    return f"{found.estimate:+.2f}{formats.star(found)}", bounds_text(found, "+.2f")
+    return f"{found.estimate:+.2f}{formats.star(found)}", interval_text(found, "+.2f")
 
 
 def _plain(found: Bounded | None) -> Cell:
     return (
         (formats.NONE, "")
         if found is None
-        else (f"{found.estimate:.2f}", bounds_text(found, ".2f"))
+        else (f"{found.estimate:.2f}", interval_text(found, ".2f"))
     )
 
 

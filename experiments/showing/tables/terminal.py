@@ -11,7 +11,7 @@ from ...measuring.results import MethodSummary, Summary, TargetSummary, TimeToTh
 from ...measuring.statistics import SURE_SEEDS
 from ...measuring.verdict import HEAD_START
 from ..formats import UNFINISHED, brief, counts, star, unpaired
-from ..words.intervals import Bounded, bounds_text
+from ..words.intervals import Bounded, interval_text
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
 
@@ -122,7 +122,7 @@ def _interval(
         return Text("–", style=QUIET)
     style = {"above": ABOVE, "below": BELOW}.get(side or getattr(entry, "side", "") or "", "")
     text = Text(f"{entry.estimate:{sign}.2f}{star(entry)}\n", style=style)
-    text_below = bounds_text(entry, f"{sign}.2f")
+    text_below = interval_text(entry, f"{sign}.2f")
     # Below the estimate, and in a narrow column, a range needs no parentheses.
     return text.append(text_below.strip("()"), style="" if text_below[0] in "[(" else QUIET)
 

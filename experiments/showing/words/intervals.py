@@ -19,7 +19,7 @@ class Bounded(Protocol):
     def kind(self) -> str: ...  # noqa: D102
 
 
-def bounds_text(found: Bounded, write: str | Callable[[float], str]) -> str:
+def interval_text(found: Bounded, write: str | Callable[[float], str]) -> str:
     """Return the ends of an interval, of the range of seeds, or why there is neither.
 
     Args:
@@ -27,9 +27,9 @@ def bounds_text(found: Bounded, write: str | Callable[[float], str]) -> str:
         write: makes text of a number, or is the specification of its format.
 
     >>> from headstart.experiments.measuring import Interval
-    >>> bounds_text(Interval(0.45, 0.3, 0.6, 5, "t"), ".2f")
+    >>> interval_text(Interval(0.45, 0.3, 0.6, 5, "t"), ".2f")
     '[0.30, 0.60]'
-    >>> bounds_text(Interval(0.45, 0.3, 0.6, 5, "range"), ".2f")
+    >>> interval_text(Interval(0.45, 0.3, 0.6, 5, "range"), ".2f")
     '(0.30 to 0.60)'
     """
     if found.low is None or found.high is None:
@@ -48,5 +48,5 @@ def signed_text(found: Bounded) -> str:
     >>> signed_text(Interval(0.45, 0.3, 0.6, 5, "paired t"))
     '+0.45 [+0.30, +0.60]'
     """
-    bounds = bounds_text(found, "+.2f")
+    bounds = interval_text(found, "+.2f")
     return f"{found.estimate:+.2f} {bounds if bounds[0] in '[(' else f'[{bounds}]'}"

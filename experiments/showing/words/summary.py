@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...measuring.gains import BASELINE
 from ...measuring.results import Summary, TargetSummary
 from ...measuring.runs import Run
-from ...measuring.summary import measure
+from ...measuring.summary import measure_run
 from .fairness import describe_fact
 from .notes import averaged, caution, describe_equal_total, run_notes, target_notes, target_steps
 from .verdicts import describe_method, headline
@@ -15,10 +15,10 @@ from .verdicts import describe_method, headline
 
 def summarize(run: Run) -> Summary:
     """Return the summary of a run with its words: what `summary.json` holds."""
-    return describe(run, measure(run))
+    return describe_summary(run, measure_run(run))
 
 
-def describe(run: Run, summary: Summary) -> Summary:
+def describe_summary(run: Run, summary: Summary) -> Summary:
     """Return a summary with headlines, verdicts, notes and facts in sentences."""
     targets = {name: _target(run, name, found) for name, found in summary.targets.items()}
     return replace(

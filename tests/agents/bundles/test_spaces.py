@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 from gymnasium import spaces
-from headstart.agents.bundles.spaces import difference, from_json, to_json
+from headstart.agents.bundles.spaces import difference, space_from_json, space_to_json
 from headstart.core.errors import HeadstartError
 
 BOX = spaces.Box(np.array([-1, -np.inf], np.float32), np.array([0.1, np.inf], np.float32))
@@ -22,14 +22,14 @@ BOX = spaces.Box(np.array([-1, -np.inf], np.float32), np.array([0.1, np.inf], np
     ],
 )
 def test_json_round_trip_is_exact_and_strict(space):
-    assert from_json(json.loads(json.dumps(to_json(space), allow_nan=False))) == space
-    assert difference(space, from_json(to_json(space)), bounds=True) is None
+    assert space_from_json(json.loads(json.dumps(space_to_json(space), allow_nan=False))) == space
+    assert difference(space, space_from_json(space_to_json(space)), bounds=True) is None
 
 
 def test_the_order_of_a_dicts_keys_is_kept_as_policies_take_its_parts_in_it():
     space = spaces.Dict(velocity=BOX, angle=BOX)
-    stored = json.loads(json.dumps(to_json(space)))
-    assert list(from_json(stored)) == ["velocity", "angle"]
+    stored = json.loads(json.dumps(space_to_json(space)))
+    assert list(space_from_json(stored)) == ["velocity", "angle"]
     said = difference(space, spaces.Dict(angle=BOX, velocity=BOX), bounds=False)
     assert (
         said == "keys in the order ['velocity', 'angle'] in the source, ['angle', 'velocity'] here"
@@ -38,7 +38,7 @@ def test_the_order_of_a_dicts_keys_is_kept_as_policies_take_its_parts_in_it():
 
 def test_other_spaces_are_refused():
     with pytest.raises(HeadstartError, match="Text"):
-        to_json(spaces.Text(3))
+        space_to_json(spaces.Text(3))
 
 
 @pytest.mark.parametrize(

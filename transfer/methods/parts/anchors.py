@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ....agents.learner import Learner
+from .warm_start import NOISE
 
 
 class Pull:
@@ -34,7 +35,7 @@ class Pull:
         layers = {name: tensor for name, tensor in named.items() if tensor.ndim > 0}
         self._anchors: dict[int, torch.Tensor | float] = {}
         for name, tensor in layers.items():
-            if name in ("log_std", "log_ent_coef"):
+            if name in NOISE:
                 continue
             if anchor is None:
                 self._anchors[id(tensor)] = 0.0

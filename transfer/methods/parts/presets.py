@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Preset = Literal["auto", "careful", "sim_to_online", "bold", "restart"]
+Preset = Literal["auto", "careful", "bold", "restart"]
 
 _BOTH: dict[str, Any] = {
     "normalizer": "capped",

@@ -12,6 +12,8 @@ from ....agents.learner import Learner
 
 TEMPERATURE = "log_ent_coef"
 """The name of SAC's learned temperature, as a logarithm."""
+NOISE = ("log_std", TEMPERATURE)
+"""Parameters that are no layers: how much a policy explores."""
 
 
 class WarmStart:
@@ -46,8 +48,7 @@ class WarmStart:
 
         After Ash and Adams (arXiv 1910.08475, section 4).
         """
-        single = {"log_std", TEMPERATURE}
-        self._set([name for name in self.fresh if name not in single], shrink, perturb)
+        self._set([name for name in self.fresh if name not in NOISE], shrink, perturb)
 
     def soften(
         self, source: Bundle, reset: Collection[str], head: Collection[str], share: float

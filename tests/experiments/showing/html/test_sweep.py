@@ -7,9 +7,10 @@ import re
 from datetime import date
 
 import pytest
-from headstart.core.plain import to_json
+from headstart.core.plain import from_json, to_json
 from headstart.experiments import sweeps as sweeping
 from headstart.experiments.config.yaml_text import dumps
+from headstart.experiments.measuring.results import SweepSummary
 from headstart.experiments.measuring.runs import load
 from headstart.experiments.showing import formats
 from headstart.experiments.showing.figures import sweep as figures_sweep
@@ -53,6 +54,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
         ran.append((value, load(place)))
     record = write_record("ice", ran, tmp_path)
     found = to_json(record)
+    assert to_json(from_json(SweepSummary, found)) == found
     assert {f"{figure}.png", f"{figure}.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
     page = (tmp_path / "report.html").read_text()
     assert 'href="points/1/report.html"' in page

@@ -13,7 +13,7 @@ from headstart.experiments.measuring.results import (
     Verdict,
 )
 from headstart.experiments.measuring.statistics import Interval
-from headstart.experiments.showing.words.intervals import bounds_text, signed_text
+from headstart.experiments.showing.words.intervals import interval_text, signed_text
 from headstart.experiments.showing.words.verdicts import headline
 
 
@@ -95,16 +95,16 @@ def test_a_claim_that_rests_on_the_end_alone_names_the_end():
 
 def test_an_interval_of_no_width_is_none():
     found = Interval(0.3, 0.25, 0.5, 5, "t")
-    assert bounds_text(found, ".2f") == "[0.25, 0.50]"
-    assert bounds_text(found, "+.1f") == "[+0.2, +0.5]"
-    assert bounds_text(replace(found, high=0.25), ".2f") == "all equal"
-    assert bounds_text(replace(found, low=None), ".2f") == "no interval"
+    assert interval_text(found, ".2f") == "[0.25, 0.50]"
+    assert interval_text(found, "+.1f") == "[+0.2, +0.5]"
+    assert interval_text(replace(found, high=0.25), ".2f") == "all equal"
+    assert interval_text(replace(found, low=None), ".2f") == "no interval"
 
 
 def test_a_range_is_distinguished_from_an_interval():
     found = Interval(0.3, 0.25, 0.5, 5, "range")
-    assert bounds_text(found, ".2f") == "(0.25 to 0.50)"
-    assert bounds_text(found, lambda value: f"{100 * value:.0f} %") == "(25 % to 50 %)"
+    assert interval_text(found, ".2f") == "(0.25 to 0.50)"
+    assert interval_text(found, lambda value: f"{100 * value:.0f} %") == "(25 % to 50 %)"
     assert signed_text(found) == "+0.30 (+0.25 to +0.50)"
     assert signed_text(replace(found, kind="t")) == "+0.30 [+0.25, +0.50]"
     assert signed_text(replace(found, low=None)) == "+0.30 [no interval]"
