@@ -208,7 +208,7 @@ EDITS = [
 KEYS = """
 import json, sys
 from pathlib import Path
-from headstart.experiments.config import load
+from headstart.experiments.config.schema import load
 from headstart.experiments.running import cache
 
 def key():
