@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +43,7 @@ from .storage import (
     write_directory,
     write_json,
 )
+from .trust import check_classes, check_imported_world
 
 __all__ = ["Bundle", "BundleError", "exists", "load", "save"]
 
@@ -70,8 +71,18 @@ class Bundle:
     steps: int
     versions: dict[str, str]
     start: dict[str, Any] | None
+    trust: frozenset[str]
     _counters: dict[str, Any] = field(repr=False)
     _contents: dict[str, bytes] = field(repr=False)
+
+    def own_world(self) -> str:
+        """Return the id of the bundle's world, to be made.
+
+        Raises:
+            BundleError: making it would import a module that the bundle was not trusted with.
+        """
+        check_imported_world(self.world_id, self.trust, f"bundle {self.directory}")
+        return self.world_id
 
     def learner(
         self, make_world: MakeWorld, seed: int, device: str = "cpu", *, workers: int = 0
@@ -274,17 +285,26 @@ def exists(directory: str | Path) -> bool:
     return is_whole(Path(directory))
 
 
-def load(directory: str | Path) -> Bundle:
+def load(directory: str | Path, trust: Collection[str] = ()) -> Bundle:
     """Read a bundle and verify every file in it.
 
-    Raises BundleError when there is none, or a file is missing, truncated, altered or not what
-    its name says. Nothing in a bundle is ever unpickled or run.
+    Nothing in a bundle is ever unpickled or run, and no module that it names is imported but those
+    of Stable-Baselines3, sb3-contrib, torch and headstart.
+
+    Args:
+        directory: where it lies.
+        trust: modules or packages of your own that the bundle may name, as `["my_package"]`.
+
+    Raises:
+        BundleError: there is none, or a file is missing, truncated, altered or not what its name
+            says, or it names a module that is not trusted.
     """
     directory = Path(directory)
     contents = read_directory(directory, _REQUIRED, _OPTIONAL)
     about = parse_json(directory / "bundle.json", contents["bundle.json"])
     try:
         ((name, settings),) = about["algorithm"].items()
+        check_classes(str(name), settings, trust, f"bundle {directory}")
         counters = about["counters"]
         return Bundle(
             directory=directory,
@@ -296,9 +316,12 @@ def load(directory: str | Path) -> Bundle:
             steps=int(counters["num_timesteps"]),
             versions={str(k): str(v) for k, v in about["versions"].items()},
             start=dict(about["start"]) if "start" in about else None,
+            trust=frozenset(trust),
             _counters={name: counters[name] for name in _COUNTERS if name in counters},
             _contents=contents,
         )
+    except BundleError:
+        raise
     except HeadstartError as error:
         raise BundleError(f"{directory / 'bundle.json'}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

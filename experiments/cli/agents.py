@@ -27,6 +27,14 @@ Shift = Annotated[
     typer.Option(help="A named shift, or one changed parameter; may be repeated."),
 ]
 
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODULE",
+        help="A module or package of yours that a bundle may name; may be repeated.",
+    ),
+]
+
 
 def pretrain(
     env: Annotated[str, typer.Argument(help="The source world's id.", autocompletion=world_ids)],
@@ -62,6 +70,7 @@ def pretrain(
             show_default="fresh weights",
         ),
     ] = None,
+    trust: Trust = None,
 ) -> None:
     r"""Train one agent in a source world and save it as a bundle.
 
@@ -85,7 +94,9 @@ def pretrain(
     changes = recommended(env) if RECOMMENDED in texts else {}
     changes |= _changes([text for text in texts if text != RECOMMENDED])
     steps = steps or training_steps(env, bool(changes))
-    pretrain_one(env, out, steps, algorithm, changes, seed, device, console, workers, start)
+    pretrain_one(
+        env, out, steps, algorithm, changes, seed, device, console, workers, start, trust or ()
+    )
     console.print(f"bundle: {out}", highlight=False)
 
 
@@ -100,6 +111,7 @@ def evaluate(
     shift: Shift = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
     seed: Seed = 1_000_000,
+    trust: Trust = None,
 ) -> None:
     """Evaluate a bundle: return, success and length over fixed episodes.
 
@@ -114,7 +126,7 @@ def evaluate(
     """
     from ..running.pretrain import evaluation_table
 
-    table = evaluation_table(bundle, world, _shift(shift or []), episodes, seed)
+    table = evaluation_table(bundle, world, _shift(shift or []), episodes, seed, trust or ())
     console.print(table)
 
 
@@ -130,6 +142,7 @@ def export(
             autocompletion=world_ids,
         ),
     ] = None,
+    trust: Trust = None,
 ) -> None:
     """Write a bundle's policy as one ONNX file: raw observations in, actions out.
 
@@ -142,7 +155,7 @@ def export(
     """
     from ...transfer.deployment.parity import export_table
 
-    console.print(export_table(bundle, out, world))
+    console.print(export_table(bundle, out, world, trust or ()))
 
 
 def watch(
@@ -166,6 +179,7 @@ def watch(
         typer.Option(min=1, max=120, help="Frames a second.", show_default="the world's, <= 30"),
     ] = None,
     size: Annotated[str, typer.Option(help="A panel's width and height in pixels.")] = "480x360",
+    trust: Trust = None,
 ) -> None:
     """Record a bundle's policy as a video, in real time: the nominal world beside the shifted.
 
@@ -191,6 +205,7 @@ def watch(
         fps=fps,
         size=size,
         console=console,
+        trust=trust or (),
     )
     console.print(table)
 

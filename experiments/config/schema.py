@@ -74,6 +74,10 @@ class Source(Section):
     `source: pretrained/randomized`."""
     bundle_sha256: str | None = None
     """The sha256 of the bundle's `manifest.json`; a run writes it down, and another is refused."""
+    trust: list[Text] = []
+    """Modules or packages of your own that the bundle may name, for its algorithm, policy or world:
+    a bundle names them, but only you can have them imported. What the experiment itself names needs
+    no line here."""
     randomization: dict[str, str] = {}
     """Parameters drawn anew at every training episode, by their changes; evaluation in the source
     is not randomized. `recommended`: the ranges that headstart recommends for the world."""
@@ -303,6 +307,8 @@ class Experiment(Section):
             del found["sweep"]
         if self.source.policies is None:
             del found["source"]["policies"]
+        if not self.source.trust:
+            del found["source"]["trust"]
         found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]
         found["methods"] = [
             {name: settings or {} for name, settings in m.items()} for m in found["methods"]

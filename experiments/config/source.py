@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...agents.bundles import pretrained
+from ...agents.bundles import pretrained, trust
 from ...core.errors import HeadstartError
 from ...transfer.randomization.recommended import RECOMMENDED, recommended, recommended_ranges
 
@@ -70,6 +70,7 @@ def _with_bundle(source: Mapping[str, Any]) -> Mapping[str, Any]:
     name, world, pinned = str(source["bundle"]), source.get("world"), source.get("bundle_sha256")
     given = [key for key in OF_THE_BUNDLE if key in source]
     if pinned is not None and len(given) == len(OF_THE_BUNDLE):
+        _check_trust(source, source["algorithm"])
         return source  # spelled out already, as a run's own file is
     if given:
         raise ValueError(f"'{given[0]}' is that of the bundle '{name}': leave it out")
@@ -83,6 +84,9 @@ def _with_bundle(source: Mapping[str, Any]) -> Mapping[str, Any]:
             f"the bundle '{name}' is not the one that bundle_sha256 says: its manifest's sha256 "
             f"is {facts.sha256}"
         )
+    _check_trust(source, facts.algorithm)
+    if world is None:
+        trust.check_imported_world(facts.world_id, _trusted(source), f"bundle '{name}'")
     return {
         **source,
         "world": facts.world_id,
@@ -91,3 +95,17 @@ def _with_bundle(source: Mapping[str, Any]) -> Mapping[str, Any]:
         "algorithm": facts.algorithm,
         "steps": facts.steps,
     }
+
+
+def _check_trust(source: Mapping[str, Any], algorithm: Any) -> None:
+    """Raise BundleError where a bundle's algorithm names modules that `trust` does not list."""
+    if isinstance(algorithm, Mapping):
+        for name, settings in algorithm.items():
+            its = settings if isinstance(settings, Mapping) else {}
+            trust.check_classes(str(name), its, _trusted(source), f"bundle '{source['bundle']}'")
+
+
+def _trusted(source: Mapping[str, Any]) -> list[str]:
+    """Return the modules that a source's `trust` lists; what is no list is refused elsewhere."""
+    listed = source.get("trust")
+    return [str(name) for name in listed] if isinstance(listed, (list, tuple)) else []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,23 @@ def algorithm(experiment: Experiment) -> Algorithm:
     return resolve(source.algorithm, source.world)
 
 
+def trust(experiment: Experiment) -> frozenset[str]:
+    """Return the packages that the bundles of a run may name: those that the experiment names."""
+    named = {text.partition(":")[0].partition(".")[0] for text in _texts(experiment.resolved())}
+    return frozenset(named | {*experiment.source.trust})
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Yield the texts of the form `package.module:Name` in plain data, keys among them."""
+    if isinstance(data, Mapping):
+        data = [*data.keys(), *data.values()]
+    if isinstance(data, (list, tuple)):
+        for part in data:
+            yield from _texts(part)
+    elif isinstance(data, str) and re.fullmatch(r"[A-Za-z_][\w.]*:\w\S*", data):
+        yield data
+
+
 def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     """Build every world once and check that the experiment can run.
 
@@ -205,7 +223,7 @@ def _check_bundle(experiment: Experiment, world: Any) -> None:
     source = experiment.source
     assert source.bundle is not None
     path = pretrained.locate(source.bundle, source.world)
-    facts, bundle = pretrained.facts(path), bundles.load(path)
+    facts, bundle = pretrained.facts(path), bundles.load(path, source.trust)
     stated = (source.bundle_sha256, source.steps, source.randomization)
     if stated != (facts.sha256, facts.steps, facts.randomization):
         raise HeadstartError(

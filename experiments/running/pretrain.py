@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,14 @@ def pretrain(
     console: Console | None = None,
     workers: int = 0,
     start: str | Path | None = None,
+    trust: Collection[str] = (),
 ) -> None:
     """Train an agent in a world, evaluated where it is not randomized, and save its bundle.
 
     The training worlds are stepped by `workers` processes, or by this one if there are none.
     The algorithm is PPO unless told otherwise. With `start` (a name or folder as in
     `evaluation_table`) training goes on from that bundle, with its algorithm, and its steps count
-    among `steps`.
+    among `steps`. `trust`: modules that the bundle may name, as in `bundle.load`.
 
     Raises:
         HeadstartError: an unknown world, parameter or algorithm, `out` exists already, or a
@@ -56,7 +57,7 @@ def pretrain(
         raise HeadstartError(f"'{out}' exists already; choose another --out")
     console = console or Console()
     spec, changes = WorldSpec(world_id), dict(randomization or {})
-    begun = None if start is None else bundles.load(pretrained.locate(start, world_id))
+    begun = None if start is None else bundles.load(pretrained.locate(start, world_id), trust)
     if begun and algorithm is not None:
         raise HeadstartError("a start goes on with its own algorithm; name none beside it")
     if begun and steps <= begun.steps:
@@ -122,17 +123,19 @@ def evaluation_table(
     shift: str | Mapping[str, str],
     episodes: int,
     seed: int,
+    trust: Collection[str] = (),
 ) -> Table:
     """Evaluate a bundle's policy and return a table of what it got.
 
     `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`.
     `shift` is a named shift or maps parameters to constant changes; empty: the world as it is.
+    `trust`: modules that the bundle may name, as in `bundle.load`.
 
     Raises:
         HeadstartError: a damaged bundle, or a world that it does not fit.
     """
-    bundle = bundles.load(pretrained.locate(name, world_id))
-    spec = WorldSpec(world_id or bundle.world_id, shift=shift)
+    bundle = bundles.load(pretrained.locate(name, world_id), trust)
+    spec = WorldSpec(world_id or bundle.own_world(), shift=shift)
     world = spec.make()
     try:
         bundle.check_spaces(world.observation_space, world.action_space)

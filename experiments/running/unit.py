@@ -137,7 +137,7 @@ class _Work:
     ) -> None:
         self.run, self.folder = run, folder
         self.experiment, self.report, self.still_mine = experiment, report, still_mine
-        self.algorithm = plan.algorithm(experiment)
+        self.algorithm, self.trust = plan.algorithm(experiment), plan.trust(experiment)
 
     def source(self, seed: int) -> dict[str, float]:
         """Pretrain in the randomized source; evaluate in the source as it is, not randomized.
@@ -171,7 +171,7 @@ class _Work:
         copied = self.folder / "bundle"
         place = pretrained.locate(bundle, source.world)
         pretrained.copy(place, copied, str(source.bundle_sha256))
-        policy = bundles.load(copied).policy(self.experiment.device)
+        policy = bundles.load(copied, self.trust).policy(self.experiment.device)
         record = self._evaluate_once(policy, source.spec()).record(source.steps)
         records = Records(self.folder / CURVE)
         if not records.rows:
@@ -192,7 +192,7 @@ class _Work:
         worlds = CountedWorlds(spec.make)
         learner = method.start(
             Problem(
-                bundle=bundles.load(source / "bundle") if method.needs_source else None,
+                bundle=bundles.load(source / "bundle", self.trust) if method.needs_source else None,
                 algorithm=self.algorithm,
                 make_world=worlds.make,
                 seed=seed,
@@ -265,7 +265,7 @@ class _Work:
         checkpoint = self.folder / "checkpoint"
         records = Records(self.folder / CURVE)
         grid = evaluation_steps(steps, every, self.algorithm.rollout)
-        begun = bundles.load(checkpoint) if bundles.exists(checkpoint) else None
+        begun = bundles.load(checkpoint, self.trust) if bundles.exists(checkpoint) else None
         # What was evaluated before a checkpoint cannot be evaluated again: where that is not there,
         # all begins anew.
         due = sum(step < begun.steps for step in grid) if begun else 0

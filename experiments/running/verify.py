@@ -74,7 +74,7 @@ def _check(experiment: Experiment, run: Path, unit: Unit) -> None:
         return
     evaluations = read_evaluations(folder / CURVE)
     if kind == "source":
-        bundles.load(folder / "bundle")
+        bundles.load(folder / "bundle", plan.trust(experiment))
         steps, every = experiment.source.steps, experiment.source_every
         if experiment.source.bundle is not None and evaluations:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,26 @@ from ..randomization import randomized
 from .onnx import export_onnx, require
 
 
-def export_table(name: str | Path, out: Path, world: str | None = None) -> Table:
+def export_table(
+    name: str | Path, out: Path, world: str | None = None, trust: Collection[str] = ()
+) -> Table:
     """Export the policy of a bundle, checked in its source world, and return what came of it.
 
     `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`, for
-    a `world`; any other is of its own world.
+    a `world`; any other is of its own world. `trust`: modules that the bundle may name, as in
+    `bundle.load`.
 
     Raises:
         HeadstartError: a damaged bundle, a policy that cannot be exported, or an extra missing.
     """
     require()
-    bundle = bundles.load(pretrained.locate(name, world))
+    bundle = bundles.load(pretrained.locate(name, world), trust)
     if world not in (None, bundle.world_id):
         raise HeadstartError(f"--world {world}: '{name}' is of {bundle.world_id}")
+    own = world or bundle.own_world()
 
     def make() -> gymnasium.Env[Any, Any]:
-        return randomized(WorldSpec(bundle.world_id).make(), bundle.randomization)
+        return randomized(WorldSpec(own).make(), bundle.randomization)
 
     done = export_onnx(bundle, out, make)
     title = Text(f"{done.path}, {done.size / 1000:.1f} kB", style="bold")

@@ -6,7 +6,7 @@ shows all that it could show is not recorded again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def record_all(experiment: Experiment, directory: Path, console: Console) -> Non
             continue
         try:
             with console.status(f"video of {target}"):
-                outcomes = _record(path, shown, seed, directory)
+                outcomes = _record(path, shown, seed, directory, plan.trust(experiment))
             write_json(path.with_suffix(".json"), {**about, "outcomes": outcomes})
         # A world may raise anything; the numbers are worth more than the pictures.
         except Exception as error:
@@ -107,13 +107,17 @@ def _known(path: Path, about: Mapping[str, Any]) -> bool:
 
 
 def _record(
-    path: Path, shown: Sequence[tuple[dict[str, Any], WorldSpec]], seed: int, directory: Path
+    path: Path,
+    shown: Sequence[tuple[dict[str, Any], WorldSpec]],
+    seed: int,
+    directory: Path,
+    trust: Collection[str],
 ) -> list[dict[str, Any]]:
     learners: list[Learner] = []
     try:
         panels = []
         for panel, spec in shown:
-            learners.append(bundles.load(directory / panel["unit"] / "bundle").policy())
+            learners.append(bundles.load(directory / panel["unit"] / "bundle", trust).policy())
             act, anchors = learners[-1].act, panel["anchors"]
             panels.append(watch.Panel(panel["title"], spec, act, anchors))
         recording = watch.record(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -278,12 +278,14 @@ def watch(
     fps: float | None = None,
     size: str = "480x360",
     console: Console | None = None,
+    trust: Collection[str] = (),
 ) -> Table:
     """Record a bundle's policy and return a table of what was seen.
 
     Without `against`: in the world as it is, and beside it in the shifted one if there is a
     `shift` (a name, or constant changes by parameter). With it: both bundles' policies, in the
-    shifted world if there is a `shift`. `world` is by default the (first) bundle's.
+    shifted world if there is a `shift`. `world` is by default the (first) bundle's. `trust`:
+    modules that the bundles may name, as in `bundle.load`.
 
     Raises:
         HeadstartError: a damaged bundle, a world it does not fit or that gives no pictures, or
@@ -291,12 +293,12 @@ def watch(
     """
     encoding.require_encoder(out)
     pixels = _size(size)
-    first = bundles.load(pretrained.locate(bundle, world))
-    spec = WorldSpec(world or first.world_id)
+    first = bundles.load(pretrained.locate(bundle, world), trust)
+    spec = WorldSpec(world or first.own_world())
     shifted = WorldSpec(spec.world, shift=shift)
     name = shift if isinstance(shift, str) and shift else "shifted"
     if against is not None:
-        second = bundles.load(pretrained.locate(against, world))
+        second = bundles.load(pretrained.locate(against, world), trust)
         shown = [("before", shifted, first), ("after", shifted, second)]
     elif shift:
         shown = [("nominal", spec, first), (name, shifted, first)]

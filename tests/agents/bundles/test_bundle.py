@@ -202,8 +202,10 @@ def test_a_forged_description_cannot_name_what_to_call(saved, field):
     else:
         about["algorithm"]["sac"]["policy_kwargs"][field] = "subprocess:Popen"
     forge(saved, "bundle.json", json.dumps(about).encode())
-    with pytest.raises(BundleError, match="expected a subclass of"):
+    with pytest.raises(BundleError, match=r"would import 'subprocess', .* --trust subprocess"):
         bundle.load(saved)
+    with pytest.raises(BundleError, match="expected a subclass of"):
+        bundle.load(saved, trust=["subprocess"])
 
 
 def test_a_description_that_makes_no_sense_is_named(saved):

@@ -1,0 +1,88 @@
+"""What a bundle may name: nothing in it is imported that its reader has not said to trust.
+
+A bundle names classes (its algorithm, policy, features extractor, optimizer) and a world, some as
+`package.module:Class`. Importing a module runs it, so a file from elsewhere must not choose which.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from ...core.errors import shown
+from .storage import BundleError
+
+LIBRARIES = (
+    "stable_baselines3",
+    "sb3_contrib",
+    "torch.optim",
+    "torch.nn",
+    "headstart.agents",
+    "headstart.transfer",
+)
+"""Packages whose modules a bundle may name without being trusted."""
+
+
+def check_classes(
+    name: str, settings: Mapping[str, Any], trust: Collection[str], where: str
+) -> None:
+    """Refuse an algorithm of a bundle that names a class of a module that is not trusted.
+
+    Args:
+        name: the algorithm's name, as `ppo` or `sb3_contrib:TQC`.
+        settings: its settings, as the bundle states them.
+        trust: names of modules or packages that may be imported, besides the libraries.
+        where: what names it; messages start with it.
+
+    Raises:
+        BundleError: names the class, and how to trust it.
+    """
+    for what, path in named_classes(name, settings):
+        if ":" in path:
+            _check(path.partition(":")[0], trust, f"{where}: {what} '{shown(path)}'")
+
+
+def check_imported_world(world_id: str, trust: Collection[str], where: str) -> None:
+    """Refuse a bundle's world whose id imports a module (`my_package.envs:MyEnv-v0`) not trusted.
+
+    Raises:
+        BundleError: names the world, and how to trust it.
+    """
+    module, _, _ = world_id.rpartition(":")
+    if module and module != "headstart":
+        _check(module, trust, f"{where}: world '{shown(world_id)}'")
+
+
+def named_classes(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an algorithm's settings name by text that is resolved to a class, and for what."""
+    yield "algorithm", name
+    inner = settings.get("policy_kwargs")
+    for part in (settings, inner if isinstance(inner, Mapping) else {}):
+        for key, value in part.items():
+            if isinstance(value, str) and (key == "policy" or key.endswith("_class")):
+                yield key, value
+
+
+def _check(module: str, trust: Collection[str], what: str) -> None:
+    if any(_inside(module, package) for package in trust):
+        return
+    if any(_inside(module, package) for package in LIBRARIES) and _is_loaded(module):
+        return
+    package = shown(module, 40)
+    raise BundleError(
+        f"{what} would import '{package}', which only you can trust: --trust {package} "
+        f"(trust=['{package}'] in Python, 'trust: [{package}]' beside the bundle in YAML)"
+    )
+
+
+def _inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def _is_loaded(module: str) -> bool:
+    """Return whether a module of a library is one that the library loads by itself."""
+    if _inside(module, "sb3_contrib"):
+        import_module("sb3_contrib")
+    return module in sys.modules
