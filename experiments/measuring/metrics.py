@@ -24,8 +24,8 @@ EARLY = 0.05
 """The share of the budget over which `early` averages."""
 DIP = 0.2
 """The share of the budget in which a dip is looked for."""
-SMALLEST_WINDOW = 5
-"""The fewest evaluations that the asymptotic window holds, where there are as many."""
+SMALLEST_WINDOW = 3
+"""The fewest evaluations that the asymptotic window holds, where a third of the curve has them."""
 HOLD = 3
 """Evaluations in a row that a threshold must be held for to count as reached."""
 HIGHEST_BASELINE_AREA = 0.95
@@ -60,30 +60,56 @@ def early(steps: ArrayLike, scores: ArrayLike, share: float = EARLY) -> Floats:
 
 
 def window(evaluations: int) -> int:
-    """Return how many evaluations the asymptotic window holds: the last 10 %, at least 5.
+    """Return how many evaluations the asymptotic window holds: `max(1, min(max(3, N/10), N/3))`.
 
-    A curve of fewer than 5 evaluations is a window as a whole.
+    A tenth of them (rounded up), at least 3, but never more than a third (rounded down) and never
+    the one at step 0: what stands for the end must not hold the rise before it.
+
+    Args:
+        evaluations: N, the number of evaluations after step 0.
+
+    Returns:
+        The size of the window, at least 1.
+
+    Raises:
+        ValueError: there is no evaluation after step 0.
+
+    >>> [window(evaluations) for evaluations in (1, 4, 9, 40)]
+    [1, 1, 3, 4]
     """
-    return min(max(-(-evaluations // 10), SMALLEST_WINDOW), evaluations)
+    if evaluations < 1:
+        raise ValueError("a curve without an evaluation after step 0 has no end")
+    tenth = -(-evaluations // 10)
+    return max(1, min(max(SMALLEST_WINDOW, tenth), evaluations // 3))
 
 
 def asymptote(scores: ArrayLike) -> Floats:
     """Return the mean over the asymptotic window per seed, `(seeds,)`."""
     curves = _curves(scores)
-    return np.asarray(curves[:, -window(curves.shape[1]) :].mean(axis=1))
+    return np.asarray(curves[:, -window(curves.shape[1] - 1) :].mean(axis=1))
+
+
+def last_third(evaluations: int) -> int:
+    """Return how many of N evaluations after step 0 are the last third, at least 2.
+
+    Rounded up, and as many as a line takes: with N = 1 there are not so many.
+    """
+    return max(2, -(-evaluations // 3))
 
 
 def drift(steps: ArrayLike, scores: ArrayLike) -> Floats:
-    """Return what a least-squares line gains over the asymptotic window per seed, `(seeds,)`.
+    """Return what a least-squares line gains over the last third of the curve, `(seeds,)`.
 
-    In score over the length of the window. A method has not converged where the interval of this
+    In score over the length of that third. A method has not converged where the interval of this
     over seeds excludes 0.
 
     Raises:
-        ValueError: fewer than 2 evaluations, through which no line can be laid.
+        ValueError: fewer than 2 evaluations after step 0, through which no line can be laid.
     """
     at, curves = _aligned(steps, scores)
-    size = window(at.size)
+    size = last_third(at.size - 1)
+    if size > at.size - 1:
+        raise ValueError("a slope takes 2 evaluations after step 0")
     at, curves = at[-size:], curves[:, -size:]
     centred = at - at.mean()
     # From the first value on: exactly 0 for a constant curve, which rounding would else make +-eps.

@@ -215,7 +215,9 @@ def _with_scores(
 ) -> MethodSummary:
     seeds, steps, shared = curves.seeds, curves.steps, curves.source_seeds
     both = levels(seeds, scores, shared)
-    drift = estimate(seeds, metrics.drift(steps, scores), shared, mean_interval)
+    drift = None
+    if steps.size > 2:
+        drift = estimate(seeds, metrics.drift(steps, scores), shared, mean_interval)
     return replace(
         method,
         scores=Scores(
@@ -240,13 +242,13 @@ def _shares(curves: Curves, shares: metrics.Floats | None) -> Levels | None:
     return Levels(within(found.start, 0.0, 1.0), within(found.end, 0.0, 1.0))
 
 
-def _converged(drift: Estimate) -> bool | None:
-    """Return whether a method has converged, from the slope over the asymptotic window.
+def _converged(drift: Estimate | None) -> bool | None:
+    """Return whether a method has converged, from the slope over the last third of its curve.
 
     It has not where the interval of the slope excludes 0. An interval of few seeds is wide, so that
-    from fewer than make a claim 0 in it says nothing: None.
+    from fewer than make a claim 0 in it says nothing: None. So does a curve of one evaluation.
     """
-    if drift.low is None or drift.high is None:
+    if drift is None or drift.low is None or drift.high is None:
         return None
     flat = bool(drift.low <= 0 <= drift.high)
     return None if flat and drift.n < FEWEST_SEEDS else flat

@@ -7,13 +7,15 @@ from typing import Protocol
 
 import numpy as np
 
+from ..measuring.metrics import window
 from ..measuring.results import Dip, Levels, MethodSummary
 from ..measuring.statistics import SURE_SEEDS
 from .words.intervals import Bounded, interval_text
 
 NONE = "–"
 UNFINISHED = (
-    "* not converged: the method (for a gain, it or scratch) still rises or falls at the end."
+    "* not converged: the method (for a gain, it or scratch) still rises or falls over the last "
+    "third of the curve."
 )
 """What a star says, in every caption under which there is one."""
 ONE_POLICY = "All seeds start from one pretrained source policy: the numbers are of it alone."
@@ -32,6 +34,22 @@ class Counted(Protocol):
 def star(found: object) -> str:
     """Return the star of a record that says it has not converged; nothing of any other."""
     return "*" * (getattr(found, "converged", None) is False)
+
+
+def end_title(evaluations: int) -> str:
+    """Return what values at the end are of, for the head of a column: `last 3 of 12`.
+
+    Args:
+        evaluations: the number of evaluations, with the one at step 0.
+
+    >>> end_title(13), end_title(5)
+    ('last 3 of 12', 'last of 4')
+    """
+    every = evaluations - 1
+    if every < 1:
+        return "end"
+    size = window(every)
+    return f"last of {every}" if size == 1 else f"last {size} of {every}"
 
 
 def number(value: float | None) -> str:

@@ -147,7 +147,7 @@ def summary(gain, end=0.5, side="unclear", reference=1.0):
     target = {"anchors": anchors, "methods": {"fine_tune": method}, "scored": True}
     target |= dict.fromkeys(("world", "steps", "spacing", "zero_shot_gap"))
     target |= {"evaluations": 9, "headline": "", "notes": [], "equal_total": {}}
-    target["averaged"] = "the last 5 of 9 evaluations (50% of the budget)"
+    target["averaged"] = "the last 2 of 8 evaluations after step 0"
     return {
         "baseline": "scratch",
         "caution": "Few seeds." if end else "",

@@ -42,6 +42,7 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
             formats.share_sources(every), formats.counts(every)
         ),
         "extent": lambda every: formats.extent(formats.counts(every)),
+        "end_title": formats.end_title,
         "up": lambda value: f"{math.ceil(value):,}",
         "share": lambda entry: f"{entry.estimate:.0%}" if entry else formats.NONE,
         "duration": formats.duration,

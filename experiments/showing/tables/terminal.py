@@ -10,7 +10,7 @@ from rich.text import Text
 from ...measuring.results import MethodSummary, Summary, TargetSummary, TimeToThreshold, Verdict
 from ...measuring.statistics import SURE_SEEDS
 from ...measuring.verdict import HEAD_START
-from ..formats import UNFINISHED, brief, counts, star, unpaired
+from ..formats import UNFINISHED, brief, counts, end_title, star, unpaired
 from ..words.intervals import Bounded, interval_text
 
 ABOVE, BELOW, QUIET = "green", "bold red", "dim"
@@ -42,12 +42,13 @@ def target_table(name: str, target: TargetSummary, threshold: float) -> Table:
         show_lines=False,
         leading=0,
     )
+    end = end_title(target.evaluations)
     ranged = all(n < SURE_SEEDS for n in counts(target.methods.values()))
     table.add_column("method", no_wrap=True)
     for heading in (
-        "return,\nend",
+        f"return,\n{end.partition(' of')[0]}",
         "jump-start\n[95 %]",
-        "asymptotic\ngain [95 %]",
+        f"asymptotic,\n{end}",
         f"time to {threshold:g}\nmedian",
         f"area\n{'range' if ranged else '[95 %]'}",
     ):

@@ -162,13 +162,13 @@ def _metrics(summary: Summary) -> str:
         return " ".join(said)
     anchors = [_anchors_text(name, target.anchors) for name, target in scored.items()]
     counts = sorted({target.evaluations for target in scored.values()})
-    windows = " or ".join(f"{metrics.window(count)} of {count}" for count in counts)
+    windows = " or ".join(map(formats.end_title, counts))
     of_scratch = f"a method's minus that of {_code(BASELINE)}"
     said += [
         "A score is (J - J_random) / (J_reference - J_random), not clipped, where J is the mean "
         f"return of an evaluation and the anchors J_random and J_reference are {_list(anchors)}.",
         f"Jump-start is the score at step 0, {of_scratch}; asymptotic gain the same of the mean "
-        f"over the last {windows} evaluations; area gain that of the area under the "
+        f"over the {windows} evaluations after step 0; area gain that of the area under the "
         "curve divided by the budget, by trapezoids (Taylor and Stone, 2009).",
         f"Time to threshold is the step of the first of {metrics.HOLD} evaluations in a row with "
         f"a score of at least {summary.threshold:g}; seeds that never get there are censored "

@@ -67,11 +67,11 @@ def averaged(steps: Sequence[int]) -> str | None:
     """Return which evaluations, of those at `steps`, the asymptotic window holds."""
     if not steps:
         return None
-    size = metrics.window(len(steps))
-    if size == len(steps):
-        return f"all {size} evaluations"
-    share = (steps[-1] - steps[-size]) / steps[-1]
-    return f"the last {size} of {len(steps)} evaluations ({share:.0%} of the budget)"
+    every = len(steps) - 1
+    size = metrics.window(every)
+    if size == 1:
+        return f"the last of {every} evaluation{'s' * (every > 1)} after step 0"
+    return f"the last {size} of {every} evaluations after step 0"
 
 
 def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
@@ -79,7 +79,7 @@ def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
     steps = target_steps(run, name)
     notes = []
     if steps:
-        notes += [f"Values at the end are means over {averaged(steps)}."]
+        notes += _on_the_end(steps)
         notes += _on_grid(steps) if target.scored else []
         notes += _on_methods(target.methods)
     if target.scored:
@@ -88,6 +88,18 @@ def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
     return notes + [
         f"No trial of {longer} has finished: nothing is compared at equal total steps."
         for longer in missing
+    ]
+
+
+def _on_the_end(steps: Sequence[int]) -> list[str]:
+    """Return what values at the end are of, and whether those are few evaluations."""
+    size = metrics.window(len(steps) - 1)
+    if size >= metrics.SMALLEST_WINDOW:
+        return [f"Values at the end are means over {averaged(steps)}."]
+    those = "of a single evaluation," if size == 1 else f"means over {size} evaluations,"
+    return [
+        f"Values at the end are {those} {averaged(steps)}: a finer `evaluation.every` would make "
+        "them surer."
     ]
 
 
@@ -117,9 +129,9 @@ def _on_methods(methods: Mapping[str, MethodSummary]) -> list[str]:
     notes = []
     if drifting := [name for name, method in methods.items() if method.converged is False]:
         notes.append(
-            f"Not converged: {', '.join(drifting)} (the slope over that window has an interval "
-            "that excludes 0), so the values at the end, and gains that rest on them, are those of "
-            "this budget only."
+            f"Not converged: {', '.join(drifting)} (the slope over the last third of the curve has "
+            "an interval that excludes 0), so the values at the end, and gains that rest on them, "
+            "are those of this budget only."
         )
     if constant := [
         f"{name}, {gain.replace('_', '-')}"

@@ -38,27 +38,55 @@ def test_early_is_the_mean_over_the_first_twentieth_of_the_budget():
 
 
 @pytest.mark.parametrize(
-    ("evaluations", "size"), [(1, 1), (3, 3), (5, 5), (31, 5), (50, 5), (51, 6), (100, 10)]
+    ("evaluations", "size"),
+    # a third of it: 1/3, 2/3, 3/3, 5/3, 9/3; from 9 on 3; from 31 on a tenth, rounded up
+    [(1, 1), (2, 1), (3, 1), (5, 1), (6, 2), (8, 2), (9, 3), (30, 3), (31, 4), (40, 4), (100, 10)],
 )
-def test_asymptotic_window_is_a_tenth_and_at_least_five(evaluations, size):
+def test_asymptotic_window_is_a_tenth_at_least_three_and_at_most_a_third(evaluations, size):
     assert metrics.window(evaluations) == size
 
 
-def test_asymptote_is_the_mean_over_the_window():
-    # 7 evaluations: the last 5 are 3, 4, 5, 6, 7 with mean 5
-    assert metrics.asymptote([[1, 2, 3, 4, 5, 6, 7]]).tolist() == [5]
+@given(st.integers(1, 500))
+def test_the_window_is_never_more_than_a_third_of_the_curve(evaluations):
+    assert metrics.window(evaluations) == 1 or 3 * metrics.window(evaluations) <= evaluations
 
 
-def test_drift_is_the_gain_of_the_fitted_line_over_the_window():
-    steps = [0, 10, 20, 30, 40, 50]
-    # Window: steps 10..50, centred -20..20, sum of squares 1000.
+def test_a_curve_of_step_0_alone_has_no_end():
+    with pytest.raises(ValueError, match="without an evaluation after step 0"):
+        metrics.asymptote([[0.3]])
+
+
+@pytest.mark.parametrize(
+    ("curve", "end"),
+    [
+        ([7, 1], 1),  # never step 0, even of two
+        ([7, 1, 2], 2),
+        ([7, 1, 2, 4], 4),
+        ([-948, -240, -189, -191, -193], -193),  # 4 after step 0: a third is 1
+        ([7, 1, 2, 3, 4, 6], 6),
+        ([7, 0, 0, 0, 0, 0, 0, 1, 2, 6], 3),  # 9 after step 0: the last 3
+        ([7, *[0] * 36, 1, 2, 3, 6], 3),  # 40 after step 0: the last 4
+    ],
+)
+def test_asymptote_is_the_mean_over_the_window(curve, end):
+    assert metrics.asymptote([curve]).tolist() == [end]
+
+
+def test_drift_is_the_gain_of_the_fitted_line_over_the_last_third():
+    steps = [0, *range(10, 160, 10)]
+    # 15 after step 0, of which the last 5: steps 110..150, centred -20..20, sum of squares 1000.
     # Straight line of 0.01 per step: 0.01 * 40 = 0.4.
     # 0, 0, 0, 0, 1: slope = 20 * 1 / 1000 = 0.02 per step, over 40 steps 0.8.
-    scores = [[9, 0.1, 0.2, 0.3, 0.4, 0.5], [9, 0, 0, 0, 0, 1]]
+    scores = [[9, *[5] * 10, 0.1, 0.2, 0.3, 0.4, 0.5], [9, *[5] * 10, 0, 0, 0, 0, 1]]
     assert metrics.drift(steps, scores) == pytest.approx([0.4, 0.8])
+    # Of 2 or 3 after step 0 the last two.
+    assert metrics.drift([0, 10, 20], [[9, 1, 4]]) == pytest.approx([3])
+    assert metrics.drift([0, 10, 20, 30], [[9, 7, 1, 4]]) == pytest.approx([3])
+    with pytest.raises(ValueError, match="2 evaluations after step 0"):
+        metrics.drift([0, 10], [[0, 1]])
 
 
-@given(st.floats(-10, 10), st.integers(2, 40))
+@given(st.floats(-10, 10), st.integers(3, 40))
 def test_drift_of_a_constant_curve_is_exactly_zero(value, evaluations):
     assert metrics.drift(np.arange(evaluations) * 7, np.full((2, evaluations), value)).tolist() == [
         0,

@@ -41,7 +41,7 @@ def test_metrics_of_a_run_by_hand(tiny):
     target = summarize(load(tiny))["targets"][TARGET]
     scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
     assert scratch["returns"]["start"]["per_seed"] == {"0": -120, "1": -120}
-    # last 5 evaluations: 0.8 and 0.4; 1 and 0.9
+    # 10 after step 0, of which the last 3: 0.8 and 0.4; 1 and 0.9
     assert scratch["scores"]["end"]["per_seed"] == pytest.approx({"0": 0.8, "1": 0.4})
     gains = tuned["gains"]
     assert gains["jump_start"]["per_seed"] == pytest.approx({"0": 0.5, "1": 0.7})

@@ -84,7 +84,7 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
     found = to_json(record)
     assert found["notes"][:2] == [
         # 31 evaluations to step 60,000: from step 52,000 on.
-        "The end is a mean over the last 5 of 31 evaluations (13% of the budget).",
+        "The end is a mean over the last 3 of 30 evaluations after step 0.",
         "Not every point has scores on tired-arm: returns are what is shown, and each point's "
         "report says why.",
     ]

@@ -142,7 +142,7 @@ def test_the_methods_say_what_was_recorded(make_run):
         "then every 2,000 environment steps of the target, on 20 episodes",
         "-120 (random policy, measured by this run) and -10 (PPO, 2,000,000 steps on this target) "
         "on `tired-arm`",
-        "over the last 5 of 31 evaluations",
+        "over the last 3 of 30 evaluations after step 0",
         "3 evaluations in a row with a score of at least 0.8",
         "95 %: Student's t over differences paired by seed.",
         "(Agarwal et al., 2021)",
