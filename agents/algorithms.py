@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from pydantic import TypeAdapter, ValidationError
+from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -21,9 +22,13 @@ from torch import nn, optim
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest
-from .presets import PRESETS
+from .presets import BASED_ON, PRESETS
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "ppo": PPO,
+    "recurrent_ppo": RecurrentPPO,
+    "sac": SAC,
+}
 
 OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
 """Settings that are ours, with their defaults: parallel worlds per learner, and whether
@@ -51,7 +56,6 @@ _RESERVED = {
     "rollout_buffer_class", "rollout_buffer_kwargs",
 }  # fmt: skip
 _REFUSED = {
-    "RecurrentPPO": "recurrent policies carry a state between steps that evaluation does not keep",
     "MaskablePPO": "action masks are not passed on in evaluation",
 }
 _AT_LEAST: dict[str, float] = {
@@ -83,6 +87,11 @@ class Algorithm:
     def on_policy(self) -> bool:
         """Whether it learns from its latest rollout only (PPO), not from a replay buffer (SAC)."""
         return issubclass(self.cls, OnPolicyAlgorithm)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether its networks carry a hidden state from step to step."""
+        return issubclass(self.cls, RecurrentPPO)
 
     @property
     def worlds(self) -> int:
@@ -151,9 +160,15 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None], world_id: str) -
     cls = _algorithm_class(name)
     name = next((short for short, known in ALGORITHMS.items() if known is cls), name)
     settings: dict[str, Any] = {"policy": None, **OWN}
-    for layer in (PRESETS.get((name, None), {}), PRESETS.get((name, world_id), {}), given):
+    for layer in (*_presets(name, world_id), given):
         settings = _overlaid(settings, layer)
     return _checked(name, cls, settings)
+
+
+def _presets(name: str, world_id: str) -> list[dict[str, Any]]:
+    """Return the presets of an algorithm, those of what it is a kind of first."""
+    names = [BASED_ON[name], name] if name in BASED_ON else [name]
+    return [PRESETS.get((one, world), {}) for one in names for world in (None, world_id)]
 
 
 def _overlaid(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +203,7 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     """Check every setting's name, type and range; return the algorithm in plain JSON types."""
     kinds = setting_types(cls)
     if settings.get("policy") is None:
-        settings = {**settings, "policy": "MlpPolicy"}
+        settings = {**settings, "policy": _policy_name(cls)}
     checked = {}
     for key, value in settings.items():
         if key not in kinds:
@@ -213,6 +228,12 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     algorithm = Algorithm(name, plain)
     algorithm.arguments()
     return algorithm
+
+
+def _policy_name(cls: type[BaseAlgorithm]) -> str:
+    """Return the policy of a class for vectors: the first it names, where that has another name."""
+    names = list(cls.policy_aliases)
+    return "MlpPolicy" if "MlpPolicy" in names or not names else names[0]
 
 
 def setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:

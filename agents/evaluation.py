@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,7 @@ import numpy as np
 from gymnasium.vector.utils import concatenate, create_empty_array
 
 from .learner import Array, MakeWorld, World
-
-Act = Callable[[Any], Array]
-"""Actions for a batch of raw observations, as `Learner.act`."""
+from .policies.base import Act, Policy, as_policy
 
 STEP_LIMIT = 100_000
 """Steps after which an episode is taken never to end."""
@@ -82,8 +80,13 @@ class Evaluator:
         """One of the evaluation worlds, to look at its spaces or parameters."""
         return self._worlds[0]
 
-    def evaluate(self, act: Act) -> Evaluation:
-        """Run every episode once. Raises EvaluationError for a number that is not finite."""
+    def evaluate(self, policy: Policy | Act) -> Evaluation:
+        """Run every episode once, with a policy or a function of observations.
+
+        Raises:
+            EvaluationError: a number is not finite, or an episode does not end.
+        """
+        policy = as_policy(policy)
         count, episodes = len(self._worlds), len(self.seeds)
         space = self.world.observation_space
         batch: Any = create_empty_array(space, count)
@@ -93,9 +96,11 @@ class Evaluator:
         waiting = iter(range(episodes))
         episode_of: list[int | None] = [None] * count
         observations: list[Any] = [None] * count
+        begins = np.ones(count, dtype=bool)
 
         def begin(i: int) -> None:
             episode = episode_of[i] = next(waiting, None)
+            begins[i] = True
             if episode is not None:
                 observations[i], _ = self._worlds[i].reset(seed=self.seeds[episode])
                 check("observation", observations[i], episode)
@@ -111,7 +116,9 @@ class Evaluator:
             begin(i)
         while any(episode is not None for episode in episode_of):
             batch = concatenate(space, observations, batch)
-            actions = act(batch)
+            policy.reset(begins.copy())
+            begins[:] = False
+            actions = policy.act(batch)
             for i, episode in enumerate(episode_of):
                 if episode is None:
                     continue
@@ -150,11 +157,13 @@ class Evaluator:
             world.close()
 
 
-def evaluate(act: Act, make_world: MakeWorld, seeds: Sequence[int], worlds: int = 10) -> Evaluation:
-    """Evaluate `act` once on the episodes of `seeds` in worlds made for it and closed again."""
+def evaluate(
+    policy: Policy | Act, make_world: MakeWorld, seeds: Sequence[int], worlds: int = 10
+) -> Evaluation:
+    """Evaluate a policy once on the episodes of `seeds` in worlds made for it and closed again."""
     evaluator = Evaluator(make_world, seeds, worlds)
     try:
-        return evaluator.evaluate(act)
+        return evaluator.evaluate(policy)
     finally:
         evaluator.close()
 

@@ -32,6 +32,8 @@ from ..core.errors import HeadstartError
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space
+from .policies.acting import ActingPolicy
+from .policies.base import Policy
 
 Array = np.ndarray[Any, Any]
 World = gym.Env[Any, Any]
@@ -112,19 +114,40 @@ class Learner:
         """Names of the parameters that training leaves alone."""
         return self._frozen
 
-    def act(self, observations: Any, deterministic: bool = True) -> Array:
-        """Return actions for raw observations, statistics left as they are.
+    @property
+    def remembers(self) -> bool:
+        """Whether actions depend on more of an episode than the present observation."""
+        return self.algorithm.recurrent
 
-        They are the model's, or those of the policy that is `deployed` in its place.
-        Observations of shape (n, *observation shape), or a dict of such; actions of shape
-        (n, *action shape). Draws random numbers only for actions that are not deterministic.
+    def acting(self, deterministic: bool = True) -> Policy:
+        """Return what acts: the model, or the policy that is `deployed` in its place.
+
+        It holds the memory of the episodes that it acts in, and none of the statistics change.
+        Draws random numbers only for actions that are not deterministic.
         """
         if self.deployed is not None:
-            return self.deployed.act(observations, deterministic)
-        if self.normalizer is not None:
-            observations = self.normalizer.normalize_obs(observations)
-        actions, _ = self.model.predict(observations, deterministic=deterministic)
-        return actions
+            return self.deployed.acting(deterministic)
+        return ActingPolicy(self, deterministic)
+
+    def act(self, observations: Any, deterministic: bool = True) -> Array:
+        """Return actions for raw observations, of a policy without memory; see `acting`.
+
+        Args:
+            observations: shape (n, *observation shape), or a dict of such.
+            deterministic: whether the actions are the policy's most likely ones.
+
+        Returns:
+            Actions, shape (n, *action shape).
+
+        Raises:
+            HeadstartError: the policy has a memory: `acting()` keeps it.
+        """
+        acts = self.deployed or self
+        if acts.remembers:
+            raise HeadstartError(
+                f"a policy of {acts.algorithm.name} remembers its episode: use acting()"
+            )
+        return acts.acting(deterministic).act(observations)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return all that is learned by name: the policy's state and, for SAC, its temperature."""
@@ -251,7 +274,7 @@ def create(
             deviation = np.full(size, arguments["action_noise"])
             arguments["action_noise"] = NormalActionNoise(np.zeros(size), deviation)
         if isinstance(vector.observation_space, gym.spaces.Dict):
-            replaced = {"MlpPolicy": "MultiInputPolicy"}
+            replaced = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
             arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
         try:
             model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
@@ -316,6 +339,9 @@ def reset_worlds(learner: Learner, seed: int) -> None:
         model._last_original_obs = learner.normalizer.get_original_obs()
     if model.action_noise is not None:
         model.action_noise.reset()
+    for state in getattr(model, "_last_lstm_states", None) or ():
+        for part in state:
+            part.zero_()
     if model.use_sde:
         actor: Any = getattr(model, "actor", model.policy)
         actor.reset_noise(worlds.num_envs)

@@ -27,6 +27,11 @@ PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
         "gamma": 0.98,
         "policy_kwargs": {"net_arch": [256, 256], "activation_fn": "relu"},
     },
+    # Learned with backpropagation through time, which a smaller step suits.
+    ("recurrent_ppo", None): {
+        "learning_rate": 5e-4,
+        "policy_kwargs": {"lstm_hidden_size": 64},
+    },
     # A short horizon: what a joint does is seen in the distance within a few steps.
     ("ppo", "headstart/PandaReach-v0"): {"gamma": 0.92, "policy_kwargs": {"log_std_init": -0.3}},
     ("ppo", "headstart/KukaReach-v0"): {"gamma": 0.92, "policy_kwargs": {"log_std_init": -0.3}},
@@ -91,6 +96,9 @@ PRESETS: dict[tuple[str, str | None], dict[str, Any]] = {
     },
 }
 """Tuned settings; what is not named here is Stable-Baselines3's default."""
+
+BASED_ON = {"recurrent_ppo": "ppo"}
+"""Algorithms that begin with the presets of another."""
 
 
 class Budget(NamedTuple):

@@ -47,7 +47,8 @@ def world_picture(world_id: str) -> None:
     env = gymnasium.make(world_id, render_mode="rgb_array", image_size=SIZE)
     observation, _ = env.reset(seed=SEED)
     if has_policy:
-        policy = bundle.load(pretrained.find("pretrained/nominal", world_id)).policy()
+        learner = bundle.load(pretrained.find("pretrained/nominal", world_id)).policy()
+        policy = learner.acting()
         for _ in range(int(MOMENT * env.unwrapped.task.episode_steps)):
             observation, *_ = env.step(policy.act(observation[None])[0])
     folder = FOLDER / "worlds"

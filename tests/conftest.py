@@ -30,6 +30,7 @@ def piped(monkeypatch):
 OFF_POLICY = {"batch_size": 16, "learning_starts": 40, "buffer_size": 200, "train_freq": 5}
 SMALL = {
     "ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 3},
+    "recurrent_ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 2},
     "sac": OFF_POLICY,
     "sb3_contrib:TQC": OFF_POLICY,
     "stable_baselines3:TD3": OFF_POLICY,
@@ -77,7 +78,7 @@ def evaluator(pendulum):
 
 @pytest.fixture
 def evaluate(evaluator) -> Callable[[Learner], Evaluation]:
-    return lambda one: evaluator.evaluate(one.act)
+    return lambda one: evaluator.evaluate(one.acting())
 
 
 @pytest.fixture

@@ -17,7 +17,13 @@ GROUPS = ("features", "policy_head", "critic_head")
 # is a whole network (the critics' Sequentials), the head is its last linear layer.
 _POLICY_HEADS = r"action_net|log_std|actor(_target)?\.mu|actor\.log_std"
 _CRITIC_HEADS = r"value_net|(critic(_target)?|q_net(_target)?|quantile_net(_target)?)\.q[^.]*"
-_CRITIC = ("value_net.*", "mlp_extractor.value_net.*", "vf_features_extractor.*", "critic*")
+_CRITIC = (
+    "value_net.*",
+    "mlp_extractor.value_net.*",
+    "vf_features_extractor.*",
+    "critic*",
+    "lstm_critic.*",
+)
 
 
 def names_in(policy: nn.Module, groups: Collection[str]) -> frozenset[str]:

@@ -144,7 +144,7 @@ def card(path: Path, world_id: str, kind: str, episodes: int = EPISODES) -> dict
 def check(bundle: Bundle, seeds: Sequence[int]) -> Evaluation:
     """Evaluate a bundle on a few episodes, all in one batch, so that numbers repeat exactly."""
     spec = WorldSpec(bundle.world_id)
-    return evaluate_policy(bundle.policy().act, spec.make, seeds, worlds=len(seeds))
+    return evaluate_policy(bundle.policy().acting(), spec.make, seeds, worlds=len(seeds))
 
 
 def command(bundle: Bundle, kind: str) -> str:
@@ -185,7 +185,7 @@ def measure(
         return tallies[-1]
 
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    outcome = evaluate_policy(bundle.policy().act, make, seeds, worlds=BATCH)
+    outcome = evaluate_policy(bundle.policy().acting(), make, seeds, worlds=BATCH)
     seconds = sum(tally.seconds for tally in tallies)
     return {
         "return": {

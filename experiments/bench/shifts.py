@@ -100,7 +100,7 @@ class Calibration:
         spec = WorldSpec(self.world_id, shift=dict(changes))
         evaluator = Evaluator(spec.make, self.seeds, worlds=WORLDS_AT_ONCE)
         try:
-            outcomes = [evaluator.evaluate(policy.act) for policy in self._policies]
+            outcomes = [evaluator.evaluate(policy.acting()) for policy in self._policies]
             random = evaluator.evaluate(self._random())
         finally:
             evaluator.close()

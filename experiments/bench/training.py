@@ -101,7 +101,7 @@ def learn(
     def evaluate(policy: Any) -> Evaluation:
         nonlocal apart
         before = clock()
-        outcome = evaluator.evaluate(policy.act)
+        outcome = evaluator.evaluate(policy.acting())
         apart += clock() - before
         return outcome
 

@@ -217,7 +217,7 @@ def measure(experiment: Experiment) -> Pace:
         evaluator = Evaluator(spec.make, seeds, EVALUATION_WORLDS)
         begun = time.perf_counter()
         try:
-            evaluator.evaluate(learner.act)
+            evaluator.evaluate(learner.acting())
         finally:
             evaluator.close()
         episode = (time.perf_counter() - begun) / len(seeds)

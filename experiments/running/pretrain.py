@@ -93,7 +93,7 @@ def pretrain(
                 steps=steps,
                 seed=seed,
                 grid=evaluation_steps(steps, max(1, steps // 10), learner.algorithm.rollout),
-                evaluate=lambda learner: evaluator.evaluate(learner.act),
+                evaluate=lambda learner: evaluator.evaluate(learner.acting()),
                 on_evaluation=announce,
                 on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
             )
@@ -142,7 +142,7 @@ def evaluation_table(
     finally:
         world.close()
     policy = bundle.policy()
-    outcome = evaluate(policy.act, spec.make, range(seed, seed + episodes))
+    outcome = evaluate(policy.acting(), spec.make, range(seed, seed + episodes))
     shown = shift if isinstance(shift, str) else ", ".join(f"{k} {v}" for k, v in shift.items())
     title = Text(f"{spec.world}, {shown or 'not shifted'}, {episodes} episodes", style="bold")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -293,7 +293,7 @@ class _Work:
                 steps=steps,
                 seed=seed,
                 grid=grid,
-                evaluate=lambda learner: evaluator.evaluate(learner.act),
+                evaluate=lambda learner: evaluator.evaluate(learner.acting()),
                 on_evaluation=announce,
                 checkpoint_every=self.experiment.checkpoint,
                 save_checkpoint=save_checkpoint,
@@ -310,7 +310,7 @@ class _Work:
     def _evaluate_once(self, learner: Learner, spec: WorldSpec) -> Evaluation:
         evaluator = self._evaluator(spec)
         try:
-            return evaluator.evaluate(learner.act)
+            return evaluator.evaluate(learner.acting())
         finally:
             evaluator.close()
 

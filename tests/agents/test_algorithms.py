@@ -37,7 +37,6 @@ def test_settings_are_json_and_come_back_from_it(spec):
         ("sb3_contrib:TQQ", "has no 'TQQ'; did you mean 'TQC'?"),
         ("no_such_package:PPO", "cannot import 'no_such_package'"),
         ("subprocess:Popen", "expected a subclass of BaseAlgorithm"),
-        ("sb3_contrib:RecurrentPPO", "not supported: recurrent"),
         ({"ppo": {"n_step": 64}}, "unknown setting 'n_step' of ppo; did you mean 'n_steps'?"),
         ({"ppo": {"learning_starts": 1}}, "unknown setting 'learning_starts' of ppo"),
         ({"ppo": {"device": "cuda"}}, "unknown setting 'device'"),

@@ -20,8 +20,9 @@ SETTINGS = {
     "ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 3},
     "sac": OFF_POLICY,
 }
+SETTINGS["recurrent_ppo"] = {**SETTINGS["ppo"], "n_epochs": 2}
 SETTINGS["ppo with gSDE"] = {**SETTINGS["ppo"], "use_sde": True}
-SOURCE_STEPS = {"ppo": 256, "sac": 100, "ppo with gSDE": 256}
+SOURCE_STEPS = {"ppo": 256, "recurrent_ppo": 256, "sac": 100, "ppo with gSDE": 256}
 
 
 def pendulum(gravity):
@@ -98,7 +99,7 @@ def run(evaluator):
                 steps=steps,
                 seed=7,
                 grid=evaluation_steps(steps, every, learner.algorithm.rollout),
-                evaluate=lambda one: evaluator.evaluate(one.act),
+                evaluate=lambda one: evaluator.evaluate(one.acting()),
                 on_evaluation=on_evaluation,
                 recorded=dict(curve),
                 on_rollout=watch,

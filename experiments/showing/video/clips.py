@@ -118,8 +118,8 @@ def _record(
         panels = []
         for panel, spec in shown:
             learners.append(bundles.load(directory / panel["unit"] / "bundle", trust).policy())
-            act, anchors = learners[-1].act, panel["anchors"]
-            panels.append(watch.Panel(panel["title"], spec, act, anchors))
+            acts, anchors = learners[-1].acting(), panel["anchors"]
+            panels.append(watch.Panel(panel["title"], spec, acts, anchors))
         recording = watch.record(
             path,
             panels,

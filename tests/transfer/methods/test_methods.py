@@ -38,14 +38,14 @@ def optimized(learner):
 # Every method
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "recurrent_ppo"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(start, run, evaluator, sources, name, algorithm):
     method = resolve(name)
     assert method.name == name
     learner = start(name, algorithm)
     assert learner.steps == 0
-    assert np.isfinite(evaluator.evaluate(learner.act).returns).all()
+    assert np.isfinite(evaluator.evaluate(learner.acting()).returns).all()
     before = snapshot(learner)
     assert not changed(before, learner)
     if method.trains:

@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from sb3_contrib.common.recurrent.buffers import (
+    RecurrentDictRolloutBuffer,
+    RecurrentRolloutBuffer,
+)
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -42,7 +46,8 @@ class Roles:
         assign: Callable[[], Role],
     ) -> None:
         self._learner, self._assign = learner, assign
-        self._source, self._softened = source, softened
+        self._source = source.acting()
+        self._softened = softened.acting(deterministic=False)
         worlds = learner.worlds.num_envs
         self.now: list[Role] = ["learner"] * worlds
         self.under_way: list[Role | None] = [None] * worlds
@@ -68,6 +73,10 @@ class Roles:
 
     def _begin_step(self) -> None:
         """Give a role to each world whose episode begins with this step."""
+        begins = np.array([role is None for role in self.under_way])
+        if begins.any():
+            self._source.reset(begins)
+            self._softened.reset(begins)
         for world, role in enumerate(self.under_way):
             self.now[world] = self.under_way[world] = role or self._assign()
 
@@ -77,32 +86,23 @@ class Roles:
     def _act_on_policy(self, model: OnPolicyAlgorithm) -> None:
         policy: Any = model.policy
         forward = policy.forward
-        buffer: Any = model.rollout_buffer
-        of_dicts = isinstance(buffer, DictRolloutBuffer)
-        masked: Any = (MaskedDictRolloutBuffer if of_dicts else MaskedBuffer)(
-            buffer.buffer_size,
-            buffer.observation_space,
-            buffer.action_space,
-            device=buffer.device,
-            gae_lambda=buffer.gae_lambda,
-            gamma=buffer.gamma,
-            n_envs=buffer.n_envs,
-        )
+        masked = _masked(model.rollout_buffer)
         masked.roles = self
         model.rollout_buffer = masked
         train = model.train
 
         def train_where_learned() -> None:
-            if masked.learned.any():
+            if masked.learned.sum() >= masked.least:
                 train()
 
         model.train = train_where_learned  # type: ignore[method-assign]
 
-        def act(obs: Any, deterministic: bool = False) -> Any:
-            actions, values, log_probs = forward(obs, deterministic)
+        def act(*arguments: Any, **named: Any) -> Any:
+            # Values and log-probabilities follow, and a recurrent policy's hidden states.
+            actions, *rest = forward(*arguments, **named)
             self._begin_step()
             if all(role == "learner" for role in self.now):
-                return actions, values, log_probs
+                return actions, *rest
             # The mode of the distribution of this very batch, which `forward` leaves behind.
             others = self._others(policy.action_dist.mode)
             actions = actions.clone()
@@ -111,7 +111,7 @@ class Roles:
                 if len(rows):
                     chosen = torch.as_tensor(choose(), device=actions.device)
                     actions[rows] = chosen.reshape(actions.shape)[rows].to(actions.dtype)
-            return actions, values, log_probs
+            return actions, *rest
 
         policy.forward = act
 
@@ -150,15 +150,15 @@ class Roles:
         raw: Any = self._learner.model._last_obs
         if normalizer is not None:
             raw = normalizer.get_original_obs()
-        if role == "source":
-            return self._source.act(raw)
-        return self._softened.act(raw, deterministic=False)
+        return (self._source if role == "source" else self._softened).act(raw)
 
 
 class _Masked:
     """Keeps note of who acted, and leaves out of the minibatches what the learner did not do."""
 
     roles: Roles
+    least = 1
+    """So many steps of the learner's own an update needs."""
 
     def reset(self) -> None:
         super().reset()  # type: ignore[misc]
@@ -189,3 +189,56 @@ class MaskedBuffer(_Masked, RolloutBuffer):  # type: ignore[misc]
 
 class MaskedDictRolloutBuffer(_Masked, DictRolloutBuffer):  # type: ignore[misc]
     """The same, of observations that are dicts."""
+
+
+class _MaskedSequences(_Masked):
+    """The same of sequences, which stay whole: what the learner did not do has no loss."""
+
+    # The advantages of a minibatch are scaled by their deviation.
+    least = 2
+
+    def get(self, batch_size: int | None = None) -> Iterator[Any]:
+        """Yield minibatches that hold enough of the learner's own steps."""
+        found = False
+        for batch in super(_Masked, self).get(batch_size):  # type: ignore[misc]
+            if batch.mask.sum() >= self.least:
+                found = True
+                yield batch
+        if not found:
+            yield from super(_Masked, self).get(None)  # type: ignore[misc]
+
+    def _get_samples(self, batch_inds: Array, *rest: Any) -> Any:
+        batch = super()._get_samples(batch_inds, *rest)  # type: ignore[misc]
+        learned = self.learned.swapaxes(0, 1).reshape(-1).astype(np.float32)
+        return batch._replace(mask=self.pad_and_flatten(learned[batch_inds]))  # type: ignore[attr-defined]
+
+
+class MaskedRecurrentBuffer(_MaskedSequences, RecurrentRolloutBuffer):  # type: ignore[misc]
+    """A rollout of a recurrent policy."""
+
+
+class MaskedRecurrentDictBuffer(_MaskedSequences, RecurrentDictRolloutBuffer):  # type: ignore[misc]
+    """The same, of observations that are dicts."""
+
+
+_MASKED: dict[type, type] = {
+    RolloutBuffer: MaskedBuffer,
+    DictRolloutBuffer: MaskedDictRolloutBuffer,
+    RecurrentRolloutBuffer: MaskedRecurrentBuffer,
+    RecurrentDictRolloutBuffer: MaskedRecurrentDictBuffer,
+}
+
+
+def _masked(buffer: Any) -> Any:
+    """Return an empty rollout buffer as another, that knows whose steps are learned from."""
+    shape = getattr(buffer, "hidden_state_shape", None)
+    return _MASKED[type(buffer)](
+        buffer.buffer_size,
+        buffer.observation_space,
+        buffer.action_space,
+        *([] if shape is None else [shape]),
+        device=buffer.device,
+        gae_lambda=buffer.gae_lambda,
+        gamma=buffer.gamma,
+        n_envs=buffer.n_envs,
+    )

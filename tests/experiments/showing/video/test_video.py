@@ -180,7 +180,7 @@ def test_a_gif_needs_no_encoder_and_lasts_as_long(here, monkeypatch):
 def test_a_return_is_that_of_an_evaluation(here):
     spec = WorldSpec(REACH, shift={"motor_strength": "* 0.5"})
     one = create(resolve({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), spec.make, 0)
-    panels = [Panel("weak", spec, one.act)]
+    panels = [Panel("weak", spec, one.acting())]
     done = record(Path("reach.mp4"), panels, seed=7, episodes=1, fps=5, size=SIZE)
     assert done.outcomes[0].returns == evaluate(one.act, spec.make, [7], 1).returns.tolist()
     bundle.save(one, "bundle", world_id=REACH)

@@ -158,7 +158,7 @@ def test_a_softened_learner_has_a_weak_head_new_noise_and_a_new_critic_head(star
     for name, tensor in learner.tensors().items():
         assert torch.equal(tensor, new[name] if name == "log_std" else source[name])
     [judge] = [part for part in learner.callbacks if isinstance(part, SoftenIfLost)]
-    guide = judge.choice.roles._softened
+    guide = judge.choice.roles._softened._learner
     judge.soften()
     for one in (learner, guide):
         for name, tensor in one.tensors().items():

@@ -1,0 +1,43 @@
+"""A learner's policy while it acts: with what it remembers of the episodes that go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .base import Array, batch_size
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+class ActingPolicy:
+    """What a learner's model does, step by step; made by `Learner.acting`.
+
+    Holds the hidden state of a recurrent model. The learner's statistics are left as they are.
+    """
+
+    def __init__(self, learner: Learner, deterministic: bool = True) -> None:
+        self._learner, self._deterministic = learner, deterministic
+        self._state: Any = None
+        # None: no world has acted yet, so that an episode begins in each.
+        self._begins: Array | None = None
+
+    def reset(self, mask: Array) -> None:
+        """Begin an episode in the worlds where `mask` (bool, shape (worlds,)) is true."""
+        if self._begins is not None:
+            self._begins = self._begins | np.asarray(mask, dtype=bool)
+
+    def act(self, observations: Any) -> Array:
+        """Return actions (n, *action shape) for raw observations of n worlds."""
+        count = batch_size(observations)
+        begins = np.ones(count, dtype=bool) if self._begins is None else self._begins
+        normalizer = self._learner.normalizer
+        if normalizer is not None:
+            observations = normalizer.normalize_obs(observations)
+        actions, self._state = self._learner.model.predict(
+            observations, self._state, begins, self._deterministic
+        )
+        self._begins = np.zeros(count, dtype=bool)
+        return actions
