@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, setting_types
-from headstart.agents.presets import PRESETS
+from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, resolve, setting_types
+from headstart.agents.presets import BASED_ON, PRESETS
 from headstart.envs.changes import DISTRIBUTIONS
 from headstart.experiments.config import schema
 from headstart.experiments.config.method_entries import Tuned
@@ -115,6 +115,8 @@ def _algorithms() -> Iterable[str]:
     )
     for name in ALGORITHMS:
         yield f"### `{name}`"
+        if name in BASED_ON:
+            yield f"The presets of `{BASED_ON[name]}`, those of worlds too, hold for it as well."
         yield _algorithm_settings(name)
         for (algorithm, world_id), settings in PRESETS.items():
             if algorithm == name and world_id is not None:
@@ -123,11 +125,13 @@ def _algorithms() -> Iterable[str]:
 
 def _algorithm_settings(name: str) -> str:
     """Return the table of an algorithm's settings."""
-    cls, preset = ALGORITHMS[name], PRESETS[name, None]
+    cls, resolved = ALGORITHMS[name], resolve(name, "").settings
+    own = dict.fromkeys((BASED_ON.get(name, name), name))
+    preset = {key: resolved[key] for one in own for key in PRESETS[one, None]}
     meanings = {**argument_docs(cls), **MEANINGS}
     rows = []
     for key, kind in setting_types(cls).items():
-        default = {"policy": "MlpPolicy", **OWN, **preset}.get(key)
+        default = {"policy": resolved["policy"], **OWN, **preset}.get(key)
         if default is None and key not in preset:
             default = Algorithm(name, {}).value(key)
         shown = f"`{in_yaml(default)}`"

@@ -17,7 +17,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ...agents.bundles import bundle as bundles
-from ...agents.evaluation import Act, Evaluator
+from ...agents.evaluation import Evaluator
+from ...agents.policies.base import Act
 from ...core.errors import HeadstartError, nearest
 from ...core.files import read_json, write_json
 from ...envs.catalog import WORLDS
