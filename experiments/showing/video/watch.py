@@ -22,7 +22,7 @@ from rich.text import Text
 
 from ....agents.bundles import bundle as bundles
 from ....agents.bundles import pretrained
-from ....agents.policies.base import Memoryless, Policy
+from ....agents.policies.base import Act, Policy, as_policy
 from ....core.errors import HeadstartError
 from ....envs.catalog import WORLDS
 from ....envs.parameters import Parameterized
@@ -48,7 +48,7 @@ class Panel:
 
     title: str
     spec: WorldSpec
-    policy: Policy
+    policy: Policy | Act
     anchors: Mapping[str, float] | None = None
 
 
@@ -122,7 +122,7 @@ def record(
 def check_pictures(spec: WorldSpec) -> None:
     """Raise VideoError unless a picture can be taken of the world and mp4 can be written."""
     encoding.require_encoder(Path("video.mp4"))
-    scene = _Scene(Panel("", spec, Memoryless(lambda observations: observations)), (96, 72))
+    scene = _Scene(Panel("", spec, lambda observations: observations), (96, 72))
     try:
         scene.begin(0, "")
         scene.picture()
@@ -155,6 +155,7 @@ class _Scene:
 
     def __init__(self, panel: Panel, size: tuple[int, int]) -> None:
         self.panel, self.size = panel, size
+        self._policy = as_policy(panel.policy)
         self.world = _open(panel.spec, size)
         inner, told = self.world.unwrapped, self.world.metadata.get("render_fps")
         # What ours say for others to read is a whole number.
@@ -175,7 +176,7 @@ class _Scene:
     def begin(self, seed: int, episode: str) -> None:
         """Start the episode of a seed."""
         self._observation, info = self.world.reset(seed=seed)
-        self.panel.policy.reset(np.ones(1, dtype=bool))
+        self._policy.reset(np.ones(1, dtype=bool))
         self._steps, self._return, self._success, self.ended = 0, 0.0, None, False
         self._episode, self._drawn = episode, None
         name = self.panel.spec.world.split("/")[-1].split(":")[-1]
@@ -187,7 +188,7 @@ class _Scene:
         """Step the world until `time` seconds into the episode."""
         # A hair of tolerance, as 3 * 0.04 is not 0.12.
         while not self.ended and self._steps + 1 <= time * self.rate + 1e-6:
-            actions = self.panel.policy.act(_batched(self._observation))
+            actions = self._policy.act(_batched(self._observation))
             self._observation, reward, terminated, truncated, info = self.world.step(actions[0])
             self._steps += 1
             self._return += float(reward)
