@@ -12,7 +12,6 @@ from typing import Any, Union
 
 from pydantic import TypeAdapter, ValidationError
 from sb3_contrib import RecurrentPPO
-from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -22,13 +21,23 @@ from torch import nn, optim
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest
+from .cores.off_policy import CoreSAC, CoreTD3, CoreTQC
+from .cores.ppo import CorePPO
 from .presets import BASED_ON, PRESETS
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
-    "ppo": PPO,
+    "ppo": CorePPO,
     "recurrent_ppo": RecurrentPPO,
-    "sac": SAC,
+    "sac": CoreSAC,
 }
+
+CORES: dict[str, type[BaseAlgorithm]] = {
+    "stable_baselines3:PPO": CorePPO,
+    "stable_baselines3:SAC": CoreSAC,
+    "stable_baselines3:TD3": CoreTD3,
+    "sb3_contrib:TQC": CoreTQC,
+}
+"""What is trained in place of a library's class: the same algorithm with hooks for methods."""
 
 OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
 """Settings that are ours, with their defaults: parallel worlds per learner, and whether
@@ -190,6 +199,8 @@ def _algorithm_class(name: str) -> type[BaseAlgorithm]:
             f"unknown algorithm '{name}'{hint} (others as 'package.module:Class', for example "
             "'sb3_contrib:TQC')"
         )
+    if name in CORES:
+        return CORES[name]
     cls = load_class(name, BaseAlgorithm, "algorithm")  # type: ignore[type-abstract]
     if not issubclass(cls, (OnPolicyAlgorithm, OffPolicyAlgorithm)):
         raise HeadstartError(f"algorithm '{name}': expected an on- or off-policy SB3 algorithm")

@@ -21,7 +21,6 @@ from stable_baselines3.common.preprocessing import (
 )
 from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import (
-    DummyVecEnv,
     VecEnv,
     VecNormalize,
     VecTransposeImage,
@@ -32,6 +31,7 @@ from ..core.errors import HeadstartError
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space
+from .cores.worlds import Normalizer, SerialVecEnv
 from .policies.acting import ActingPolicy
 from .policies.base import Policy
 
@@ -263,7 +263,7 @@ def create(
     """
     check_device(device)
     makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
-    vector: VecEnv = ParallelVecEnv(makes, workers) if workers else DummyVecEnv(makes)
+    vector: VecEnv = ParallelVecEnv(makes, workers) if workers else SerialVecEnv(makes)
     try:
         if check_spaces is not None:
             check_spaces(vector.observation_space, vector.action_space)
@@ -309,7 +309,7 @@ def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
     if any(map(_is_channels_last, parts.values() or [space])):
         # SB3 would do so on top, and then off-policy algorithms miss what was not normalized.
         vector = VecTransposeImage(vector)
-    return VecNormalize(
+    return Normalizer(
         vector,
         norm_obs=observations,
         norm_reward=rewards,

@@ -68,7 +68,12 @@ def import_sb3_zip(
 def _setting(model: BaseAlgorithm, key: str) -> Any:
     """Return one constructor argument of a loaded model as a setting; None for its default."""
     if key == "policy":
-        names = {cls: name for name, cls in model.policy_aliases.items()}
+        # A core's names for policies, and those of the class that it stands for.
+        names = {
+            cls: name
+            for base in type(model).__mro__
+            for name, cls in vars(base).get("policy_aliases", {}).items()
+        }
         return names.get(model.policy_class, _path(model.policy_class))
     value = getattr(model, key, None)
     if isinstance(value, FloatSchedule):

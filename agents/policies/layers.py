@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ...core.errors import HeadstartError, nearest
+from ..cores.critics import StackedLinear
 
 GROUPS = ("features", "policy_head", "critic_head")
 
@@ -89,7 +90,9 @@ def _head_names(policy: nn.Module, pattern: str) -> set[str]:
             continue
         if isinstance(module, nn.Sequential):
             linear = [
-                name for name, child in module.named_children() if isinstance(child, nn.Linear)
+                name
+                for name, child in module.named_children()
+                if isinstance(child, (nn.Linear, StackedLinear))
             ]
             path = f"{path}.{linear[-1]}"
         elif not isinstance(module, nn.Linear):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from sb3_contrib.common.recurrent.buffers import (
-    RecurrentDictRolloutBuffer,
-    RecurrentRolloutBuffer,
-)
-from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from ....agents.cores.masking import mask_steps
+from ....agents.cores.ppo import CorePPO
 from ....agents.learner import Array, Learner
 
 Role = Literal["learner", "noise_free", "source", "softened"]
@@ -66,11 +63,6 @@ class Roles:
         """Note that all worlds begin anew."""
         self.under_way = [None] * len(self.under_way)
 
-    def generator(self, number: int) -> np.random.Generator:
-        """Return a stream of random numbers for this step, of several by `number`."""
-        model = self._learner.model
-        return np.random.default_rng([model.seed or 0, model.num_timesteps, number])
-
     def _begin_step(self) -> None:
         """Give a role to each world whose episode begins with this step."""
         begins = np.array([role is None for role in self.under_way])
@@ -84,36 +76,39 @@ class Roles:
         return np.array([index for index, its in enumerate(self.now) if its == role], dtype=int)
 
     def _act_on_policy(self, model: OnPolicyAlgorithm) -> None:
+        masked = mask_steps(model, lambda: [role == "learner" for role in self.now])
+
+        def choose(actions: torch.Tensor, mode: Callable[[], torch.Tensor]) -> torch.Tensor:
+            self._begin_step()
+            if all(role == "learner" for role in self.now):
+                return actions
+            actions = actions.clone()
+            for role, its_actions in self._others(mode).items():
+                rows = self._rows(role)
+                if len(rows):
+                    chosen = torch.as_tensor(its_actions(), device=actions.device)
+                    actions[rows] = chosen.reshape(actions.shape)[rows].to(actions.dtype)
+            return actions
+
+        if isinstance(model, CorePPO):
+            model.hooks.choose = choose
+            return
+        # Another algorithm's collection calls the policy, and its update needs some steps.
         policy: Any = model.policy
-        forward = policy.forward
-        masked = _masked(model.rollout_buffer)
-        masked.roles = self
-        model.rollout_buffer = masked
-        train = model.train
-
-        def train_where_learned() -> None:
-            if masked.learned.sum() >= masked.least:
-                train()
-
-        model.train = train_where_learned  # type: ignore[method-assign]
+        forward, train = policy.forward, model.train
 
         def act(*arguments: Any, **named: Any) -> Any:
             # Values and log-probabilities follow, and a recurrent policy's hidden states.
             actions, *rest = forward(*arguments, **named)
-            self._begin_step()
-            if all(role == "learner" for role in self.now):
-                return actions, *rest
             # The mode of the distribution of this very batch, which `forward` leaves behind.
-            others = self._others(policy.action_dist.mode)
-            actions = actions.clone()
-            for role, choose in others.items():
-                rows = self._rows(role)
-                if len(rows):
-                    chosen = torch.as_tensor(choose(), device=actions.device)
-                    actions[rows] = chosen.reshape(actions.shape)[rows].to(actions.dtype)
-            return actions, *rest
+            return choose(actions, policy.action_dist.mode), *rest
+
+        def train_where_learned() -> None:
+            if masked.is_enough():
+                train()
 
         policy.forward = act
+        model.train = train_where_learned  # type: ignore[method-assign]
 
     def _act_off_policy(self, model: OffPolicyAlgorithm) -> None:
         sample = model._sample_action
@@ -151,94 +146,3 @@ class Roles:
         if normalizer is not None:
             raw = normalizer.get_original_obs()
         return (self._source if role == "source" else self._softened).act(raw)
-
-
-class _Masked:
-    """Keeps note of who acted, and leaves out of the minibatches what the learner did not do."""
-
-    roles: Roles
-    least = 1
-    """So many steps of the learner's own an update needs."""
-
-    def reset(self) -> None:
-        super().reset()  # type: ignore[misc]
-        shape = (self.buffer_size, self.n_envs)  # type: ignore[attr-defined]
-        self.learned = np.ones(shape, dtype=bool)
-        self.passes = 0
-
-    def add(self, *arguments: Any, **named: Any) -> None:
-        self.learned[self.pos] = [role == "learner" for role in self.roles.now]  # type: ignore[attr-defined]
-        super().add(*arguments, **named)  # type: ignore[misc]
-
-    def get(self, batch_size: int | None = None) -> Iterator[Any]:
-        """Yield minibatches of the learner's own steps, in random order."""
-        # Lays the arrays out by world, then step; its own order is of no use here.
-        next(super().get(1))  # type: ignore[misc]
-        steps = np.flatnonzero(self.learned.swapaxes(0, 1).reshape(-1))
-        # By step and pass, so that the order is the same after an interruption.
-        steps = self.roles.generator(self.passes).permutation(steps)
-        self.passes += 1
-        size = batch_size or len(steps)
-        for first in range(0, len(steps), size):
-            yield self._get_samples(steps[first : first + size])  # type: ignore[attr-defined]
-
-
-class MaskedBuffer(_Masked, RolloutBuffer):  # type: ignore[misc]
-    """A rollout of which only the learner's own steps are learned from."""
-
-
-class MaskedDictRolloutBuffer(_Masked, DictRolloutBuffer):  # type: ignore[misc]
-    """The same, of observations that are dicts."""
-
-
-class _MaskedSequences(_Masked):
-    """The same of sequences, which stay whole: what the learner did not do has no loss."""
-
-    # The advantages of a minibatch are scaled by their deviation.
-    least = 2
-
-    def get(self, batch_size: int | None = None) -> Iterator[Any]:
-        """Yield minibatches that hold enough of the learner's own steps."""
-        found = False
-        for batch in super(_Masked, self).get(batch_size):  # type: ignore[misc]
-            if batch.mask.sum() >= self.least:
-                found = True
-                yield batch
-        if not found:
-            yield from super(_Masked, self).get(None)  # type: ignore[misc]
-
-    def _get_samples(self, batch_inds: Array, *rest: Any) -> Any:
-        batch = super()._get_samples(batch_inds, *rest)  # type: ignore[misc]
-        learned = self.learned.swapaxes(0, 1).reshape(-1).astype(np.float32)
-        return batch._replace(mask=self.pad_and_flatten(learned[batch_inds]))  # type: ignore[attr-defined]
-
-
-class MaskedRecurrentBuffer(_MaskedSequences, RecurrentRolloutBuffer):  # type: ignore[misc]
-    """A rollout of a recurrent policy."""
-
-
-class MaskedRecurrentDictBuffer(_MaskedSequences, RecurrentDictRolloutBuffer):  # type: ignore[misc]
-    """The same, of observations that are dicts."""
-
-
-_MASKED: dict[type, type] = {
-    RolloutBuffer: MaskedBuffer,
-    DictRolloutBuffer: MaskedDictRolloutBuffer,
-    RecurrentRolloutBuffer: MaskedRecurrentBuffer,
-    RecurrentDictRolloutBuffer: MaskedRecurrentDictBuffer,
-}
-
-
-def _masked(buffer: Any) -> Any:
-    """Return an empty rollout buffer as another, that knows whose steps are learned from."""
-    shape = getattr(buffer, "hidden_state_shape", None)
-    return _MASKED[type(buffer)](
-        buffer.buffer_size,
-        buffer.observation_space,
-        buffer.action_space,
-        *([] if shape is None else [shape]),
-        device=buffer.device,
-        gae_lambda=buffer.gae_lambda,
-        gamma=buffer.gamma,
-        n_envs=buffer.n_envs,
-    )

@@ -1,0 +1,1 @@
+"""Training cores: Stable-Baselines3's algorithms with hooks that transfer methods compose."""

@@ -1,0 +1,56 @@
+"""What a method may add to an algorithm's update without changing the algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import optim
+
+Term = Callable[[Any], torch.Tensor]
+"""An addition to a loss: takes the minibatch (SB3's `RolloutBufferSamples` or
+`ReplayBufferSamples`, observations normalized), returns a scalar with a gradient."""
+
+
+@dataclass
+class Hooks:
+    """What methods add to an algorithm's update; with none of it, it learns as SB3's does.
+
+    `actor_terms`, `critic_terms`: added to the loss of the actor and of the critic (on-policy, to
+    the one loss of both).
+
+    On-policy: `choose` replaces actions drawn from the policy before they are taken: it is given
+    them and a function that returns the distribution's mode, both of shape (worlds, *action
+    shape), and returns the actions to take.
+
+    Off-policy: `batch` draws a minibatch of so many transitions in place of the replay buffer;
+    `ratio` is the number of critic updates per update of actor and temperature.
+    """
+
+    actor_terms: list[Term] = field(default_factory=list)
+    critic_terms: list[Term] = field(default_factory=list)
+    choose: Callable[[torch.Tensor, Callable[[], torch.Tensor]], torch.Tensor] | None = None
+    batch: Callable[[int], Any] | None = None
+    ratio: int = 1
+
+    def added(self, terms: list[Term], batch: Any) -> torch.Tensor | float:
+        """Return the sum of some terms for a minibatch; 0 without any."""
+        total: torch.Tensor | float = 0.0
+        for term in terms:
+            total = total + term(batch)
+        return total
+
+
+def fuse(optimizer: optim.Optimizer | None) -> None:
+    """Let Adam update all its parameters on the CPU in one call, where it can.
+
+    The result differs from that of one call per operation in the last bits at most.
+    """
+    if type(optimizer) is not optim.Adam:
+        return
+    for group in optimizer.param_groups:
+        on_cpu = all(parameter.device.type == "cpu" for parameter in group["params"])
+        if on_cpu and not (group["amsgrad"] or group["capturable"] or group["differentiable"]):
+            group.update(fused=True, foreach=False)
