@@ -23,6 +23,7 @@ from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest
 from .cores.off_policy import CoreSAC, CoreTD3, CoreTQC
 from .cores.ppo import CorePPO
+from .policies.history import History
 from .presets import BASED_ON, PRESETS
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
@@ -42,6 +43,9 @@ CORES: dict[str, type[BaseAlgorithm]] = {
 OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
 """Settings that are ours, with their defaults: parallel worlds per learner, and whether
 observations and rewards pass through `VecNormalize`."""
+
+SENSES: dict[str, Any] = {"history": int | dict[str, Any] | None}
+"""Settings of what networks are given, with their types; experiments state them of the source."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -103,6 +107,11 @@ class Algorithm:
         return issubclass(self.cls, RecurrentPPO)
 
     @property
+    def history(self) -> History | None:
+        """How much of an episode its networks see at once; None: the present observation."""
+        return History.read(self.settings.get("history"))
+
+    @property
     def worlds(self) -> int:
         """Number of worlds stepped together."""
         return int(self.settings["worlds"])
@@ -123,12 +132,12 @@ class Algorithm:
 
     def accepts(self, key: str) -> bool:
         """Whether the algorithm has a setting of this name."""
-        return key in OWN or key in inspect.signature(self.cls.__init__).parameters
+        return key in OWN or key in SENSES or key in inspect.signature(self.cls.__init__).parameters
 
     def value(self, key: str) -> Any:
         """Return a setting, or the class's default where it is not set."""
-        if key in self.settings:
-            return self.settings[key]
+        if key in self.settings or key in SENSES:
+            return self.settings.get(key)
         return inspect.signature(self.cls.__init__).parameters[key].default
 
     def replace(self, **changes: Any) -> Algorithm:
@@ -140,7 +149,9 @@ class Algorithm:
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments, text forms turned into classes."""
-        arguments = {key: value for key, value in self.settings.items() if key not in OWN}
+        arguments = dict(self.settings)
+        for key in (*OWN, *SENSES):
+            arguments.pop(key, None)
         if ":" in arguments["policy"]:
             arguments["policy"] = load_class(
                 arguments["policy"], BasePolicy, f"{self.name}: policy"
@@ -212,7 +223,7 @@ def _algorithm_class(name: str) -> type[BaseAlgorithm]:
 
 def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -> Algorithm:
     """Check every setting's name, type and range; return the algorithm in plain JSON types."""
-    kinds = setting_types(cls)
+    kinds = {**setting_types(cls), **SENSES}
     if settings.get("policy") is None:
         settings = {**settings, "policy": _policy_name(cls)}
     checked = {}
@@ -238,6 +249,7 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
         raise HeadstartError(f"{name}: settings must be plain JSON values: {error}") from None
     algorithm = Algorithm(name, plain)
     algorithm.arguments()
+    History.read(plain.get("history"))
     return algorithm
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,6 +35,9 @@ from .bundles.spaces import Space
 from .cores.worlds import Normalizer, SerialVecEnv
 from .policies.acting import ActingPolicy
 from .policies.base import Policy
+from .policies.history import HistoryLayout
+from .policies.history_buffer import buffer_arguments
+from .policies.history_worlds import HistoryWorlds
 
 Array = np.ndarray[Any, Any]
 World = gym.Env[Any, Any]
@@ -55,7 +59,7 @@ class Stateful(Protocol):
 
 @runtime_checkable
 class AtReset(Protocol):
-    """A callback that is told when all worlds start anew, in the middle of their episodes."""
+    """A callback or buffer that is told when all worlds start anew, amid their episodes."""
 
     def worlds_reset(self) -> None:
         """Forget the episodes that were cut."""
@@ -71,12 +75,16 @@ class Learner:
 
     `deployed`: the policy that acts in place of the model when it is evaluated or used, as long
     as it is the better one; None for the model itself. Training does not look at it.
+    `layout`: how observations and actions make up the history that the model is given, if any.
     `decisions`: what a method decided by itself in training: its `step` and the `decision`.
     """
 
-    def __init__(self, algorithm: Algorithm, model: BaseAlgorithm) -> None:
+    def __init__(
+        self, algorithm: Algorithm, model: BaseAlgorithm, layout: HistoryLayout | None = None
+    ) -> None:
         self.algorithm = algorithm
         self.model = model
+        self.layout = layout
         self.callbacks: list[BaseCallback] = []
         self.deployed: Learner | None = None
         self.decisions: list[dict[str, Any]] = []
@@ -117,17 +125,22 @@ class Learner:
     @property
     def remembers(self) -> bool:
         """Whether actions depend on more of an episode than the present observation."""
-        return self.algorithm.recurrent
+        return self.algorithm.recurrent or self.layout is not None
 
-    def acting(self, deterministic: bool = True) -> Policy:
+    def acting(self, deterministic: bool = True, *, histories: bool = False) -> Policy:
         """Return what acts: the model, or the policy that is `deployed` in its place.
 
         It holds the memory of the episodes that it acts in, and none of the statistics change.
         Draws random numbers only for actions that are not deterministic.
+
+        Args:
+            deterministic: whether actions are the most likely ones.
+            histories: whether the observations that it will be given are histories already, as
+                those of training worlds are.
         """
         if self.deployed is not None:
-            return self.deployed.acting(deterministic)
-        return ActingPolicy(self, deterministic)
+            return self.deployed.acting(deterministic, histories=histories)
+        return ActingPolicy(self, deterministic, histories)
 
     def act(self, observations: Any, deterministic: bool = True) -> Array:
         """Return actions for raw observations, of a policy without memory; see `acting`.
@@ -268,6 +281,16 @@ def create(
         if check_spaces is not None:
             check_spaces(vector.observation_space, vector.action_space)
         arguments = algorithm.arguments()
+        layout, history = None, algorithm.history
+        if history is not None:
+            spaces = vector.observation_space, vector.action_space
+            layout = HistoryLayout(history, *spaces)
+            vector = HistoryWorlds(vector, layout)
+            if not algorithm.on_policy:
+                stored = HistoryLayout(history, _channels_first(spaces[0]), spaces[1])
+                n_steps = int(arguments.get("n_steps", 1))
+                gamma = algorithm.value("gamma")
+                arguments |= buffer_arguments(stored, n_steps, gamma)
         vector = _normalized(vector, algorithm)
         if arguments.get("action_noise") is not None:
             size = get_action_dim(vector.action_space)
@@ -277,14 +300,17 @@ def create(
             replaced = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
             arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
         try:
-            model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
+            with warnings.catch_warnings():
+                # Its advice on buffers that are not its own is followed.
+                warnings.filterwarnings("ignore", "`n_steps=.*is ignored")
+                model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
         except (AssertionError, TypeError, ValueError) as error:
             raise HeadstartError(f"{algorithm.name} cannot be made: {error}") from error
     except BaseException:
         vector.close()
         raise
     model.set_logger(Logger(None, []))
-    return Learner(algorithm, model)
+    return Learner(algorithm, model, layout)
 
 
 def check_device(device: str) -> None:
@@ -329,6 +355,13 @@ def _is_channels_last(space: Space) -> bool:
     return not is_image_space_channels_first(space)
 
 
+def _channels_first(space: Any) -> Any:
+    """Return a space as SB3's networks are given it: channels of pictures first."""
+    if isinstance(space, gym.spaces.Dict):
+        return gym.spaces.Dict([(key, _channels_first(part)) for key, part in space.items()])
+    return VecTransposeImage.transpose_space(space) if _is_channels_last(space) else space
+
+
 def reset_worlds(learner: Learner, seed: int) -> None:
     """Reseed every random stream of a learner from `seed` and start all its worlds anew."""
     model, worlds = learner.model, learner.worlds
@@ -349,6 +382,8 @@ def reset_worlds(learner: Learner, seed: int) -> None:
         if isinstance(callback, AtReset):
             callback.worlds_reset()
     buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, AtReset):
+        buffer.worlds_reset()
     if buffer is not None and buffer.size() > 0:
         # The transition before the reset ends its trajectory without being terminal.
         last = buffer.pos - 1

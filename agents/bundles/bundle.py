@@ -142,6 +142,7 @@ class Bundle:
 
     def restore_weights(self, learner: Learner) -> None:
         """Copy every learned tensor, target networks and SAC's temperature among them."""
+        self._check_history(learner)
         saved, own = self.weights(), learner.tensors()
         for name in sorted(saved.keys() | own.keys()):
             ours = tuple(own[name].shape) if name in own else "missing"
@@ -154,6 +155,14 @@ class Bundle:
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(saved[name])
+
+    def _check_history(self, learner: Learner) -> None:
+        saw, sees = self.algorithm.history, learner.algorithm.history
+        if saw != sees:
+            raise BundleError(
+                f"bundle {self.directory}: its policy sees {saw or 'no history'}, the learner "
+                f"{sees or 'no history'}"
+            )
 
     def restore_optimizers(self, learner: Learner) -> None:
         """Restore the optimizers' moments, by parameter name."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .base import Array, batch_size
+from .history import Frames
 
 if TYPE_CHECKING:
     from ..learner import Learner
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 class ActingPolicy:
     """What a learner's model does, step by step; made by `Learner.acting`.
 
-    Holds the hidden state of a recurrent model. The learner's statistics are left as they are.
+    Holds the hidden state of a recurrent model, and the last frames for one that sees a history
+    unless it is given `histories`. The learner's statistics are left as they are.
     """
 
-    def __init__(self, learner: Learner, deterministic: bool = True) -> None:
+    def __init__(self, learner: Learner, deterministic: bool, histories: bool) -> None:
         self._learner, self._deterministic = learner, deterministic
+        self._layout = None if histories else learner.layout
+        self._frames: Frames | None = None
         self._state: Any = None
         # None: no world has acted yet, so that an episode begins in each.
         self._begins: Array | None = None
@@ -33,11 +37,16 @@ class ActingPolicy:
         """Return actions (n, *action shape) for raw observations of n worlds."""
         count = batch_size(observations)
         begins = np.ones(count, dtype=bool) if self._begins is None else self._begins
+        if self._layout is not None:
+            self._frames = self._frames or Frames(self._layout, count)
+            observations = self._frames.see(observations, begins)
         normalizer = self._learner.normalizer
         if normalizer is not None:
             observations = normalizer.normalize_obs(observations)
         actions, self._state = self._learner.model.predict(
             observations, self._state, begins, self._deterministic
         )
+        if self._frames is not None:
+            self._frames.act(actions)
         self._begins = np.zeros(count, dtype=bool)
         return actions

@@ -83,6 +83,9 @@ class Source(Section):
     is not randomized. `recommended`: the ranges that headstart recommends for the world."""
     algorithm: Annotated[str | dict[str, dict[str, Any] | None], Plain] = "ppo"
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
+    history: int | dict[str, Any] | None = None
+    """The last steps that policies see, here, in every target and wherever they are evaluated or
+    exported: `5`, or `{frames: 5, actions: true}`, where `actions` are those that led to them."""
     steps: Steps
     """Environment steps that each seed's source policy is trained for; needed without a bundle."""
     policies: Steps | None = None
@@ -305,8 +308,9 @@ class Experiment(Section):
         if not self.sweep:  # each point of a sweep has a default of its own
             found["evaluation"]["source_every"] = self.source_every
             del found["sweep"]
-        if self.source.policies is None:
-            del found["source"]["policies"]
+        for key in ("policies", "history"):
+            if getattr(self.source, key) is None:
+                del found["source"][key]
         if not self.source.trust:
             del found["source"]["trust"]
         found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]

@@ -68,6 +68,8 @@ def of_the_targets(name: str, targets: Any) -> dict[str, Any]:
 
 def _with_bundle(source: Mapping[str, Any]) -> Mapping[str, Any]:
     name, world, pinned = str(source["bundle"]), source.get("world"), source.get("bundle_sha256")
+    if source.get("history") is not None:
+        raise ValueError(f"'history' is that of the bundle '{name}': leave it out")
     given = [key for key in OF_THE_BUNDLE if key in source]
     if pinned is not None and len(given) == len(OF_THE_BUNDLE):
         _check_trust(source, source["algorithm"])

@@ -14,6 +14,7 @@ from ...agents.bundles import pretrained
 from ...agents.bundles.placeholder import placeholder
 from ...agents.bundles.spaces import difference
 from ...agents.learner import create
+from ...agents.policies.history import HistoryLayout
 from ...agents.training import streams_kept, whole
 from ...core.errors import HeadstartError
 from ...envs.changes import ChangeError
@@ -115,7 +116,8 @@ def algorithm(experiment: Experiment) -> Algorithm:
     if source.bundle is not None and isinstance(source.algorithm, Mapping):
         [(name, settings)] = source.algorithm.items()
         return Algorithm(name, {}).replace(**(settings or {}))
-    return resolve(source.algorithm, source.world)
+    resolved = resolve(source.algorithm, source.world)
+    return resolved if source.history is None else resolved.replace(history=source.history)
 
 
 def trust(experiment: Experiment) -> frozenset[str]:
@@ -161,6 +163,9 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     parameters[experiment.source.world] = describe(world)
     spaces = _spaces(world)
     world.close()
+    with _at(where, "source.history"):
+        if (history := algorithm(experiment).history) is not None:
+            HistoryLayout(history, *spaces)
     with _at(where, "source.algorithm"), streams_kept():
         stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
     try:

@@ -103,7 +103,9 @@ def test_training_learns_something_and_depends_on_the_seed(learner, evaluate):
     [
         ("ppo", {}, 900, 128, 640),
         ("ppo", {"use_sde": True}, 640, 128, 512),
-        ("recurrent_ppo", {}, 640, 128, 512),
+        ("recurrent_ppo", {"history": 2}, 640, 128, 512),
+        ("ppo", {"history": 3}, 640, 128, 512),
+        ("sac", {"history": 3}, 350, 50, 300),
         # The replay buffer of 200 is full and has begun anew by the checkpoint at 240.
         ("sac", {}, 350, 50, 300),
         ("sac", {"n_steps": 3, "normalize_reward": True}, 350, 50, 300),

@@ -21,8 +21,15 @@ SETTINGS = {
     "sac": OFF_POLICY,
 }
 SETTINGS["recurrent_ppo"] = {**SETTINGS["ppo"], "n_epochs": 2}
+SETTINGS["ppo with history"] = {**SETTINGS["ppo"], "history": 3}
 SETTINGS["ppo with gSDE"] = {**SETTINGS["ppo"], "use_sde": True}
-SOURCE_STEPS = {"ppo": 256, "recurrent_ppo": 256, "sac": 100, "ppo with gSDE": 256}
+SOURCE_STEPS = {
+    "ppo": 256,
+    "recurrent_ppo": 256,
+    "ppo with history": 256,
+    "sac": 100,
+    "ppo with gSDE": 256,
+}
 
 
 def pendulum(gravity):

@@ -38,7 +38,7 @@ def optimized(learner):
 # Every method
 
 
-@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "recurrent_ppo"])
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "recurrent_ppo", "ppo with history"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(start, run, evaluator, sources, name, algorithm):
     method = resolve(name)

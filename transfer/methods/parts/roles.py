@@ -43,8 +43,8 @@ class Roles:
         assign: Callable[[], Role],
     ) -> None:
         self._learner, self._assign = learner, assign
-        self._source = source.acting()
-        self._softened = softened.acting(deterministic=False)
+        self._source = source.acting(histories=True)
+        self._softened = softened.acting(deterministic=False, histories=True)
         worlds = learner.worlds.num_envs
         self.now: list[Role] = ["learner"] * worlds
         self.under_way: list[Role | None] = [None] * worlds
