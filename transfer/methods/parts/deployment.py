@@ -13,7 +13,14 @@ from .roles import Role, Roles
 from .schedules import Schedule
 
 SOURCE_EPISODES = 8
-"""Training episodes that the source plays without noise, and a softened one with noise."""
+"""Training episodes that the source plays without noise at first, and a softened one with noise."""
+
+MORE_OF_SOURCE = 24
+"""Episodes that the source has played in the end, if it is deployed for long: the first few may
+have been lucky, and a learner that is better would then be kept back for as long."""
+
+SOURCE_EVERY = 8
+"""One in so many training episodes is then played by the source."""
 
 NOISE_FREE_EVERY = {"source": 4, "learner": 8}
 """One in so many training episodes is played by the learner without noise, by who is deployed."""
@@ -31,8 +38,9 @@ class BetterOf(Schedule):
     Every second of the first episodes is not the learner's, until a softened source, where
     there is one, has played `SOURCE_EPISODES` with noise, and the source as many without. Of the
     others one in `NOISE_FREE_EVERY` is played by the learner without noise, as it would be
-    deployed, as long as its episodes with noise are not better than the source's without. All
-    are steps in the target and count as such; those that the learner did not draw itself are
+    deployed, as long as its episodes with noise are not better than the source's without, and one
+    in `SOURCE_EVERY` by the source while it is deployed, up to `MORE_OF_SOURCE` in all. All are
+    steps in the target and count as such; those that the learner did not draw itself are
     not learned from on-policy (see `Roles`).
 
     At each boundary between rollouts the learner is deployed where its mean return is above
@@ -121,8 +129,10 @@ class BetterOf(Schedule):
                 return role
         if len(self.source_returns) < SOURCE_EPISODES or self._better_with_noise():
             return "learner"
-        every = NOISE_FREE_EVERY[self._deployed()]
-        return "noise_free" if self.begun % every == 0 else "learner"
+        if self.begun % NOISE_FREE_EVERY[self._deployed()] == 0:
+            return "noise_free"
+        more = self._deployed() == "source" and len(self.source_returns) < MORE_OF_SOURCE
+        return "source" if more and self.begun % SOURCE_EVERY == 1 else "learner"
 
     def _better_with_noise(self) -> bool:
         noisy = mean_of(self.noisy, RECENT_NOISY // 2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from headstart.transfer.methods.parts.deployment import NOISE_FREE_EVERY, BetterOf, mean_of
+from headstart.transfer.methods.parts.deployment import MORE_OF_SOURCE, BetterOf, mean_of
 from headstart.transfer.methods.parts.escalation import SoftenIfLost, effect_size
 
 WORLDS, STEPS = 4, 32
@@ -60,8 +60,14 @@ def test_the_source_plays_every_second_of_the_first_episodes(choice):
     assert first[1:15:2] == ["learner"] * 7
     assert set(first[15::2]) == {"learner", "noise_free"}
     assert first[0::2] == ["softened"] * 8 + ["source"] * 8
-    every = NOISE_FREE_EVERY["source"]
-    assert played[32:] == (["learner"] * (every - 1) + ["noise_free"]) * (8 // every)
+    # The 33rd to 40th: without noise every fourth, the source's again one in eight.
+    later = ["source", *["learner"] * 2, "noise_free", *["learner"] * 3, "noise_free"]
+    assert played[32:] == later
+    # A source that has played enough, or is no longer deployed, plays no more.
+    choice.source_returns = [1.0] * MORE_OF_SOURCE
+    assert "source" not in {choice._role() for _ in range(16)}
+    choice.source_returns, choice.learner.deployed = [1.0] * 8, None
+    assert "source" not in {choice._role() for _ in range(16)}
 
 
 def test_no_episode_is_without_noise_once_those_with_noise_are_better(choice):
