@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
 import threading
 import uuid
 from collections.abc import Collection, Sequence
@@ -35,7 +34,7 @@ from ...transfer.methods import METHODS
 from ..config.schema import ConfigError, Experiment, build, method_label
 from ..running import plan
 from ..running.runner import run_units
-from ..running.workers.local import start, stop
+from ..running.workers.start import WorkerProcess
 from ..showing.tables.registries import in_yaml
 from . import results, space
 from .study import Task, open_study
@@ -235,27 +234,25 @@ class _Processes:
             return self._watch(processes, tried)
         finally:
             for process, listener in processes:
-                stop(process, listener)
+                process.stop(listener)
 
-    def _start(self, number: int) -> tuple[subprocess.Popen[str], threading.Thread]:
+    def _start(self, number: int) -> tuple[WorkerProcess, threading.Thread]:
         log = self.out / "logs" / f"process-{os.getpid()}-{number}.log"
         log.parent.mkdir(exist_ok=True)
-        process = start("headstart.experiments.tuning.worker", log)
-        assert process.stdin is not None
+        process = WorkerProcess("headstart.experiments.tuning.worker", log)
         with suppress(BrokenPipeError):
             print(json.dumps(self.order), file=process.stdin, flush=True)
         listener = threading.Thread(target=self._listen, args=(number, process), daemon=True)
         listener.start()
         return process, listener
 
-    def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+    def _listen(self, number: int, process: WorkerProcess) -> None:
         for line in process.stdout:
             self._answers.put((number, json.loads(line)))
         self._answers.put((number, None))
 
     def _watch(
-        self, processes: Sequence[tuple[subprocess.Popen[str], threading.Thread]], tried: int
+        self, processes: Sequence[tuple[WorkerProcess, threading.Thread]], tried: int
     ) -> list[str]:
         """Show what the processes do until all have ended; returns what ended one too early."""
         errors: list[str] = []

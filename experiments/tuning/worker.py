@@ -1,6 +1,6 @@
 """A process of a search: runs trials of a study until as many as are wanted have been tried.
 
-Started by `search` as `python -m headstart.experiments.tuning.worker LOG`, so that scripts need no
+Started by `search` as a worker process (running/workers/start.py), so that scripts need no
 `if __name__ == "__main__"`. It reads its order as one line of JSON, answers with lines of JSON on
 what was its standard output, and ends when its input does; what libraries print goes to the log.
 """

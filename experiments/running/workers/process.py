@@ -1,9 +1,8 @@
 """A worker process: takes units of a run from its standard input, one a line, and runs them.
 
-Started by the runner as `python -m headstart.experiments.running.workers.process`, so that
-scripts need no `if __name__ == "__main__"`. It answers with JSON lines on what was its standard
-output; whatever libraries print goes to a log file. It ends when its input ends, so it cannot
-outlive the runner.
+Started by the runner, so that scripts need no `if __name__ == "__main__"`. It answers with JSON
+lines on what was its standard output; whatever libraries print goes to a log file. It ends when its
+input ends, so it cannot outlive the runner.
 """
 
 from __future__ import annotations
