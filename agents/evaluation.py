@@ -24,17 +24,20 @@ class EvaluationError(RuntimeError):
 class Evaluation:
     """The outcome of some episodes, in the order of their seeds.
 
-    `returns` (n,) are undiscounted sums of the world's own rewards; `successes` (n,) is None for
-    a world that reports none (`info["success"]` or `info["is_success"]` at the end of an
-    episode); `lengths` (n,) are in steps. `terms` are the parts of the return by name, each (n,):
-    what the world gives as `info["reward_terms"]` at the end of an episode, sums over it in the
-    unit of the reward; those that every episode told of, so none for a world that reports none.
+    `returns` (n,) are undiscounted sums of the world's own rewards; `lengths` (n,) are in steps.
+    `successes` (n,) is None for a world that reports none (`info["success"]` or
+    `info["is_success"]` at the end of an episode); where only some episodes report it, the others,
+    `unreported` in number, count as failures: some worlds set the key on success alone. `terms`
+    are the parts of the return by name, each (n,): what the world gives as `info["reward_terms"]`
+    at the end of an episode, sums over it in the unit of the reward; those that every episode told
+    of, so none for a world that reports none.
     """
 
     returns: Array
     successes: Array | None
     lengths: Array
     terms: Mapping[str, Array] = field(default_factory=dict)
+    unreported: int = 0
 
     def record(self, step: int) -> dict[str, Any]:
         """Return one line of `evaluations.jsonl` for the evaluation at `step`."""
@@ -46,6 +49,8 @@ class Evaluation:
             "length": float(self.lengths.mean()),
             "episodes": len(self.returns),
         }
+        if self.unreported:
+            line["success_unreported"] = self.unreported
         if self.terms:
             line["reward_terms"] = {name: float(sums.mean()) for name, sums in self.terms.items()}
         return line
@@ -130,10 +135,8 @@ class Evaluator:
                 check("observation", observations[i], episode)
                 check("reward", returns[episode], episode)
                 if terminated or truncated:
-                    success = info.get("success", info.get("is_success"))
-                    successes[episode] = None if success is None else float(success)
-                    told = info.get("reward_terms", {})
-                    terms[episode] = {str(name): float(value) for name, value in told.items()}
+                    successes[episode] = success_of(info)
+                    terms[episode] = numbers_of(info.get("reward_terms"))
                     for name, value in terms[episode].items():
                         check(f"reward term '{name}'", value, episode)
                     begin(i)
@@ -143,12 +146,14 @@ class Evaluator:
                         f"{STEP_LIMIT} steps; give the world a time limit"
                     )
         known = [value for value in successes if value is not None]
+        reached = np.array([value or 0.0 for value in successes]) if known else None
         shared = [name for name in terms[0] if all(name in told for told in terms)]
         return Evaluation(
             returns,
-            np.array(known) if len(known) == episodes else None,
+            reached,
             lengths,
             {name: np.array([told[name] for told in terms]) for name in shared},
+            episodes - len(known) if known else 0,
         )
 
     def close(self) -> None:
@@ -166,6 +171,31 @@ def evaluate(
         return evaluator.evaluate(policy)
     finally:
         evaluator.close()
+
+
+def success_of(info: Mapping[str, Any]) -> float | None:
+    """Return whether an episode succeeded, from the info at its end; None where it is not told.
+
+    >>> success_of({"is_success": np.array([True])}), success_of({"success": None})
+    (1.0, None)
+    """
+    told = info.get("success", info.get("is_success"))
+    try:
+        return None if told is None else float(np.asarray(told).reshape(()))
+    except (TypeError, ValueError):
+        return None
+
+
+def numbers_of(told: Any) -> dict[str, float]:
+    """Return the numbers of a mapping that a world tells; anything else is that world's own.
+
+    >>> numbers_of({"distance": np.float32(0.5), "phase": "reach"}), numbers_of([1, 2])
+    ({'distance': 0.5}, {})
+    """
+    if not isinstance(told, Mapping):
+        return {}
+    numbers = {name: v for name, v in told.items() if isinstance(v, (int, float, np.number))}
+    return {str(name): float(value) for name, value in numbers.items()}
 
 
 def is_finite(values: Any) -> bool:

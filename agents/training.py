@@ -16,7 +16,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.utils.tensorboard import SummaryWriter
 
 from ..core.errors import HeadstartError
-from .evaluation import Evaluation, EvaluationError, is_finite
+from .evaluation import Evaluation, EvaluationError, is_finite, numbers_of, success_of
 from .learner import Learner, reset_worlds
 
 LOSSES = (
@@ -152,6 +152,8 @@ class _Loop(BaseCallback):
         self.first_step = learner.steps
         self.running = False
         self.parameters: list[Any] = []
+        self.success_key: str | None = None
+        self.untold = 0
 
     def _on_rollout_start(self) -> None:
         step = self.learner.steps
@@ -193,13 +195,31 @@ class _Loop(BaseCallback):
                 continue
             if not is_finite(info.get("terminal_observation", 0.0)):
                 raise self._not_finite("observation")
-            for term, value in _numbers(info.get("reward_terms")).items():
+            for term, value in numbers_of(info.get("reward_terms")).items():
                 self.logger.record_mean(f"reward/{term}", value)
-            for name, value in _numbers(self.parameters[world]).items():
+            for name, value in numbers_of(self.parameters[world]).items():
                 self.logger.record_mean(f"parameters/{name}", value)
             self.parameters[world] = begun[world]
-            if "success" in info:
-                self.logger.record_mean("rollout/success_rate", float(info["success"]))
+            self._log_success(info)
+
+    def _log_success(self, info: Mapping[str, Any]) -> None:
+        """Log whether an episode succeeded; of worlds that tell so of some, the others did not."""
+        told = success_of(info)
+        if self.success_key is None and told is None:
+            self.untold += 1
+            return
+        values = [told or 0.0]
+        if self.success_key is None:
+            self.success_key = "success" if "success" in info else "is_success"
+            values = [0.0] * self.untold + values
+        if self.success_key == "success":
+            for value in values:
+                self.logger.record_mean("rollout/success_rate", value)
+            return
+        # Stable-Baselines3 logs the mean of this buffer, and puts in what a world tells.
+        latest = self.model.ep_success_buffer
+        assert latest is not None
+        latest.extend(values if told is None else values[:-1])
 
     def _begun(self) -> list[Any]:
         """Return the parameters, as far as told, of the episode that each world began last."""
@@ -239,6 +259,7 @@ class _Loop(BaseCallback):
         for latest in (self.model.ep_info_buffer, self.model.ep_success_buffer):
             assert latest is not None
             latest.clear()
+        self.success_key, self.untold = None, 0
         normalizer = self.learner.normalizer
         observations = self.model._last_obs if normalizer is None else normalizer.old_obs
         if not is_finite(observations):
@@ -271,14 +292,6 @@ def log_evaluation(logger: Logger, step: int, record: Mapping[str, Any]) -> None
     for output in logger.output_formats:
         if isinstance(output, KVWriter):
             output.write(values, dict.fromkeys(values, ("",)), step)
-
-
-def _numbers(told: Any) -> dict[str, float]:
-    """Return the numbers of a mapping that a world tells; anything else is that world's own."""
-    if not isinstance(told, Mapping):
-        return {}
-    numbers = {name: v for name, v in told.items() if isinstance(v, (int, float, np.number))}
-    return {name: float(value) for name, value in numbers.items()}
 
 
 def _not_finite(learner: Learner) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -137,9 +138,10 @@ class ParameterSpace(Mapping[str, Parameter]):
 
 @runtime_checkable
 class Parameterized(Protocol):
-    """A Gymnasium environment with named parameters: the members of `env.unwrapped`.
+    """A Gymnasium environment with named parameters: members of `env.unwrapped`, or of a wrapper.
 
-    Any environment with these two members can be randomized and shifted.
+    Any environment with these two members, or in a wrapper that has them, can be randomized and
+    shifted.
 
     >>> import gymnasium, headstart
     >>> env = gymnasium.make("headstart/CartPoleSwingUp-v0")
@@ -158,23 +160,68 @@ class Parameterized(Protocol):
 
 
 def parameterized(env: Any, why: str) -> Parameterized:
-    """Return `env.unwrapped` if it has parameters.
+    """Return what has the parameters of an environment: it, a wrapper around it, or both.
 
     Args:
         env: a Gymnasium environment.
         why: what needs the parameters, for the message.
 
     Raises:
-        ParameterError: it has none.
+        ParameterError: nothing of it has any.
     """
-    world = env.unwrapped
-    if not isinstance(world, Parameterized):
+    found = find_parameterized(env)
+    if found is None:
+        world = env.unwrapped
         name = env.spec.id if getattr(env, "spec", None) else type(world).__name__
+        custom = getattr(world, "parameters", None)
+        what = "" if custom is None else f" (its `parameters` are a {type(custom).__name__})"
         raise ParameterError(
-            f"'{name}' has no parameters, so {why} cannot act on it; use kwargs or wrappers, or "
-            "give it `parameters` and `set_parameters` (headstart.envs.Parameterized)"
+            f"'{name}' has no parameters{what}, so {why} cannot act on it; use kwargs or wrappers, "
+            "or give it `parameters` and `set_parameters` (headstart.envs.Parameterized)"
         )
-    return world
+    return found
+
+
+def find_parameterized(env: Any) -> Parameterized | None:
+    """Return what has the parameters of an environment; None where nothing does.
+
+    Args:
+        env: a Gymnasium environment. Members that are called `parameters` and mean something else
+            are left alone.
+
+    Raises:
+        ParameterError: the environment and a wrapper, or two wrappers, declare the same name.
+    """
+    layers = []
+    while True:
+        # Looked up without __getattr__, by which some wrappers hand on what is inside them.
+        declared = inspect.getattr_static(env, "parameters", None) is not None
+        if declared and isinstance(env.parameters, ParameterSpace):
+            layers.append(env)
+        inner = getattr(env, "env", None) if env is not env.unwrapped else None
+        if inner is None:
+            break
+        env = inner
+    if len(layers) < 2:
+        return layers[0] if layers else None
+    return _Layers(layers)
+
+
+class _Layers:
+    """Several layers of one environment that have parameters, as if they were one."""
+
+    def __init__(self, layers: Sequence[Parameterized]) -> None:
+        self._layers = layers
+        self.parameters = ParameterSpace(
+            parameter for layer in reversed(layers) for parameter in layer.parameters.values()
+        )
+
+    def set_parameters(self, values: Mapping[str, float]) -> None:
+        """Give each layer the values of its parameters."""
+        self.parameters.validate(values)
+        for layer in self._layers:
+            its = layer.parameters
+            layer.set_parameters({name: value for name, value in values.items() if name in its})
 
 
 def applies(*parameters: Parameter) -> Callable[[Apply], Apply]:

@@ -11,9 +11,11 @@ import gymnasium
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, one_line
+from .adapters import Checked
 from .changes import shifted
 from .parameters import parameterized
 from .shifts import shift_changes
+from .world import World
 
 
 class UnmadeError(HeadstartError):
@@ -57,6 +59,8 @@ class WorldSpec:
         try:
             for wrapper in self.wrappers:
                 env = _wrap(env, wrapper)
+            if not isinstance(env.unwrapped, World):
+                env = Checked(env, self.world)
             if self.shift:
                 world = parameterized(env, "a shift")
                 world.set_parameters(

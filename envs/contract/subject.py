@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import gymnasium
 import numpy as np
 
-from ..parameters import Parameter, Parameterized, ParameterSpace
+from ..parameters import Parameter, ParameterSpace, find_parameterized
 
 Env: TypeAlias = gymnasium.Env[Any, Any]
 Values: TypeAlias = Mapping[str, float]
@@ -145,8 +145,8 @@ class Subject:
         Raises:
             NotApplicable: there are none, or one has no finite bounds to try.
         """
-        world = self.env.unwrapped
-        if not isinstance(world, Parameterized):
+        world = find_parameterized(self.env)
+        if world is None:
             raise NotApplicable("it declares no parameters")
         if not world.parameters:
             raise NotApplicable("its parameters are none")
@@ -270,8 +270,8 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def put_in_force(env: Env, values: Values) -> None:
     """Apply parameters, and the nominals of all others, where there are parameters."""
-    world = env.unwrapped
-    if isinstance(world, Parameterized):
+    world = find_parameterized(env)
+    if world is not None:
         world.set_parameters(values)
 
 

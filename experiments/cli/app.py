@@ -19,6 +19,7 @@ import typer
 from rich.markup import escape
 
 from ...core.errors import HeadstartError
+from ...core.streams import write_plainly
 from ...envs.vector.cores import ONE_THREAD
 from . import agents
 from .bench import app as bench_app
@@ -254,6 +255,7 @@ def main(words: Sequence[str] | None = None) -> None:
     # As `python -m` and the workers do: an environment's module may lie in the working directory.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    write_plainly()
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         status = app(

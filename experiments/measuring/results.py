@@ -266,7 +266,10 @@ class EqualTotal:
 
 @dataclass(frozen=True)
 class TargetSummary:
-    """One target with all its methods; steps are target steps."""
+    """One target with all its methods; steps are target steps.
+
+    `noise` is the standard error of the mean return of one evaluation (None: a single episode).
+    """
 
     world: str | None
     steps: int | None
@@ -280,6 +283,7 @@ class TargetSummary:
     zero_shot_gap: InBoth | None
     methods: dict[str, MethodSummary]
     equal_total: dict[str, EqualTotal]
+    noise: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -389,7 +389,27 @@ def load(directory: str | Path) -> Run:
         for methods in (run.methods, *([name] for name in run.longer)):
             done = [trial for name in methods for trial in run.done(target, name)]
             checked |= _on_same_steps(done)
-    return replace(run, trials=tuple(checked.get(trial.key, trial) for trial in trials))
+    return replace(run, trials=tuple(_told(run, checked)))
+
+
+def _told(run: Run, checked: Mapping[tuple[str, str, int], Trial]) -> Iterator[Trial]:
+    """Yield the trials, with success 0 where no episode of an evaluation told of it but others did.
+
+    Some worlds set the key on success alone: what is missing there is a failure.
+    """
+    found = [checked.get(trial.key, trial) for trial in run.trials]
+    telling = {t.target for t in found for line in t.evaluations if line["success"] is not None}
+    for trial in found:
+        lines = trial.evaluations
+        if trial.target in telling:
+            lines = tuple(map(_with_success, lines))
+        yield replace(trial, evaluations=lines)
+
+
+def _with_success(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    if line["success"] is not None:
+        return line
+    return {**line, "success": 0.0, "success_unreported": line["episodes"]}
 
 
 def _trial(path: Path, target: str, method: str, seed: int, pretrained: bool = False) -> Trial:

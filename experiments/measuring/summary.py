@@ -119,7 +119,8 @@ def _target(run: Run, target: str, threshold: float) -> TargetSummary:
     curves = _finished(run, target, run.methods)
     longer = _finished(run, target, run.longer)
     anchors = _anchors(run, target, curves | longer)
-    scored = bool(curves | longer) and _has_scale(anchors)
+    noise = _noise(run, target)
+    scored = bool(curves | longer) and _has_scale(anchors, noise)
     if scored:
         curves = {name: score_curves(curve, anchors) for name, curve in curves.items()}
         longer = {name: score_curves(curve, anchors) for name, curve in longer.items()}
@@ -144,6 +145,7 @@ def _target(run: Run, target: str, threshold: float) -> TargetSummary:
         equal_total={
             name: equal_total(run, target, curve, methods) for name, curve in longer.items()
         },
+        noise=noise,
     )
 
 
@@ -175,12 +177,30 @@ def _own_reference(curves: Mapping[str, Curves]) -> Anchor:
     return Anchor(finals[best], origin, {"error": error})
 
 
-def _has_scale(anchors: Anchors) -> bool:
-    """Return whether the reference lies above the random policy, so that there are scores."""
+def _noise(run: Run, target: str) -> float | None:
+    """Return the noise of an evaluation on a target; None where it has a single episode.
+
+    The standard error of its mean return over episodes, as the median over the last evaluations of
+    all finished trials.
+    """
+    errors = []
+    for trial in run.trials:
+        if (trial.target, trial.state) == (target, "done"):
+            returns = trial.evaluations[-1].get("returns") or ()
+            if len(returns) > 1:
+                errors.append(np.std(returns, ddof=1) / np.sqrt(len(returns)))
+    return float(np.median(errors)) if errors else None
+
+
+def _has_scale(anchors: Anchors, noise: float | None) -> bool:
+    """Return whether the reference lies above the random policy, so that there are scores.
+
+    By more than the noise of an evaluation: scores would else be differences of chance.
+    """
     if anchors.random is None or anchors.reference is None:
         return False
     low, high = anchors.scale
-    return high - low > 1e-9 * max(abs(low), abs(high))
+    return high - low > max(1e-9 * max(abs(low), abs(high)), noise or 0.0)
 
 
 def _method(

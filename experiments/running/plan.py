@@ -17,8 +17,9 @@ from ...agents.learner import create
 from ...agents.policies.history import HistoryLayout
 from ...agents.training import streams_kept, whole
 from ...core.errors import HeadstartError
+from ...envs.adapters import try_once
 from ...envs.changes import ChangeError
-from ...envs.parameters import Parameterized
+from ...envs.parameters import find_parameterized
 from ...envs.shifts import stored_anchors
 from ...transfer.methods import METHODS, Method
 from ...transfer.methods import check as check_method
@@ -154,6 +155,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     with _at(where, "source"):
         world = experiment.source.spec().make()
+        try_once(world)
     with _at(where, "source.randomization", world):
         if experiment.source.randomization:
             UniformRandomization(world, experiment.source.randomization)
@@ -178,6 +180,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         spec = target.spec(experiment.source)
         with _at(where, f"targets.{name}" + (".shift" if target.shift else "")):
             world = spec.make()
+            try_once(world)
         parameters[spec.world] = describe(world)
         pairs = zip(("observation", "action"), spaces, _spaces(world), strict=True)
         differing = [
@@ -242,8 +245,8 @@ def _check_bundle(experiment: Experiment, world: Any) -> None:
 
 def describe(world: Any) -> dict[str, dict[str, Any]]:
     """Return a world's parameters as plain data; empty if it has none."""
-    inner = world.unwrapped
-    if not isinstance(inner, Parameterized):
+    inner = find_parameterized(world)
+    if inner is None:
         return {}
     return {
         p.name: {

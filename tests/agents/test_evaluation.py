@@ -154,3 +154,27 @@ def test_dict_observations(pendulum, small):
     assert np.isfinite(evaluation.returns).all()
     assert list(one.normalizer.obs_rms) == ["all"]
     one.close()
+
+
+class OnlyIfTrue(Counting):
+    """Tells of success where there was one, of an odd seed, and has terms of another form."""
+
+    def step(self, action):
+        observation, reward, over, truncated, _ = super().step(action)
+        given = {"is_success": np.array([True])} if self.seed_given % 2 else {}
+        return (
+            observation,
+            reward,
+            over,
+            truncated,
+            given | {"reward_terms": [1, 2]} if over else {},
+        )
+
+
+def test_an_episode_without_the_key_of_success_is_a_failure_where_others_have_it():
+    evaluation = evaluate(half, OnlyIfTrue, [3, 4, 5, 6], worlds=3)
+    assert evaluation.successes.tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert evaluation.record(0)["success_unreported"] == 2
+    assert evaluation.terms == {}
+    # Where none has it nothing is known.
+    assert evaluate(half, OnlyIfTrue, [4, 6]).successes is None

@@ -314,6 +314,28 @@ def test_logged_parameters_are_those_of_the_episodes_that_ended(
     assert scalars(tmp_path)["parameters/count"] == expected
 
 
+@pytest.mark.parametrize("key", ["success", "is_success"])
+def test_training_episodes_without_the_key_of_success_count_as_failures(
+    learner, evaluate, tmp_path, pendulum, key
+):
+    class OnSecond(gym.Wrapper):
+        count = 0
+
+        def reset(self, **arguments):
+            self.count += 1
+            return self.env.reset(**arguments)
+
+        def step(self, action):
+            *given, info = self.env.step(action)
+            return *given, {**info, key: True} if self.count % 4 == 2 else info
+
+    one = learner("ppo", make_world=lambda: OnSecond(pendulum()), worlds=1, n_steps=128)
+    run(one, evaluate, steps=128, every=128, log_dir=tmp_path)
+    one.close()
+    # Episodes end at 25, 50, 75, 100 and 125; the second alone tells of success.
+    assert scalars(tmp_path)["rollout/success_rate"] == [(128, pytest.approx(1 / 5))]
+
+
 def test_progress_is_reported_at_every_rollout(learner, evaluate):
     seen = []
     run(learner("ppo"), evaluate, steps=384, every=384, on_rollout=seen.append)

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ....envs.catalog import WORLDS
 from ....envs.docstrings import bounds_text
-from ....envs.parameters import Parameterized
+from ....envs.parameters import Parameterized, find_parameterized
 from ....envs.shifts import (
     SHIFT_LEVELS,
     UNMODELLED,
@@ -92,8 +92,8 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
             yield world_id
             yield f"observation: {env.observation_space}"
             yield f"action: {env.action_space}"
-        if isinstance(inner, Parameterized):
-            yield _parameters(inner)
+        if (parameterized := find_parameterized(env)) is not None:
+            yield _parameters(parameterized)
         else:
             yield (
                 "It declares no parameters, so a shift is made of kwargs or wrappers; "

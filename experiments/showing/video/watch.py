@@ -25,7 +25,7 @@ from ....agents.bundles import pretrained
 from ....agents.policies.base import Act, Policy, as_policy
 from ....core.errors import HeadstartError
 from ....envs.catalog import WORLDS
-from ....envs.parameters import Parameterized
+from ....envs.parameters import find_parameterized
 from ....envs.shifts import stored_anchors
 from ....envs.spec import WorldSpec
 from ....envs.world import World
@@ -254,8 +254,8 @@ def _differing(world: Any, spec: WorldSpec, info: Mapping[str, Any]) -> list[str
     for wrapper in spec.wrappers:
         path = wrapper if isinstance(wrapper, str) else next(iter(wrapper))
         lines.append(path.split(":")[-1])
-    inner = world.unwrapped
-    if isinstance(inner, Parameterized):
+    inner = find_parameterized(world)
+    if inner is not None:
         values = info.get("parameters", {})
         for parameter in inner.parameters.values():
             value = values.get(parameter.name, parameter.nominal)

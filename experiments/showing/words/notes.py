@@ -82,6 +82,7 @@ def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
         notes += _on_the_end(steps)
         notes += _on_grid(steps) if target.scored else []
         notes += _on_methods(target.methods)
+        notes += _on_success(run, name)
     if target.scored:
         notes += scale_notes(name, target.anchors)
     missing = [longer for longer in run.longer if longer not in target.equal_total]
@@ -144,6 +145,19 @@ def _on_methods(methods: Mapping[str, MethodSummary]) -> list[str]:
             "nothing about other seeds."
         )
     return notes
+
+
+def _on_success(run: Run, target: str) -> list[str]:
+    """Say where a world told of success in some episodes alone."""
+    lines = [line for t in run.trials if t.target == target for line in t.evaluations]
+    missing = sum(line.get("success_unreported", 0) for line in lines)
+    if not missing:
+        return []
+    every = sum(line["episodes"] for line in lines)
+    return [
+        f"The world reports success for some episodes only: the {missing:,} of {every:,} that "
+        "ended without `success` or `is_success` in their info count as failures."
+    ]
 
 
 def scale_notes(target: str, anchors: Anchors) -> list[str]:

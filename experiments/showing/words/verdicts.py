@@ -208,9 +208,15 @@ def _unscored(target: str, found: TargetSummary) -> str:
         return f"On {target} no trial has finished."
     if random is None or reference is None:
         return f"{target} has no scores: no return of the random policy is recorded."
+    above = "is not above"
+    if reference.value > random.value:
+        above = "lies by less than the noise of one evaluation"
+        above += (
+            f" ({found.noise:.3g}, the standard error of its mean) above" if found.noise else ""
+        )
     return (
         f"{target} has no scores: the reference return {reference.value:.4g} ({reference.origin}) "
-        f"is not above the random policy's {random.value:.4g}, so there is no scale; raw returns "
+        f"{above} the random policy's {random.value:.4g}, so there is no scale; raw returns "
         "are shown."
     )
 
