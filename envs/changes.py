@@ -2,7 +2,11 @@
 
 A change is written `= v`, `* v` or `+ v`: it sets a parameter, scales its nominal, or adds to it;
 `v` is a number or a distribution: `uniform(low, high)`, `loguniform(low, high)`,
-`normal(mean, std)`, `truncnormal(mean, std, low, high)`, `choice(a, b, ...)`.
+`normal(mean, std)`, ..., all of which `distributions` has. A distribution may be followed by how
+often it is drawn anew during an episode: `every step`, or `at 2/s`, twice a second on average.
+
+Parameters that depend on each other stand in one key, with a distribution of `joint`:
+`"mass, friction": "* multinormal(1, 1; 0.1, 0.2; -0.5)"`.
 """
 
 from __future__ import annotations
@@ -11,189 +15,68 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.errors import HeadstartError, nearest
+from ..core.errors import nearest
+from .distributions import (
+    Beta,
+    ChangeError,
+    Choice,
+    Distribution,
+    LogNormal,
+    LogUniform,
+    Mixture,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+    text_of,
+)
+from .empirical import Empirical
+from .joint import JointDistribution, JointEmpirical, MultivariateNormal
 from .parameters import Parameter, ParameterSpace
 
+__all__ = [
+    "DISTRIBUTIONS",
+    "Change",
+    "ChangeError",
+    "Choice",
+    "Distribution",
+    "LogUniform",
+    "Normal",
+    "TruncatedNormal",
+    "Uniform",
+    "parse",
+    "read_changes",
+    "shifted",
+]
 
-class ChangeError(HeadstartError):
-    """A change that cannot be read or cannot be applied to its parameter."""
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """The base class of the distributions.
-
-    Raises:
-        ChangeError: an argument is not a finite number, or the arguments contradict each other.
-    """
-
-    word: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            values = value if isinstance(value, tuple) else (value,)
-            for number in values:
-                if isinstance(number, bool) or not isinstance(number, (int, float)):
-                    raise ChangeError(f"{self.word}: {field.name} must be a number, got {number!r}")
-                if not math.isfinite(number):
-                    raise ChangeError(f"{self.word}: {field.name} must be finite")
-        self._check()
-
-    def _check(self) -> None:
-        """Raise ChangeError if the arguments contradict each other."""
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The lowest and the highest value that can be drawn."""
-        raise NotImplementedError
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        return f"{self.word}({', '.join(_number(getattr(self, f.name)) for f in fields(self))})"
-
-
-@dataclass(frozen=True)
-class Uniform(Distribution):
-    """Uniform on [low, high]."""
-
-    low: float
-    high: float
-    word: ClassVar[str] = "uniform"
-
-    def _check(self) -> None:
-        _ordered(self.word, self.low, self.high)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The bounds."""
-        return self.low, self.high
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        return float(rng.uniform(self.low, self.high))
-
-
-@dataclass(frozen=True)
-class LogUniform(Distribution):
-    """Uniform in the logarithm on [low, high], 0 < low: for scale factors."""
-
-    low: float
-    high: float
-    word: ClassVar[str] = "loguniform"
-
-    def _check(self) -> None:
-        _ordered(self.word, self.low, self.high)
-        if self.low <= 0:
-            raise ChangeError(f"loguniform: low must be above 0, got {self.low:g}")
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The bounds."""
-        return self.low, self.high
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        # exp(log(x)) may overshoot x by one rounding step.
-        return min(max(drawn, self.low), self.high)
-
-
-@dataclass(frozen=True)
-class Normal(Distribution):
-    """Gaussian; a draw outside a parameter's hard bounds is drawn again."""
-
-    mean: float
-    std: float
-    word: ClassVar[str] = "normal"
-
-    def _check(self) -> None:
-        if self.std <= 0:
-            raise ChangeError(f"{self.word}: std must be above 0, got {self.std:g}")
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The whole line."""
-        return -math.inf, math.inf
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        return float(rng.normal(self.mean, self.std))
-
-
-@dataclass(frozen=True)
-class TruncatedNormal(Distribution):
-    """Gaussian restricted to [low, high] by drawing again."""
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    word: ClassVar[str] = "truncnormal"
-
-    def _check(self) -> None:
-        if self.std <= 0:
-            raise ChangeError(f"{self.word}: std must be above 0, got {self.std:g}")
-        _ordered(self.word, self.low, self.high)
-        if not self.low <= self.mean <= self.high:
-            # Keeps the chance of a draw inside from vanishing, so drawing again ends soon.
-            raise ChangeError(f"{self.word}: the mean must lie in [{self.low:g}, {self.high:g}]")
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The bounds."""
-        return self.low, self.high
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        while True:
-            drawn = float(rng.normal(self.mean, self.std))
-            if self.low <= drawn <= self.high:
-                return drawn
-
-
-@dataclass(frozen=True)
-class Choice(Distribution):
-    """One of the given values, each as likely."""
-
-    values: tuple[float, ...]
-    word: ClassVar[str] = "choice"
-
-    def _check(self) -> None:
-        if not self.values:
-            raise ChangeError("choice: needs at least one value")
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The smallest and the largest value."""
-        return min(self.values), max(self.values)
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """Draw one value."""
-        return float(self.values[int(rng.integers(len(self.values)))])
-
-
-DISTRIBUTIONS = {d.word: d for d in (Uniform, LogUniform, Normal, TruncatedNormal, Choice)}
+DISTRIBUTIONS: dict[str, type[Distribution]] = {
+    d.word: d
+    for d in (
+        Uniform, LogUniform, Normal, TruncatedNormal, LogNormal, Beta, Triangular, Choice,
+        Empirical, Mixture,
+    )
+}  # fmt: skip
+JOINT_DISTRIBUTIONS = {d.word: d for d in (MultivariateNormal, JointEmpirical)}
+EVERY_STEP = math.inf
+"""The rate of a change that is drawn anew at every control step."""
 MAX_REDRAWS = 10_000
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one parameter.
+    """One change of one parameter, or of several together.
 
     Args:
         operation: "=" sets the parameter, "*" scales its nominal, "+" adds to it.
         value: a number, or a distribution that it is drawn from.
+        rate: how often it is drawn anew during an episode: 0 only at its start, `EVERY_STEP`, or
+            times a second on average.
 
     Raises:
-        ChangeError: another operation, or a number that is not finite.
+        ChangeError: another operation, a number that is not finite, or a rate of a constant.
 
     >>> change = Change("*", Uniform(0.5, 1.5))
     >>> str(change), change.random
@@ -204,18 +87,23 @@ class Change:
     """
 
     operation: str
-    value: float | Distribution
+    value: float | Distribution | JointDistribution
+    rate: float = 0.0
 
     def __post_init__(self) -> None:
         if self.operation not in ("=", "*", "+"):
             raise ChangeError(f"a change starts with '=', '*' or '+', got {self.operation!r}")
         if isinstance(self.value, (int, float)) and not math.isfinite(self.value):
             raise ChangeError(f"a change needs a finite number, got {self.value}")
+        if not self.rate >= 0:
+            raise ChangeError(f"a change is drawn anew 0 times a second or more, got {self.rate}")
+        if self.rate and not self.random:
+            raise ChangeError(f"'{self}' draws nothing anew: a constant stays as it is")
 
     @property
     def random(self) -> bool:
         """Whether the value is drawn from a distribution."""
-        return isinstance(self.value, Distribution)
+        return isinstance(self.value, (Distribution, JointDistribution))
 
     def apply(self, nominal: float, value: float) -> float:
         """Return a parameter's new value, given its nominal and the number of this change."""
@@ -234,43 +122,86 @@ class Change:
             ChangeError: the change is random and there is no `rng`, or draws hardly ever fall
                 inside the parameter's bounds.
         """
-        if not isinstance(self.value, Distribution):
+        if isinstance(self.value, (int, float)):
             return self.apply(parameter.nominal, self.value)
+        return self.resolve_together((parameter,), rng)[0]
+
+    def resolve_together(
+        self, parameters: tuple[Parameter, ...], rng: np.random.Generator | None = None
+    ) -> tuple[float, ...]:
+        """Return the values that this change gives parameters that are drawn together.
+
+        Raises:
+            ChangeError: as `resolve`.
+        """
+        names = tuple(parameter.name for parameter in parameters)
+        if isinstance(self.value, (int, float)):
+            return tuple(self.apply(p.nominal, self.value) for p in parameters)
         if rng is None:
             raise ChangeError(
-                f"'{self}' for '{parameter.name}' draws at random, and a shift is fixed: "
+                f"'{self}' for '{', '.join(names)}' draws at random, and a shift is fixed: "
                 "use a constant, or put it under randomization"
             )
         for _ in range(MAX_REDRAWS):
-            value = self.apply(parameter.nominal, self.value.sample(rng))
-            if parameter.low <= value <= parameter.high:
-                return value
+            if isinstance(self.value, JointDistribution):
+                drawn = self.value.sample(names, rng)
+            else:
+                drawn = (self.value.sample(rng),)
+            values = tuple(self.apply(p.nominal, d) for p, d in zip(parameters, drawn, strict=True))
+            if all(p.low <= v <= p.high for p, v in zip(parameters, values, strict=True)):
+                return values
+        bounds = " and ".join(parameter.bounds for parameter in parameters)
         raise ChangeError(
-            f"'{self}' for '{parameter.name}' hardly ever falls inside its bounds "
-            f"{parameter.bounds}"
+            f"'{self}' for '{', '.join(names)}' hardly ever falls inside its bounds {bounds}"
         )
 
     def range(self, parameter: Parameter) -> tuple[float, float]:
         """Return the lowest and the highest value that this change can give a parameter."""
+        assert not isinstance(self.value, JointDistribution)
         ends = self.value.support if isinstance(self.value, Distribution) else (self.value,) * 2
         low, high = sorted(self.apply(parameter.nominal, end) for end in ends)
-        if isinstance(self.value, Normal):
-            return max(low, parameter.low), min(high, parameter.high)
-        return low, high
+        # What has no end is drawn again where it leaves the bounds.
+        return (
+            low if math.isfinite(low) else parameter.low,
+            high if math.isfinite(high) else parameter.high,
+        )
+
+    def marginal(self, names: tuple[str, ...], place: int) -> Change:
+        """Return the change of one of the parameters that this one draws together."""
+        if not isinstance(self.value, JointDistribution):
+            return self
+        return Change(self.operation, self.value.marginal(names, place), self.rate)
 
     def __str__(self) -> str:
-        return f"{self.operation} {_number(self.value)}"
+        value = (
+            str(self.value) if isinstance(self.value, JointDistribution) else text_of(self.value)
+        )
+        often = ""
+        if self.rate:
+            every = self.rate == EVERY_STEP
+            often = " every step" if every else f" at {text_of(self.rate)}/s"
+        return f"{self.operation} {value}{often}"
 
 
 _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_CHANGE = re.compile(rf"\s*([=*+])\s*(?:({_NUMBER})|([A-Za-z_]\w*)\s*\(([^()]*)\))\s*")
+_CHANGE = re.compile(
+    rf"\s*([=*+])\s*(?:({_NUMBER})|([A-Za-z_]\w*)\s*\((.*)\))"
+    rf"(?:\s+(?:every\s+(step)|at\s+({_NUMBER})\s*/\s*s))?\s*"
+)
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)")
 
 
-def parse(text: str) -> Change:
+def names_of(key: str) -> tuple[str, ...]:
+    """Return the parameters that a key of changes names, one or several parted by commas."""
+    return tuple(name.strip() for name in key.split(","))
+
+
+def parse(text: str, *, joint: bool = False) -> Change:
     """Read a change from its text form.
 
     Args:
         text: "=", "*" or "+", and a number or a distribution.
+        joint: whether it is of several parameters that are drawn together.
 
     Returns:
         The change; `str` of it is a text that gives the same change.
@@ -279,9 +210,9 @@ def parse(text: str) -> Change:
         ChangeError: the text cannot be read; the message names what was expected.
 
     >>> parse("* loguniform(0.5, 1.5)")
-    Change(operation='*', value=LogUniform(low=0.5, high=1.5))
-    >>> str(parse("=0.060"))
-    '= 0.06'
+    Change(operation='*', value=LogUniform(low=0.5, high=1.5), rate=0.0)
+    >>> str(parse("=0.060")), str(parse("+ normal(0, 2) at 0.5/s"))
+    ('= 0.06', '+ normal(0, 2) at 0.5/s')
     """
     if not isinstance(text, str):
         raise ChangeError(
@@ -293,29 +224,82 @@ def parse(text: str) -> Change:
             f"cannot read '{text}': expected '=', '*' or '+' and a number or a distribution, "
             "as in '* 0.4' or '= uniform(0, 0.08)'"
         )
-    operation, number, word, inside = match.groups()
+    operation, number, word, inside, step, often = match.groups()
+    rate = EVERY_STEP if step else float(often or 0)
     if number is not None:
-        return Change(operation, float(number))
-    return Change(operation, _distribution(text, word, inside))
+        return Change(operation, float(number), rate)
+    return Change(operation, (_joint if joint else _distribution)(text, word, inside), rate)
 
 
 def _distribution(text: str, word: str, inside: str) -> Distribution:
     """Return the distribution `word(inside)`, which stands in the change `text`."""
     if word not in DISTRIBUTIONS:
-        raise ChangeError(f"unknown distribution '{word}'{nearest(word, DISTRIBUTIONS)}")
-    arguments = [part.strip() for part in inside.split(",")] if inside.strip() else []
+        hint = nearest(word, DISTRIBUTIONS)
+        if word in JOINT_DISTRIBUTIONS:
+            hint = '; it needs several parameters in one key, as in "mass, friction"'
+        raise ChangeError(f"unknown distribution '{word}'{hint}")
+    kind = DISTRIBUTIONS[word]
+    if kind is Mixture:
+        return _mixture(text, inside)
+    if kind is Empirical:
+        return Empirical(*_split(inside, ","))
+    groups = [_numbers(text, word, part) for part in _split(inside, ";")] or [()]
+    if kind is Choice:
+        if len(groups) > 2:
+            raise ChangeError(f"'{text}': choice takes (a, b, ...; weights)")
+        return Choice(*groups)
+    names = [field.name for field in fields(kind)]
+    if len(groups) != 1 or len(groups[0]) != len(names):
+        raise ChangeError(f"'{text}': {word} takes ({', '.join(names)})")
+    distribution: Distribution = kind(*groups[0])
+    return distribution
+
+
+def _mixture(text: str, inside: str) -> Mixture:
+    parts, weights = [], []
+    for part in _split(inside, ","):
+        weight, times, rest = part.partition("*")
+        call = _CALL.fullmatch(rest.strip())
+        if not times or call is None or not re.fullmatch(_NUMBER, weight.strip()):
+            raise ChangeError(
+                f"'{text}': mixture takes (0.2 * uniform(0, 1), 0.8 * ...), got '{part}'"
+            )
+        parts.append(_distribution(text, *call.groups()))
+        weights.append(float(weight))
+    return Mixture(tuple(parts), tuple(weights))
+
+
+def _joint(text: str, word: str, inside: str) -> JointDistribution:
+    """Return the distribution of several parameters `word(inside)`."""
+    if word not in JOINT_DISTRIBUTIONS:
+        known = "a distribution of several parameters: multinormal or empirical"
+        raise ChangeError(f"'{text}': expected {known}, got '{word}'")
+    if word == JointEmpirical.word:
+        return JointEmpirical(inside.strip())
+    groups = [_numbers(text, word, part) for part in _split(inside, ";")]
+    if not 2 <= len(groups) <= 3:
+        raise ChangeError(f"'{text}': {word} takes (means; stds; correlations)")
+    return MultivariateNormal(*groups)
+
+
+def _split(inside: str, separator: str) -> list[str]:
+    """Return the parts of a text that a separator outside all brackets parts."""
+    parts, depth = [""], 0
+    for letter in inside:
+        depth += (letter == "(") - (letter == ")")
+        if letter == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts] if inside.strip() else []
+
+
+def _numbers(text: str, word: str, inside: str) -> tuple[float, ...]:
+    arguments = _split(inside, ",")
     for argument in arguments:
         if not re.fullmatch(_NUMBER, argument):
             raise ChangeError(f"'{text}': {word} takes numbers, got '{argument}'")
-    numbers = tuple(float(argument) for argument in arguments)
-    kind: type[Any] = DISTRIBUTIONS[word]
-    if kind is Choice:
-        return Choice(numbers)
-    names = [field.name for field in fields(kind)]
-    if len(numbers) != len(names):
-        raise ChangeError(f"'{text}': {word} takes ({', '.join(names)})")
-    distribution: Distribution = kind(*numbers)
-    return distribution
+    return tuple(float(argument) for argument in arguments)
 
 
 def read_changes(
@@ -324,40 +308,93 @@ def read_changes(
     """Read changes and check them against the parameters that they act on.
 
     Args:
-        changes: a change, as text or object, by parameter name.
+        changes: a change, as text or object, by the name of a parameter, or by the names of
+            several that are drawn together, parted by commas.
         space: the world's parameters.
         random: whether distributions are allowed.
 
     Returns:
-        The changes by parameter name.
+        The changes by the same keys.
 
     Raises:
         ParameterError: an unknown parameter.
         ChangeError: a text that cannot be read, a value or draw that can leave the hard bounds, a
-            distribution where `random` is false, or a factor on a nominal of 0.
+            distribution where `random` is false, a factor on a nominal of 0, or a draw during the
+            episode of a parameter that is fixed in it.
     """
     read: dict[str, Change] = {}
-    for name, text in changes.items():
-        parameter = space[name]
+    named: dict[str, str] = {}
+    for key, text in changes.items():
+        names = names_of(key)
+        parameters = tuple(space[name] for name in names)
+        for name in names:
+            if name in named:
+                raise ChangeError(f"{key}: '{name}' is changed already, by '{named[name]}'")
+            named[name] = key
         try:
-            change = text if isinstance(text, Change) else parse(text)
+            change = text if isinstance(text, Change) else parse(text, joint=len(names) > 1)
+            if isinstance(change.value, JointDistribution):
+                change.value.check(names)
         except ChangeError as error:
-            raise ChangeError(f"{name}: {error}") from None
+            raise ChangeError(f"{key}: {error}") from None
         if change.random and not random:
-            change.resolve(parameter)
-        if change.operation == "*" and parameter.nominal == 0:
-            raise ChangeError(
-                f"{name}: '{change}' scales a nominal of 0 and so does nothing; use '=' or '+'"
-            )
-        low, high = change.range(parameter)
-        if low < parameter.low or high > parameter.high:
-            given = f"{low:g} to {high:g}" if change.random else f"{low:g}"
-            raise ChangeError(
-                f"{name}: '{change}' gives {given}{parameter.measure}, outside the "
-                f"bounds [{parameter.low:g}, {parameter.high:g}] (nominal {parameter.nominal:g})"
-            )
-        read[name] = change
+            change.resolve_together(parameters)
+        for place, parameter in enumerate(parameters):
+            _check_change(change.marginal(names, place), parameter, space)
+        read[key] = change
     return read
+
+
+def _check_change(change: Change, parameter: Parameter, space: ParameterSpace) -> None:
+    """Raise ChangeError where a change does not go with its parameter."""
+    name = parameter.name
+    if change.operation == "*" and parameter.nominal == 0:
+        raise ChangeError(
+            f"{name}: '{change}' scales a nominal of 0 and so does nothing; use '=' or '+'"
+        )
+    low, high = change.range(parameter)
+    if low < parameter.low or high > parameter.high:
+        given = f"{low:g} to {high:g}" if change.random else f"{low:g}"
+        raise ChangeError(
+            f"{name}: '{change}' gives {given}{parameter.measure}, outside the "
+            f"bounds [{parameter.low:g}, {parameter.high:g}] (nominal {parameter.nominal:g})"
+        )
+    if change.rate and not parameter.live:
+        able = ", ".join(p.name for p in space.values() if p.live)
+        raise ChangeError(
+            f"{name}: '{change}' would change it during the episode, for which it is fixed; "
+            f"those that may change then: {able or 'none in this world'}"
+        )
+
+
+def separate(changes: Mapping[str, str | Change]) -> dict[str, Change]:
+    """Return one change for each parameter, those drawn together as what each is alone.
+
+    Raises:
+        ChangeError: a text that cannot be read.
+
+    >>> str(separate({"a, b": "= multinormal(1, 2; 0.1, 0.2; 0.5)"})["b"])
+    '= normal(2, 0.2)'
+    """
+    found = {}
+    for key, text in changes.items():
+        names = names_of(key)
+        change = text if isinstance(text, Change) else parse(text, joint=len(names) > 1)
+        found.update({name: change.marginal(names, i) for i, name in enumerate(names)})
+    return found
+
+
+def files_of(changes: Mapping[str, str | Change]) -> list[str]:
+    """Return the files that changes draw from, each once, in order."""
+    waiting = [change.value for change in separate(changes).values()]
+    found: dict[str, None] = {}
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, Mixture):
+            waiting += value.parts
+        elif isinstance(value, Empirical):
+            found[value.file] = None
+    return list(found)
 
 
 def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[str, float]:
@@ -370,17 +407,3 @@ def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[
         name: change.resolve(space[name])
         for name, change in read_changes(changes, space, random=False).items()
     }
-
-
-def _number(value: Any) -> str:
-    """Return a number, several, or a distribution as text that reads back exactly."""
-    if isinstance(value, Distribution):
-        return str(value)
-    if isinstance(value, tuple):
-        return ", ".join(_number(part) for part in value)
-    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def _ordered(word: str, low: float, high: float) -> None:
-    if low > high:
-        raise ChangeError(f"{word}: low {low:g} is above high {high:g}")

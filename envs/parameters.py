@@ -28,6 +28,7 @@ class Parameter:
         low: the lowest value at which the physics stays valid, in `unit`.
         high: the highest such value.
         about: what it is, in a few words.
+        live: whether it may also change during an episode (see `Adjustable`).
 
     Raises:
         ParameterError: the nominal lies outside the bounds.
@@ -43,6 +44,7 @@ class Parameter:
     low: float
     high: float
     about: str
+    live: bool = False
 
     def __post_init__(self) -> None:
         if not self.low <= self.nominal <= self.high:
@@ -157,6 +159,18 @@ class Parameterized(Protocol):
 
     def set_parameters(self, values: Mapping[str, float]) -> None:
         """Apply `values`, and all other nominals, no later than at the next reset."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A `Parameterized` environment of which `live` parameters may change during an episode."""
+
+    @property
+    def period(self) -> float:
+        """The control step in seconds."""
+
+    def adjust_parameters(self, values: Mapping[str, float]) -> None:
+        """Apply values of `live` parameters at once, until the next reset."""
 
 
 def parameterized(env: Any, why: str) -> Parameterized:

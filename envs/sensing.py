@@ -111,20 +111,26 @@ class Sensing:
 
     def configure(self, values: Mapping[str, float]) -> None:
         """Apply the channels' parameters."""
-        noise, bias = np.zeros(self._raw.size), np.zeros(self._raw.size)
+        self.disturb(values)
         self._delays, self._dropouts = [], []
         for channel in self.channels:
             where = self._slices[channel.name]
-            if channel.noise is not None:
-                noise[where] = values[channel.noise.name]
-            if channel.bias is not None:
-                bias[where] = values[channel.bias.name]
             if channel.delay is not None and values[channel.delay.name] > 0:
                 delay = values[channel.delay.name] / self._period
                 line = DelayLine(channel.size, delay, angle=channel.angle)
                 self._delays.append((where, line))
             if channel.dropout is not None and values[channel.dropout.name] > 0:
                 self._dropouts.append((where, values[channel.dropout.name], channel.dropped))
+
+    def disturb(self, values: Mapping[str, float]) -> None:
+        """Apply noise and bias alone, which may change during an episode."""
+        noise, bias = np.zeros(self._raw.size), np.zeros(self._raw.size)
+        for channel in self.channels:
+            where = self._slices[channel.name]
+            if channel.noise is not None:
+                noise[where] = values[channel.noise.name]
+            if channel.bias is not None:
+                bias[where] = values[channel.bias.name]
         self._noise = noise if noise.any() else None
         self._bias = bias if bias.any() else None
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium
 import numpy as np
 
 from ..core.errors import HeadstartError, nearest
-from .parameters import Parameter, ParameterSpace, appliers, applies
+from .parameters import Parameter, ParameterError, ParameterSpace, appliers, applies
 from .sensing import Actuation, Channel, Command, Sensing
 from .simulation import Simulation
 
@@ -24,6 +24,7 @@ AIR_DRAG = Parameter(
     0.0,
     0.1,
     "share of its speed that a link loses a second, times 1 + speed (in m/s and in rad/s)",
+    live=True,
 )
 
 
@@ -115,7 +116,7 @@ class Robot(Part):
         """Write the present true values into the robot's channels."""
         raise NotImplementedError
 
-    @applies(Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"))
+    @applies(Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall", live=True))
     def set_gravity(self, gravity: float) -> None:
         """Set gravity."""
         self.simulation.set_gravity(gravity)
@@ -215,6 +216,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         self._actuation = Actuation(robot.commands, timing.substeps)
         self.parameters = ParameterSpace(self._declared())
         self._values = self.parameters.nominal()
+        self._adjusted: dict[str, float] = {}
         self.observation_space = gymnasium.spaces.Box(*self._sensing.bounds(), dtype=np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(robot.commands),), np.float32)
         self._weights = dict(task.weights)
@@ -235,7 +237,11 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
     def _declared(self) -> list[Parameter]:
         """Collect all parameters, each once: channels may share one (a common delay)."""
         own = [p for _, parameters in self._appliers for p in parameters]
-        channels = [p for channel in self._sensing.channels for p in channel.parameters()]
+        channels = [
+            replace(p, live=True) if p in (channel.noise, channel.bias) else p
+            for channel in self._sensing.channels
+            for p in channel.parameters()
+        ]
         return [
             *self.robot.morphology, *own, self.robot.action_delay, *dict.fromkeys(channels)
         ]  # fmt: skip
@@ -260,6 +266,31 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
             ParameterError: an unknown name or a value out of bounds; then nothing changes.
         """
         self._values = {**self.parameters.nominal(), **self.parameters.validate(values)}
+
+    @property
+    def period(self) -> float:
+        """The control step in seconds."""
+        return self.timing.period
+
+    def adjust_parameters(self, values: Mapping[str, float]) -> None:
+        """Apply values of `live` parameters at once; the next reset takes what was set before it.
+
+        Args:
+            values: a number by parameter name.
+
+        Raises:
+            ParameterError: an unknown name, a value out of bounds, or a parameter that is fixed
+                during an episode; then nothing changes.
+        """
+        values = self.parameters.validate(values)
+        if fixed := [name for name in values if not self.parameters[name].live]:
+            raise ParameterError(f"parameter '{fixed[0]}' is fixed during an episode")
+        self._adjusted = {**self._adjusted, **values}
+        now = {**self._values, **self._adjusted}
+        for apply, parameters in self._appliers:
+            if any(p.name in values for p in parameters):
+                apply(**{p.name: now[p.name] for p in parameters})
+        self._sensing.disturb(now)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -293,6 +324,7 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
             apply(**{p.name: self._values[p.name] for p in parameters})
         self._actuation.configure(self._values[self.robot.action_delay.name] / self.timing.timestep)
         self._sensing.configure(self._values)
+        self._adjusted = {}
         self.robot.sent, self.robot.action = self._actuation.rest(), self._actuation.action
         self.robot.reset(self._task_rng)
         self.task.reset(self._task_rng)

@@ -60,6 +60,7 @@ class Bundle:
 
     `steps` are all environment steps that it was trained for, those of `start` included: the
     randomization, steps and checksum of the bundle that training began with, or None.
+    `randomizer` is the entry of one that learns, and the state in which it drew last, or None.
     """
 
     directory: Path
@@ -72,6 +73,7 @@ class Bundle:
     versions: dict[str, str]
     start: dict[str, Any] | None
     trust: frozenset[str]
+    randomizer: dict[str, Any] | None
     _counters: dict[str, Any] = field(repr=False)
     _contents: dict[str, bytes] = field(repr=False)
 
@@ -254,10 +256,13 @@ def save(
     *,
     world_id: str,
     randomization: Mapping[str, str] | None = None,
+    randomizer: Mapping[str, Any] | None = None,
     start: Mapping[str, Any] | None = None,
     replay_buffer: bool = False,
 ) -> None:
     """Save a learner to `directory`, replacing a bundle that is there only once this one is whole.
+
+    `randomizer` is what drew inside the `randomization`, and what it had learned, where it learns.
 
     Raises OSError (disk full, no permission) with the earlier bundle, if any, untouched.
     """
@@ -270,6 +275,7 @@ def save(
         "action_space": spaces.space_to_json(learner.worlds.action_space),
         "counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)},
         "versions": _versions(),
+        **({"randomizer": dict(randomizer)} if randomizer else {}),
         **({"start": dict(start)} if start else {}),
     }
 
@@ -326,6 +332,7 @@ def load(directory: str | Path, trust: Collection[str] = ()) -> Bundle:
             versions={str(k): str(v) for k, v in about["versions"].items()},
             start=dict(about["start"]) if "start" in about else None,
             trust=frozenset(trust),
+            randomizer=dict(about["randomizer"]) if "randomizer" in about else None,
             _counters={name: counters[name] for name in _COUNTERS if name in counters},
             _contents=contents,
         )

@@ -12,6 +12,7 @@ from headstart.envs.catalog import WORLDS
 from headstart.transfer.methods import METHODS
 from method_pages import DOCS, method, method_page_path, methods
 from pretrained_page import pretrained
+from randomizer_page import randomizers
 from world_pages import world, world_page_path, worlds
 
 PAGES = {
@@ -19,6 +20,7 @@ PAGES = {
     **{method_page_path(name): partial(method, name) for name in METHODS},
     "experiment-file.md": experiment_file,
     "methods.md": methods,
+    "randomizers.md": randomizers,
     "worlds.md": worlds,
     "pretrained.md": pretrained,
 }

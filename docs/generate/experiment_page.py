@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, resolve, setting_types
 from headstart.agents.presets import BASED_ON, PRESETS
-from headstart.envs.changes import DISTRIBUTIONS
+from headstart.envs.changes import DISTRIBUTIONS, JOINT_DISTRIBUTIONS
 from headstart.experiments.config import schema
 from headstart.experiments.config.method_entries import Tuned
 from headstart.experiments.showing.tables.registries import in_yaml
@@ -97,10 +97,24 @@ def _changes() -> Iterable[str]:
     )
     rows = []
     for word, kind in DISTRIBUTIONS.items():
-        fields = [field.name for field in dataclasses.fields(kind)]
-        arguments = "a, b, ..." if fields == ["values"] else ", ".join(fields)
-        rows.append((f"`{word}({arguments})`", paragraphs(kind)))
+        arguments = kind.form or ", ".join(field.name for field in dataclasses.fields(kind))
+        rows.append((f"`{word}({arguments})`", joined(paragraphs(kind))))
     yield table(("distribution", "meaning"), rows)
+    yield (
+        'Parameters that depend on each other share a key, `"mass, friction"`, and one of these:'
+    )
+    yield table(
+        ("distribution", "meaning"),
+        [
+            (f"`{word}({joint.form})`", joined(paragraphs(joint)))
+            for word, joint in JOINT_DISTRIBUTIONS.items()
+        ],
+    )
+    yield (
+        "A distribution is drawn at the start of an episode. `every step` after it draws anew at "
+        "every control step, `at 2/s` twice a second on average; that is for parameters that may "
+        "change during an episode, as `headstart describe` shows."
+    )
 
 
 def _algorithms() -> Iterable[str]:

@@ -101,7 +101,9 @@ class Ant(Runner):
                     geom.set("fromto", " ".join(map(repr, ends)))
 
     @applies(
-        Parameter("ground_friction", "1", 1.2, 0.1, 2.5, "friction coefficient, foot on ground")
+        Parameter(
+            "ground_friction", "1", 1.2, 0.1, 2.5, "friction coefficient, foot on ground", live=True
+        )
     )
     def set_friction(self, ground_friction: float) -> None:
         """Set the friction between robot and ground."""

@@ -82,7 +82,9 @@ class Arm(Robot):
         raise NotImplementedError
 
     @applies(
-        Parameter("motor_strength", "1", 1.0, 0.05, 1.5, "factor on every joint's torque limit")
+        Parameter(
+            "motor_strength", "1", 1.0, 0.05, 1.5, "factor on every joint's torque limit", live=True
+        )
     )
     def set_strength(self, motor_strength: float) -> None:
         """Scale the greatest torques."""

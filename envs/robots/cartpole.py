@@ -105,7 +105,7 @@ class CartPole(Robot):
         self.simulation.set_joint_damping(self.body, POLE, hinge_damping)
 
     @applies(
-        Parameter("motor_strength", "1", 1.0, 0.2, 2.0, "factor on the motor's force"),
+        Parameter("motor_strength", "1", 1.0, 0.2, 2.0, "factor on the motor's force", live=True),
         Parameter("motor_lag", "s", 0.0, 0.0, 0.3, "time constant of the first-order motor"),
     )
     def set_motor(self, motor_strength: float, motor_lag: float) -> None:
@@ -115,8 +115,10 @@ class CartPole(Robot):
         self._follow = 1 - math.exp(-self.simulation.timestep / motor_lag) if lagging else 1.0
 
     @applies(
-        Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"),
-        Parameter("slope", "rad", 0.0, -0.2, 0.2, "of the rail, uphill to the right positive"),
+        Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall", live=True),
+        Parameter(
+            "slope", "rad", 0.0, -0.2, 0.2, "of the rail, uphill to the right positive", live=True
+        ),
     )
     def set_gravity(self, gravity: float, slope: float = 0.0) -> None:
         """Set gravity; seen from the rail, a slope turns it."""

@@ -55,7 +55,15 @@ class HalfCheetah(PlanarRunner):
                     geom.set("size", f"{radius} {shin_scale * half!r}")
 
     @applies(
-        Parameter("ground_friction", "1", 0.64, 0.03, 2.0, "friction coefficient, foot on ground")
+        Parameter(
+            "ground_friction",
+            "1",
+            0.64,
+            0.03,
+            2.0,
+            "friction coefficient, foot on ground",
+            live=True,
+        )
     )
     def set_friction(self, ground_friction: float) -> None:
         """Set the friction between robot and ground."""

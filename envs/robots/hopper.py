@@ -43,7 +43,15 @@ class Hopper(PlanarRunner):
                     element.set(key, " ".join(map(repr, numbers)))
 
     @applies(
-        Parameter("ground_friction", "1", 0.64, 0.1, 2.0, "friction coefficient, foot on ground")
+        Parameter(
+            "ground_friction",
+            "1",
+            0.64,
+            0.1,
+            2.0,
+            "friction coefficient, foot on ground",
+            live=True,
+        )
     )
     def set_friction(self, ground_friction: float) -> None:
         """Set the friction between robot and ground."""

@@ -131,8 +131,8 @@ class Runner(Robot):
         raise NotImplementedError
 
     @applies(
-        Parameter("slope", "rad", 0.0, -0.3, 0.3, "of the ground, uphill positive"),
-        Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall"),
+        Parameter("slope", "rad", 0.0, -0.3, 0.3, "of the ground, uphill positive", live=True),
+        Parameter("gravity", "m/s^2", 9.81, 5.0, 15.0, "acceleration of free fall", live=True),
     )
     def set_gravity(self, gravity: float, slope: float = 0.0) -> None:
         """Set gravity; on a slope it pulls backwards, seen from the ground."""
@@ -155,7 +155,9 @@ class Runner(Robot):
             self.simulation.set_mass(self.body, link, factor * mass)
 
     @applies(
-        Parameter("motor_strength", "1", 1.0, 0.2, 1.5, "factor on every motor's torque"),
+        Parameter(
+            "motor_strength", "1", 1.0, 0.2, 1.5, "factor on every motor's torque", live=True
+        ),
     )
     def set_strength(self, motor_strength: float) -> None:
         """Scale the torques."""
@@ -175,8 +177,12 @@ class Runner(Robot):
         self._damped = joint_damping > 0
 
     @applies(
-        Parameter("push_force", "N", 0.0, 0.0, 500.0, "of a push of 0.2 s about every 2 s"),
-        Parameter("head_wind", "N", 0.0, -100.0, 100.0, "force on the torso against running"),
+        Parameter(
+            "push_force", "N", 0.0, 0.0, 500.0, "of a push of 0.2 s about every 2 s", live=True
+        ),
+        Parameter(
+            "head_wind", "N", 0.0, -100.0, 100.0, "force on the torso against running", live=True
+        ),
     )
     def set_disturbance(self, push_force: float, head_wind: float) -> None:
         """Set the strength of what disturbs the robot from outside."""

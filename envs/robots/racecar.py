@@ -104,7 +104,11 @@ class Racecar(Robot):
         self.time = self.x = self.y = self.yaw = self.speed = 0.0
         self.touching = False
 
-    @applies(Parameter("tyre_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, tyre on road"))
+    @applies(
+        Parameter(
+            "tyre_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, tyre on road", live=True
+        )
+    )
     def set_friction(self, tyre_friction: float) -> None:
         """Set the tyres' friction; the road's is 1, so this is the effective coefficient."""
         for wheel in self._plan.wheels:

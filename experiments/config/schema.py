@@ -21,6 +21,7 @@ from pydantic import (
 from ...core.errors import nearest
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
+from ...transfer.randomization import DEFAULT_RANDOMIZER
 from . import source as sources
 from .method_entries import check_tuned
 from .overrides import override
@@ -81,6 +82,10 @@ class Source(Section):
     randomization: dict[str, str] = {}
     """Parameters drawn anew at every training episode, by their changes; evaluation in the source
     is not randomized. `recommended`: the ranges that headstart recommends for the world."""
+    randomizer: Annotated[str | dict[str, dict[str, Any] | None], Plain] = "uniform"
+    """How parameters are drawn inside `randomization`: a name, `{name: {setting: value}}`, or your
+    own as `package.module:Class`; see docs/randomization.md. By default from the distributions as
+    they are stated."""
     algorithm: Annotated[str | dict[str, dict[str, Any] | None], Plain] = "ppo"
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     history: int | dict[str, Any] | None = None
@@ -269,6 +274,13 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _enough_seeds(self) -> Experiment:
         policies, seeds = self.source.policies, len(self.seeds)
+        if self.source.randomizer != DEFAULT_RANDOMIZER and self.source.bundle is not None:
+            raise ValueError("source.randomizer: a ready-made policy is trained already")
+        if self.source.randomizer != DEFAULT_RANDOMIZER and not self.source.randomization:
+            raise ValueError(
+                "source.randomizer: needs a 'randomization' that says what may be drawn, such as "
+                "'recommended'"
+            )
         if policies is not None and self.source.bundle is not None:
             raise ValueError("source.policies: a ready-made policy is one, and is not trained")
         if policies is not None and policies > seeds:
@@ -308,11 +320,14 @@ class Experiment(Section):
         if not self.sweep:  # each point of a sweep has a default of its own
             found["evaluation"]["source_every"] = self.source_every
             del found["sweep"]
+        # Runs of before these settings existed do not have them.
         for key in ("policies", "history"):
             if getattr(self.source, key) is None:
                 del found["source"][key]
         if not self.source.trust:
             del found["source"]["trust"]
+        if self.source.randomizer == DEFAULT_RANDOMIZER:
+            del found["source"]["randomizer"]
         found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]
         found["methods"] = [
             {name: settings or {} for name, settings in m.items()} for m in found["methods"]

@@ -25,6 +25,7 @@ from ...agents.bundles.storage import (
     write_bytes,
     write_directory,
 )
+from ...envs.changes import files_of
 from ..config.schema import Experiment
 from . import metadata, plan
 from .code_hash import canonical, code_behind
@@ -58,6 +59,11 @@ def key(experiment: Experiment, seed: int) -> str | None:
         "world": [source.world, source.kwargs, source.wrappers],
         # Drawn one after the other: in another order the same draws are those of others.
         "randomization": list(source.randomization.items()),
+        "randomizer": source.randomizer,
+        "samples": [
+            hashlib.sha256(Path(file).read_bytes()).hexdigest()
+            for file in files_of(source.randomization)
+        ],
         "algorithm": [algorithm.name, dict(algorithm.settings)],
         "steps": source.steps,
         "seed": seed,

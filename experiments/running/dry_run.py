@@ -20,7 +20,6 @@ from ...agents.learner import create
 from ...agents.training import evaluation_steps, train
 from ...core.errors import HeadstartError
 from ...core.files import read_json
-from ...transfer.randomization import randomized
 from ..config.schema import Experiment
 from . import cache, plan
 from .plan import Unit
@@ -188,8 +187,10 @@ def measure(experiment: Experiment) -> Pace:
     source, algorithm = experiment.source, plan.algorithm(experiment)
     spec = source.spec()
 
+    randomization = plan.randomization(experiment)
+
     def make() -> gymnasium.Env[Any, Any]:
-        return randomized(spec.make(), source.randomization)
+        return spec.make() if randomization is None else randomization.wrap(spec.make())
 
     steps = (ROLLOUTS + 1) * algorithm.rollout
     if not algorithm.on_policy:
@@ -198,6 +199,8 @@ def measure(experiment: Experiment) -> Pace:
         steps = int(algorithm.value("learning_starts")) + learning
     times: list[tuple[int, float]] = []
     learner = create(algorithm, make, 0, experiment.device)
+    if randomization is not None:
+        learner.callbacks.append(randomization.callback())
     try:
         train(
             learner,
@@ -271,6 +274,7 @@ def preview(
             f"{line.seconds(pace) / 60:.1f}",
         )
     yield table
+    yield from plan.randomization_notes(experiment)
     if kept:
         yield f"{len(kept)} of the source policies will be in the cache and need not be trained."
     left = sum(line.left for line in found)

@@ -25,7 +25,7 @@ from ...transfer.methods import METHODS, Method
 from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
-from ...transfer.randomization import UniformRandomization
+from ...transfer.randomization.prepared import PreparedRandomization, prepare_randomization
 from ..config.method_entries import own_settings
 from ..config.schema import SOURCE, ConfigError, Experiment, method_label, source_seed
 
@@ -157,8 +157,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         world = experiment.source.spec().make()
         try_once(world)
     with _at(where, "source.randomization", world):
-        if experiment.source.randomization:
-            UniformRandomization(world, experiment.source.randomization)
+        randomization(experiment, world)
     if experiment.source.bundle is not None:
         with _at(where, "source.bundle", world):
             _check_bundle(experiment, world)
@@ -197,6 +196,43 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
             )
     _check_rollouts(experiment, where)
     return parameters
+
+
+def randomization(experiment: Experiment, world: Any = None) -> PreparedRandomization | None:
+    """Return the source's randomization, ready for a training; None where nothing is randomized.
+
+    Args:
+        experiment: what says what is randomized, and how.
+        world: the source's world, to look at; by default one is made for it.
+
+    Raises:
+        HeadstartError: a range or a randomizer that does not fit the world or the budget.
+    """
+    source = experiment.source
+    if world is None:
+        world = source.spec().make()
+        try:
+            return randomization(experiment, world)
+        finally:
+            world.close()
+    return prepare_randomization(
+        source.randomization,
+        source.randomizer,
+        world,
+        world_id=source.world,
+        steps=taken(experiment, source.steps),
+        changed=bool(source.kwargs or source.wrappers),
+    )
+
+
+def randomization_notes(experiment: Experiment) -> Iterator[str]:
+    """Yield what is to be known of the source's randomization before it is trained."""
+    found = None if experiment.source.bundle else randomization(experiment)
+    if found is None or not found.randomizer.adaptive:
+        return
+    yield f"source.randomizer: an episode is a success by {found.signal}."
+    for note in found.notes:
+        yield f"source.randomizer: {note}."
 
 
 def _light(its: Algorithm) -> Algorithm:

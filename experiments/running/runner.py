@@ -59,6 +59,9 @@ def run_units(
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
+    if any(unit.path.startswith("source/") for unit in todo):
+        for note in plan.randomization_notes(experiment):
+            console.print(note, highlight=False, soft_wrap=True)
     if todo:
         with lock(directory, PATIENCE):
             _go_on(directory, console)

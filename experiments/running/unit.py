@@ -22,7 +22,7 @@ from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
 from ...envs.spec import WorldSpec
 from ...transfer.methods import Problem
-from ...transfer.randomization import randomized
+from ...transfer.randomization.callback import RECORD, RandomizationCallback
 from ..config.schema import SOURCE, Experiment, load
 from ..records import CURVE
 from . import cache, plan
@@ -154,11 +154,16 @@ class _Work:
                 self.report(row["step"], source.steps, row["return"])
                 return {"reused_seconds": kept["seconds"]}
 
+        randomization = plan.randomization(self.experiment)
+
         def make() -> gymnasium.Env[Any, Any]:
-            return randomized(source.spec().make(), source.randomization)
+            world = source.spec().make()
+            return world if randomization is None else randomization.wrap(world)
 
         drawn = stream(seed, "source")
         learner = create(self.algorithm, make, drawn, self.experiment.device)
+        if randomization is not None:
+            learner.callbacks.append(randomization.callback(self.folder / RECORD))
         every = self.experiment.source_every
         self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
         if name:
@@ -333,5 +338,14 @@ class _Work:
             self.folder / name,
             world_id=spec.world,
             randomization=randomization,
+            randomizer=self._randomizer(learner),
             replay_buffer=replay_buffer,
         )
+
+    def _randomizer(self, learner: Learner) -> dict[str, Any] | None:
+        """Return the randomizer of the source and what it has learned, for a bundle."""
+        for callback in learner.callbacks:
+            if isinstance(callback, RandomizationCallback) and callback.randomizer.adaptive:
+                state = callback.randomizer.sampler()
+                return {"entry": self.experiment.source.randomizer, "state": state}
+        return None

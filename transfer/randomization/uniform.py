@@ -1,9 +1,4 @@
-"""Uniform domain randomization: episodes are drawn from fixed distributions.
-
-Tobin et al., "Domain randomization for transferring deep neural networks from simulation to the
-real world", IROS 2017; Peng et al., "Sim-to-real transfer of robotic control with dynamics
-randomization", ICRA 2018.
-"""
+"""Uniform domain randomization: episodes are drawn from fixed distributions."""
 
 from __future__ import annotations
 
@@ -13,14 +8,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ...envs.changes import Change, read_changes
+from ...envs.changes import Change
 from ...envs.parameters import parameterized
+from .base import EpisodeBudget
+from .fixed import AsStated
+from .ranges import Ranges
+from .wrapper import STREAM, Randomization
 
-# Keeps the randomizer's stream apart from the world's when both are seeded with the same number.
-STREAM = 0x0D0A
 
-
-class UniformRandomization(gymnasium.Wrapper[Any, Any, Any, Any]):
+class UniformRandomization(Randomization):
     """Draws the parameters of any `Parameterized` world at every reset.
 
     The draws come from a separate random stream, so they change nothing else that is random in
@@ -46,22 +42,21 @@ class UniformRandomization(gymnasium.Wrapper[Any, Any, Any, Any]):
             ParameterError: the world has no parameters, or none of this name.
             ChangeError: a change cannot be read or can leave the parameter's bounds.
         """
-        super().__init__(env)
-        self._world = parameterized(env, "a randomization")
-        self.changes = read_changes(changes, self._world.parameters, random=True)
+        ranges = Ranges(changes, parameterized(env, "a randomization").parameters)
+        self.changes = ranges.changes
+        randomizer = AsStated()
+        randomizer.start(ranges, EpisodeBudget(1))
+        super().__init__(env, randomizer)
         self._rng = np.random.default_rng()
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Draw parameters, apply them and start an episode."""
+    def _generator(self, seed: int | None) -> np.random.Generator:
+        """Return one generator for all episodes since the last seed.
+
+        Nothing is learned here, so that a draw depends on the seed and on the episode as well.
+        """
         if seed is not None:
             self._rng = np.random.default_rng([STREAM, seed])
-        space = self._world.parameters
-        self._world.set_parameters(
-            {name: change.resolve(space[name], self._rng) for name, change in self.changes.items()}
-        )
-        return super().reset(seed=seed, options=options)
+        return self._rng
 
 
 def randomized(

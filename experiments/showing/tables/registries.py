@@ -94,6 +94,11 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
             yield f"action: {env.action_space}"
         if (parameterized := find_parameterized(env)) is not None:
             yield _parameters(parameterized)
+            if live := [p.name for p in parameterized.parameters.values() if p.live]:
+                yield (
+                    "May change during an episode ('every step', 'at 2/s' in a randomization): "
+                    f"{', '.join(live)}."
+                )
         else:
             yield (
                 "It declares no parameters, so a shift is made of kwargs or wrappers; "

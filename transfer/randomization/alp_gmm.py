@@ -1,0 +1,131 @@
+"""ALP-GMM: draws where the score changes most, by a mixture of Gaussians over past episodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .base import Adaptive, Count, Draw, EpisodeBudget, EpisodeOutcome, Share, Spread, too_short
+from .gaussian_mixture import GaussianMixture, fit_best
+from .ranges import Ranges
+
+REDRAWS = 100
+
+
+@dataclass
+class AlpGmm(Adaptive):
+    """Draws where learning progresses: where scores differ most from earlier ones nearby.
+
+    Absolute learning progress (ALP) of an episode is how far its score lies from the mean of its
+    nearest earlier ones. Every `fit_every` episodes a mixture of Gaussians is fitted to the points
+    and ALP of the latest, its number of components chosen by Akaike's criterion, and draws come
+    from components in proportion to their mean ALP. Portelas et al., 1910.07224, who compare with
+    one neighbour, which chases noise, and fit every 250 episodes.
+    """
+
+    fit_every: Count = 100
+    """Episodes from one fit to the next; the first so many are drawn uniformly."""
+    window: Count = 250
+    """The latest episodes that a fit looks at."""
+    components: Count = 6
+    """The most components that are tried."""
+    neighbours: Count = 5
+    """Earlier episodes whose mean score an episode is compared with."""
+    random: Share = 0.2
+    """The share of draws that stays uniform."""
+
+    def start(self, ranges: Ranges, budget: EpisodeBudget) -> None:
+        """Begin uniformly; raises ChangeError where ranges span no unit cube."""
+        super().start(ranges, budget)
+        self._units: list[list[float]] = []
+        self._scores: list[float] = []
+        self._alps: list[float] = []
+        self._fits = 0
+        self._mixture: GaussianMixture | None = None
+
+    def notes(self) -> list[str]:
+        """Say how many episodes a fit takes; raises RandomizerError where it is out of reach."""
+        return too_short(
+            "alp_gmm: a first fit",
+            2 * self.fit_every,
+            self.budget,
+            f"train longer or lower 'fit_every' ({self.fit_every})",
+        )
+
+    def sample(self, rng: np.random.Generator) -> Draw:
+        """Draw uniformly, or from a component of the mixture, inside the ranges."""
+        size = len(self.ranges.axes)
+        if self._mixture is None or rng.random() < self.random:
+            return self._at(rng.uniform(size=size))
+        # The last coordinate of a component's mean is its mean ALP.
+        progress = np.maximum(self._mixture.means[:, -1], 0.0) + 1e-12
+        place = int(np.searchsorted(np.cumsum(progress), rng.random() * progress.sum()))
+        mean, covariance = self._mixture.means[place], self._mixture.covariances[place]
+        factor = np.linalg.cholesky(covariance[:size, :size])
+        for _ in range(REDRAWS):
+            # Clipping would pile draws up on the borders.
+            unit = mean[:size] + factor @ rng.standard_normal(size)
+            if (unit >= 0).all() and (unit <= 1).all():
+                return self._at(unit)
+        return self._at(rng.uniform(size=size))
+
+    def update(self, outcomes: Sequence[EpisodeOutcome], step: int) -> bool:
+        """Add episodes with their learning progress, and fit when it is due."""
+        for outcome in outcomes:
+            score = min(max(outcome.score, 0.0), 1.0)
+            self._alps.append(self._progress(outcome.draw.unit, score))
+            self._units.append(list(outcome.draw.unit))
+            self._scores.append(score)
+        due = len(self._units) // self.fit_every
+        if due <= self._fits:
+            return False
+        self._fits = due
+        latest = slice(-self.window, None)
+        points = np.column_stack([self._units[latest], self._alps[latest]])
+        self._mixture = fit_best(points, self.components, np.random.default_rng(due))
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all episodes and the mixture."""
+        return {
+            **self.sampler(),
+            "fits": self._fits,
+            "units": [list(unit) for unit in self._units],
+            "scores": list(self._scores),
+            "alps": list(self._alps),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.load_sampler(state)
+        self._fits = int(state["fits"])
+        self._units = [list(unit) for unit in state["units"]]
+        self._scores, self._alps = list(state["scores"]), list(state["alps"])
+
+    def sampler(self) -> dict[str, Any]:
+        """Return the mixture."""
+        return {"mixture": None if self._mixture is None else self._mixture.to_json()}
+
+    def load_sampler(self, state: Mapping[str, Any]) -> None:
+        """Take over the mixture."""
+        mixture = state["mixture"]
+        self._mixture = None if mixture is None else GaussianMixture.from_json(mixture)
+
+    def spread(self) -> Spread:
+        """Return 5 % and 95 % quantiles of draws of now, and no entropy, which has no formula."""
+        rng = np.random.default_rng(0)
+        units = np.array([self.sample(rng).unit for _ in range(100)])
+        low, high = np.quantile(units, (0.05, 0.95), axis=0)
+        ends = zip(self.ranges.axes, low, high, strict=True)
+        return Spread({x.name: (x.value(float(a)), x.value(float(b))) for x, a, b in ends})
+
+    def _progress(self, unit: Sequence[float], score: float) -> float:
+        if len(self._units) <= self.neighbours:
+            return 0.0
+        away = ((np.array(self._units) - np.array(unit)) ** 2).sum(axis=1)
+        nearest = np.argpartition(away, self.neighbours)[: self.neighbours]
+        return math.fabs(score - float(np.array(self._scores)[np.sort(nearest)].mean()))
