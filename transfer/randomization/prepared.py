@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from ...envs.changes import Change
 from ...envs.parameters import parameterized
 from .base import EpisodeBudget, Randomizer
-from .callback import RandomizationCallback
 from .ranges import Ranges
 from .registry import DEFAULT_RANDOMIZER, Entry, resolve_randomizer
 from .signal import Signal, signal_of
 from .uniform import UniformRandomization
 from .wrapper import Randomization
+
+if TYPE_CHECKING:
+    from .callback import RandomizationCallback
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class PreparedRandomization:
 
     def callback(self, record: Path | None = None) -> RandomizationCallback:
         """Return the callback of the training; `record` is the file for its draws."""
+        # Not above: worker processes import this module, and need no torch.
+        from .callback import RandomizationCallback
+
         return RandomizationCallback(self.randomizer, self.signal, record)
 
 

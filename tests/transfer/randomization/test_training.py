@@ -33,7 +33,8 @@ def ready(name, steps=STEPS):
 
 def learner_of(small, randomization, record, algorithm="ppo", workers=0):
     def make():
-        return randomization.wrap(swing_up())
+        # Nothing of this module, which workers would have to import.
+        return randomization.wrap(gym.make(WORLD, max_episode_steps=8))
 
     learner = create(small(algorithm, worlds=4), make, 0, workers=workers)
     learner.callbacks.append(randomization.callback(record))
@@ -48,7 +49,7 @@ def trained(learner, **options):
 @pytest.mark.parametrize("name", EAGER)
 def test_workers_and_stops_change_no_draw(small, tmp_path, name):
     records = []
-    for workers in (0, 1, 3):
+    for workers in (0, 1, 3) if name == "adr" else (0, 2):
         path = tmp_path / f"{workers}.jsonl"
         learner = learner_of(small, ready(name), path, workers=workers)
         trained(learner)
@@ -71,7 +72,7 @@ def test_workers_and_stops_change_no_draw(small, tmp_path, name):
     bundle.load(saved).restore(resumed)
     trained(resumed)
     resumed.close()
-    assert records[0] == records[1] == records[2] == path.read_text()
+    assert {*records, path.read_text()} == {records[0]}
     rows = [json.loads(line) for line in records[0].splitlines()]
     assert sum(len(row["draws"]) for row in rows) == STEPS // 8
     assert rows[0]["ends"] != rows[-1]["ends"]
@@ -98,7 +99,7 @@ def test_stored_returns_make_the_score():
 
 
 def test_without_a_signal_an_adaptive_randomizer_is_refused():
-    env = swing_up()
+    env = gym.make(WORLD)
     changed = prepare_randomization(
         CHANGES, "adr", env, world_id=WORLD, steps=1_000_000, changed=True
     )
