@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -28,7 +29,7 @@ from stable_baselines3.common.vec_env import (
 )
 from torch import nn
 
-from ..core.errors import HeadstartError
+from ..core.errors import HeadstartError, one_line, single_line
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space
@@ -266,13 +267,15 @@ def create(
     *,
     check_spaces: Callable[[Space, Space], None] | None = None,
     workers: int = 0,
+    making: AbstractContextManager[None] | None = None,
 ) -> Learner:
     """Make an untrained learner; `seed` decides its initial weights.
 
     `make_world` is called once for each of the `algorithm.worlds`; `check_spaces` may refuse
     their observation and action space. The worlds are stepped by so many `workers` (processes),
-    or by this process if there are none; what is learned is the same bit for bit. Raises
-    HeadstartError when the settings and the world's spaces do not go together.
+    or by this process if there are none; what is learned is the same bit for bit. The model, not
+    its worlds, is made in the context `making`. Raises HeadstartError when the settings and the
+    world's spaces do not go together.
     """
     check_device(device)
     makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
@@ -300,12 +303,16 @@ def create(
             replaced = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
             arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), making or nullcontext():
                 # Its advice on buffers that are not its own is followed.
                 warnings.filterwarnings("ignore", "`n_steps=.*is ignored")
                 model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
-        except (AssertionError, TypeError, ValueError) as error:
-            raise HeadstartError(f"{algorithm.name} cannot be made: {error}") from error
+        except HeadstartError:
+            raise
+        except Exception as error:  # settings that do not go together end in any kind of error
+            said = str(error) if isinstance(error, (AssertionError, ValueError)) else ""
+            said = single_line(said) or one_line(error)
+            raise HeadstartError(f"{algorithm.name} cannot be made: {said}") from error
     except BaseException:
         vector.close()
         raise

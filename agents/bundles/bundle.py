@@ -16,32 +16,34 @@ method.json            what the callbacks of a method keep (see `Stateful`), in 
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
-from ...core.errors import HeadstartError
+from ...core.errors import HeadstartError, one_line, shown
 from ..algorithms import Algorithm
 from ..learner import Array, Learner, MakeWorld, create
-from . import spaces
+from . import contents as checked
+from . import limits, spaces
+from .allocation import no_larger_than
 from .placeholder import placeholder
 from .storage import (
     BundleError,
     is_whole,
     parse_json,
     read_directory,
-    write_bytes,
     write_directory,
     write_json,
+    write_synced,
 )
 from .trust import check_classes, check_imported_world
 
@@ -50,8 +52,9 @@ __all__ = ["Bundle", "BundleError", "exists", "load", "save"]
 _REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
 _OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json")
 _LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
-# Counters of Stable-Baselines3's models that decide how training goes on.
-_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
+_COUNTERS = (*checked.COUNTERS, "exploration_rate")
+# What an algorithm allocates to train with, and does not need to act.
+_LIGHT = {"worlds": 1, "buffer_size": 1, "n_steps": 2, "batch_size": 2}
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Bundle:
 
         Raises BundleError when the world's spaces are not the bundle's.
         """
+        check_memory(self.algorithm, self.observation_space, self.action_space)
         learner = create(
             self.algorithm,
             make_world,
@@ -98,6 +102,7 @@ class Bundle:
             device,
             check_spaces=self.check_spaces,
             workers=workers,
+            making=self._no_larger(),
         )
         try:
             self.restore(learner)
@@ -107,9 +112,10 @@ class Bundle:
         return learner
 
     def policy(self, device: str = "cpu") -> Learner:
-        """Return a learner that can only act, without any world."""
+        """Return a learner that can only act, without any world, or room to learn."""
         stand_in = placeholder(self.observation_space, self.action_space)
-        learner = create(self.algorithm, stand_in, 0, device)
+        learner = create(_light(self.algorithm), stand_in, 0, device, making=self._no_larger())
+        learner.algorithm = self.algorithm
         self.restore_weights(learner)
         self.restore_normalizer(learner)
         return learner
@@ -185,14 +191,13 @@ class Bundle:
         normalizer = learner.normalizer
         if normalizer is None:
             return
-        arrays = self._arrays("normalizer.npz")
-        try:
-            for name, statistics in _statistics(normalizer).items():
-                statistics.mean = arrays[f"{name}.mean"].copy()
-                statistics.var = arrays[f"{name}.var"].copy()
-                statistics.count = float(arrays[f"{name}.count"])
-        except KeyError as error:
-            raise BundleError(f"{self.directory / 'normalizer.npz'} lacks {error}") from None
+        arrays, own = self._arrays("normalizer.npz"), _statistics(normalizer)
+        shapes = {name: np.shape(statistics.mean) for name, statistics in own.items()}
+        checked.check_statistics(self.directory / "normalizer.npz", arrays, shapes)
+        for name, statistics in own.items():
+            statistics.mean = arrays[f"{name}.mean"].astype(np.float64)
+            statistics.var = arrays[f"{name}.var"].astype(np.float64)
+            statistics.count = float(arrays[f"{name}.count"])
 
     def restore_counters(self, learner: Learner) -> None:
         """Restore the counts of steps, updates and episodes."""
@@ -204,18 +209,11 @@ class Bundle:
         buffer = getattr(learner.model, "replay_buffer", None)
         if buffer is None or "replay_buffer.npz" not in self._contents:
             return
-        arrays = self._arrays("replay_buffer.npz")
-        if not {"size", "pos", "full"} <= arrays.keys():
-            raise BundleError(f"{self.directory / 'replay_buffer.npz'} is not a replay buffer")
-        size = int(arrays["size"])
-        for name, array in _buffer_arrays(buffer).items():
-            saved = arrays.get(name)
-            if saved is None or saved.shape[1:] != array.shape[1:] or size > len(array):
-                raise BundleError(
-                    f"bundle {self.directory}: replay_buffer.npz: '{name}' does not fit a buffer "
-                    f"of shape {array.shape}"
-                )
-            array[:size] = saved
+        arrays, own = self._arrays("replay_buffer.npz"), _buffer_arrays(buffer)
+        path = self.directory / "replay_buffer.npz"
+        size = checked.check_transitions(path, arrays, own)
+        for name, array in own.items():
+            array[:size] = arrays[name]
         buffer.full = bool(arrays["full"])
         buffer.pos = int(arrays["pos"])
 
@@ -226,26 +224,49 @@ class Bundle:
         path = self.directory / "method.json"
         try:
             learner.restore_states(parse_json(path, self._contents["method.json"])["callbacks"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"{path} is damaged: {error!r}") from error
+        except HeadstartError:
+            raise
+        except Exception as error:  # whatever a callback makes of values that are not its own
+            raise BundleError(f"{path} is damaged: {shown(one_line(error), 100)}") from error
+
+    def _no_larger(self) -> AbstractContextManager[None]:
+        """Return a context in which networks are made no larger than the bundle's weights."""
+        weights = self._contents["policy.safetensors"]
+        return no_larger_than(len(weights), f"bundle {self.directory}")
+
+    def _verify(self) -> None:
+        """Raise BundleError where weights, moments or statistics are none that training leaves."""
+        weights = self._tensors("policy.safetensors")
+        path = self.directory / "optimizer.safetensors"
+        checked.check_moments(path, self._tensors("optimizer.safetensors"), weights)
+        for name in ("normalizer.npz", "replay_buffer.npz"):
+            if name in self._contents:
+                self._arrays(name)
+        if "method.json" in self._contents:
+            parse_json(self.directory / "method.json", self._contents["method.json"])
+        if "normalizer.npz" in self._contents:
+            self._verify_normalizer()
+
+    def _verify_normalizer(self) -> None:
+        """Check the normalizer's statistics against the spaces, as `restore_normalizer` does."""
+        found = self._arrays("normalizer.npz")
+        own: Any = self.observation_space
+        parts = dict(own.items()) if isinstance(own, gymnasium.spaces.Dict) else {"": own}
+        shapes: dict[str, Any] = {"returns": ()}
+        for key, part in parts.items():
+            name = f"observation.{key}" if key else "observation"
+            if f"{name}.mean" in found:
+                shapes[name] = part.shape
+        checked.check_statistics(self.directory / "normalizer.npz", found, shapes)
 
     def _tensors(self, name: str) -> dict[str, torch.Tensor]:
-        try:
-            return safetensors.torch.load(self._contents[name])
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise BundleError(
-                f"{self.directory / name} is not a safetensors file: {error}"
-            ) from None
+        most = checked.LARGEST_WEIGHT if name.startswith("policy") else checked.LARGEST_NUMBER
+        return checked.tensors(self.directory / name, self._contents[name], most)
 
     def _arrays(self, name: str) -> dict[str, Array]:
         if name not in self._contents:
             raise BundleError(f"bundle {self.directory} has no {name}")
-        try:
-            # A bare array or a pickle would come back as something other than an archive.
-            with np.load(io.BytesIO(self._contents[name]), allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (ValueError, OSError, AttributeError, TypeError, EOFError) as error:
-            raise BundleError(f"{self.directory / name} is not a plain npz file: {error}") from None
+        return checked.arrays(self.directory / name, self._contents[name])
 
 
 def save(
@@ -275,8 +296,8 @@ def save(
 
     def fill(path: Path) -> None:
         write_json(path / "bundle.json", about)
-        write_bytes(path / "policy.safetensors", _packed(learner.tensors()))
-        write_bytes(path / "optimizer.safetensors", _packed(_moments(learner)))
+        write_synced(path / "policy.safetensors", _packed(learner.tensors()))
+        write_synced(path / "optimizer.safetensors", _packed(_moments(learner)))
         if learner.normalizer is not None:
             _write_arrays(path / "normalizer.npz", _normalizer_arrays(learner.normalizer))
         buffer = getattr(model, "replay_buffer", None)
@@ -309,32 +330,117 @@ def load(directory: str | Path, trust: Collection[str] = ()) -> Bundle:
             says, or it names a module that is not trusted.
     """
     directory = Path(directory)
-    contents = read_directory(directory, _REQUIRED, _OPTIONAL)
-    about = parse_json(directory / "bundle.json", contents["bundle.json"])
+
+    def limit(name: str, read: Mapping[str, bytes]) -> int:
+        """Return how large a file may be, by what bundle.json says of what it holds."""
+        if name == "bundle.json":
+            return limits.file_limit(name)
+        return _limit(name, directory, _described(directory, read, trust))
+
+    contents = read_directory(directory, _REQUIRED, _OPTIONAL, limit)
+    found = Bundle(
+        directory=directory,
+        trust=frozenset(trust),
+        _contents=contents,
+        **_described(directory, contents, trust),
+    )
+    found._verify()
+    return found
+
+
+def _described(
+    directory: Path, contents: Mapping[str, bytes], trust: Collection[str]
+) -> dict[str, Any]:
+    """Return what bundle.json says, as fields of a bundle.
+
+    Raises:
+        BundleError: it is damaged, or names a module that is not trusted.
+    """
+    path = directory / "bundle.json"
+    about = parse_json(path, contents["bundle.json"])
     try:
         ((name, settings),) = about["algorithm"].items()
         check_classes(str(name), settings, trust, f"bundle {directory}")
-        counters = about["counters"]
-        return Bundle(
-            directory=directory,
-            algorithm=Algorithm(str(name), {}).replace(**settings),
-            world_id=str(about["world_id"]),
-            randomization={str(k): str(v) for k, v in about["randomization"].items()},
-            observation_space=spaces.space_from_json(about["observation_space"]),
-            action_space=spaces.space_from_json(about["action_space"]),
-            steps=int(counters["num_timesteps"]),
-            versions={str(k): str(v) for k, v in about["versions"].items()},
-            start=dict(about["start"]) if "start" in about else None,
-            trust=frozenset(trust),
-            _counters={name: counters[name] for name in _COUNTERS if name in counters},
-            _contents=contents,
-        )
+        counters = checked.check_counters(path, about["counters"])
+        return {
+            "algorithm": Algorithm(str(name), {}).replace(**settings),
+            "world_id": str(about["world_id"]),
+            "randomization": {str(k): str(v) for k, v in about["randomization"].items()},
+            "observation_space": spaces.space_from_json(about["observation_space"]),
+            "action_space": spaces.space_from_json(about["action_space"]),
+            "steps": int(counters["num_timesteps"]),
+            "versions": {str(k): str(v) for k, v in about["versions"].items()},
+            "start": dict(about["start"]) if "start" in about else None,
+            "_counters": counters,
+        }
     except BundleError:
         raise
     except HeadstartError as error:
-        raise BundleError(f"{directory / 'bundle.json'}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{directory / 'bundle.json'} is damaged: {error!r}") from error
+        raise BundleError(f"{path}: {shown(error, 200)}") from error
+    except Exception as error:  # whatever is made of values of the wrong kind
+        raise BundleError(f"{path} is damaged: {shown(one_line(error), 150)}") from error
+
+
+def _limit(name: str, directory: Path, described: Mapping[str, Any]) -> int:
+    """Return how large a file of a bundle may be, by what its bundle.json says."""
+    algorithm: Algorithm = described["algorithm"]
+    both = described["observation_space"], described["action_space"]
+    policy = directory / "policy.safetensors"
+    size = policy.stat().st_size if policy.is_file() else 0
+    if name == "normalizer.npz":
+        return 3 * 8 * _bytes(both[0]) + limits.OVERHEAD
+    if name == "replay_buffer.npz":
+        return min(_training_bytes(algorithm, *both) + limits.OVERHEAD, limits.memory())
+    if name == "optimizer.safetensors":
+        return limits.MOMENTS * size + limits.OVERHEAD
+    if name != policy.name or size < limits.LARGE:
+        return limits.file_limit(name)
+    # Weights this large are read only where the settings ask for networks this large.
+    making = no_larger_than(size, f"bundle {directory}")
+    learner = create(_light(algorithm), placeholder(*both), 0, making=making)
+    found = sum(tensor.nbytes for tensor in learner.tensors().values()) + limits.OVERHEAD
+    learner.close()
+    return min(found, limits.file_limit(name))
+
+
+def _light(algorithm: Algorithm) -> Algorithm:
+    """Return an algorithm with room for next to nothing, to act and not to learn."""
+    changes: dict[str, Any] = {}
+    for key, value in _LIGHT.items():
+        if algorithm.accepts(key) and (key in ("worlds", "buffer_size") or algorithm.on_policy):
+            changes[key] = value
+    return algorithm.replace(**changes)
+
+
+def check_memory(
+    algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
+) -> None:
+    """Raise HeadstartError where the transitions to learn from do not fit into memory."""
+    needed, there = _training_bytes(algorithm, observation_space, action_space), limits.memory()
+    if needed > there:
+        what = "buffer_size asks" if algorithm.accepts("buffer_size") else "n_steps x worlds ask"
+        raise HeadstartError(
+            f"{algorithm.name}: {what} for {needed / 1e9:,.0f} GB of memory, and there are "
+            f"{there / 1e9:,.0f} GB"
+        )
+
+
+def _training_bytes(
+    algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
+) -> int:
+    """Return the memory that an algorithm's transitions take, when all of it is used."""
+    observation, action = (_bytes(space) for space in (observation_space, action_space))
+    if algorithm.accepts("buffer_size"):
+        return limits.buffer_bytes(algorithm.value("buffer_size"), observation, action)
+    steps = algorithm.value("n_steps") if algorithm.accepts("n_steps") else 1
+    return limits.buffer_bytes(int(steps) * algorithm.worlds, observation, action)
+
+
+def _bytes(space: spaces.Space) -> int:
+    """Return how many bytes one observation or action takes in a buffer."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        return sum(_bytes(part) for part in space.values())
+    return int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
 
 
 def _moments(learner: Learner) -> dict[str, torch.Tensor]:

@@ -169,6 +169,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         if (history := algorithm(experiment).history) is not None:
             HistoryLayout(history, *spaces)
     with _at(where, "source.algorithm"), streams_kept():
+        bundles.check_memory(algorithm(experiment), *spaces)
         stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
     try:
         with _at(where, "methods"):
