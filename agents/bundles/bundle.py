@@ -33,17 +33,19 @@ from ...core.errors import HeadstartError, one_line, shown
 from ..algorithms import Algorithm
 from ..learner import Array, Learner, MakeWorld, create
 from . import contents as checked
-from . import limits, spaces
+from . import spaces
 from .allocation import no_larger_than
+from .limits import file_limit
 from .placeholder import placeholder
+from .sizes import check_memory, file_limit_of, light, seen_space
 from .storage import (
     BundleError,
     is_whole,
     parse_json,
     read_directory,
     write_directory,
-    write_json,
     write_synced,
+    write_synced_json,
 )
 from .trust import check_classes, check_imported_world
 
@@ -53,8 +55,6 @@ _REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
 _OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json")
 _LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
 _COUNTERS = (*checked.COUNTERS, "exploration_rate")
-# What an algorithm allocates to train with, and does not need to act.
-_LIGHT = {"worlds": 1, "buffer_size": 1, "n_steps": 2, "batch_size": 2}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Bundle:
     def policy(self, device: str = "cpu") -> Learner:
         """Return a learner that can only act, without any world, or room to learn."""
         stand_in = placeholder(self.observation_space, self.action_space)
-        learner = create(_light(self.algorithm), stand_in, 0, device, making=self._no_larger())
+        learner = create(light(self.algorithm), stand_in, 0, device, making=self._no_larger())
         learner.algorithm = self.algorithm
         self.restore_weights(learner)
         self.restore_normalizer(learner)
@@ -250,7 +250,7 @@ class Bundle:
     def _verify_normalizer(self) -> None:
         """Check the normalizer's statistics against the spaces, as `restore_normalizer` does."""
         found = self._arrays("normalizer.npz")
-        own: Any = self.observation_space
+        own: Any = seen_space(self.algorithm, self.observation_space, self.action_space)
         parts = dict(own.items()) if isinstance(own, gymnasium.spaces.Dict) else {"": own}
         shapes: dict[str, Any] = {"returns": ()}
         for key, part in parts.items():
@@ -295,7 +295,7 @@ def save(
     }
 
     def fill(path: Path) -> None:
-        write_json(path / "bundle.json", about)
+        write_synced_json(path / "bundle.json", about)
         write_synced(path / "policy.safetensors", _packed(learner.tensors()))
         write_synced(path / "optimizer.safetensors", _packed(_moments(learner)))
         if learner.normalizer is not None:
@@ -305,7 +305,7 @@ def save(
             _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
         states = learner.states()
         if replay_buffer and any(state is not None for state in states):
-            write_json(path / "method.json", {"callbacks": states})
+            write_synced_json(path / "method.json", {"callbacks": states})
 
     write_directory(Path(directory), fill)
 
@@ -334,8 +334,8 @@ def load(directory: str | Path, trust: Collection[str] = ()) -> Bundle:
     def limit(name: str, read: Mapping[str, bytes]) -> int:
         """Return how large a file may be, by what bundle.json says of what it holds."""
         if name == "bundle.json":
-            return limits.file_limit(name)
-        return _limit(name, directory, _described(directory, read, trust))
+            return file_limit(name)
+        return file_limit_of(name, directory, _described(directory, read, trust))
 
     contents = read_directory(directory, _REQUIRED, _OPTIONAL, limit)
     found = Bundle(
@@ -379,68 +379,6 @@ def _described(
         raise BundleError(f"{path}: {shown(error, 200)}") from error
     except Exception as error:  # whatever is made of values of the wrong kind
         raise BundleError(f"{path} is damaged: {shown(one_line(error), 150)}") from error
-
-
-def _limit(name: str, directory: Path, described: Mapping[str, Any]) -> int:
-    """Return how large a file of a bundle may be, by what its bundle.json says."""
-    algorithm: Algorithm = described["algorithm"]
-    both = described["observation_space"], described["action_space"]
-    policy = directory / "policy.safetensors"
-    size = policy.stat().st_size if policy.is_file() else 0
-    if name == "normalizer.npz":
-        return 3 * 8 * _bytes(both[0]) + limits.OVERHEAD
-    if name == "replay_buffer.npz":
-        return min(_training_bytes(algorithm, *both) + limits.OVERHEAD, limits.memory())
-    if name == "optimizer.safetensors":
-        return limits.MOMENTS * size + limits.OVERHEAD
-    if name != policy.name or size < limits.LARGE:
-        return limits.file_limit(name)
-    # Weights this large are read only where the settings ask for networks this large.
-    making = no_larger_than(size, f"bundle {directory}")
-    learner = create(_light(algorithm), placeholder(*both), 0, making=making)
-    found = sum(tensor.nbytes for tensor in learner.tensors().values()) + limits.OVERHEAD
-    learner.close()
-    return min(found, limits.file_limit(name))
-
-
-def _light(algorithm: Algorithm) -> Algorithm:
-    """Return an algorithm with room for next to nothing, to act and not to learn."""
-    changes: dict[str, Any] = {}
-    for key, value in _LIGHT.items():
-        if algorithm.accepts(key) and (key in ("worlds", "buffer_size") or algorithm.on_policy):
-            changes[key] = value
-    return algorithm.replace(**changes)
-
-
-def check_memory(
-    algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
-) -> None:
-    """Raise HeadstartError where the transitions to learn from do not fit into memory."""
-    needed, there = _training_bytes(algorithm, observation_space, action_space), limits.memory()
-    if needed > there:
-        what = "buffer_size asks" if algorithm.accepts("buffer_size") else "n_steps x worlds ask"
-        raise HeadstartError(
-            f"{algorithm.name}: {what} for {needed / 1e9:,.0f} GB of memory, and there are "
-            f"{there / 1e9:,.0f} GB"
-        )
-
-
-def _training_bytes(
-    algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
-) -> int:
-    """Return the memory that an algorithm's transitions take, when all of it is used."""
-    observation, action = (_bytes(space) for space in (observation_space, action_space))
-    if algorithm.accepts("buffer_size"):
-        return limits.buffer_bytes(algorithm.value("buffer_size"), observation, action)
-    steps = algorithm.value("n_steps") if algorithm.accepts("n_steps") else 1
-    return limits.buffer_bytes(int(steps) * algorithm.worlds, observation, action)
-
-
-def _bytes(space: spaces.Space) -> int:
-    """Return how many bytes one observation or action takes in a buffer."""
-    if isinstance(space, gymnasium.spaces.Dict):
-        return sum(_bytes(part) for part in space.values())
-    return int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
 
 
 def _moments(learner: Learner) -> dict[str, torch.Tensor]:

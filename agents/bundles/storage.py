@@ -41,7 +41,7 @@ def write_directory(directory: Path, fill: Callable[[Path], None]) -> None:
     try:
         fill(fresh)
         files = {path.name: _listed(path.read_bytes()) for path in sorted(fresh.iterdir())}
-        write_json(fresh / MANIFEST, {"format": FORMAT, "files": files})
+        write_synced_json(fresh / MANIFEST, {"format": FORMAT, "files": files})
         _sync(fresh)
         _put_in_place(fresh, directory)
     except Exception:
@@ -115,7 +115,7 @@ def write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
+def write_synced_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write strict JSON."""
     write_synced(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 

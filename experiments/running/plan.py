@@ -12,6 +12,7 @@ from ...agents.algorithms import Algorithm, resolve
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
 from ...agents.bundles.placeholder import placeholder
+from ...agents.bundles.sizes import check_memory
 from ...agents.bundles.spaces import difference
 from ...agents.learner import create
 from ...agents.policies.history import HistoryLayout
@@ -169,7 +170,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         if (history := algorithm(experiment).history) is not None:
             HistoryLayout(history, *spaces)
     with _at(where, "source.algorithm"), streams_kept():
-        bundles.check_memory(algorithm(experiment), *spaces)
+        check_memory(algorithm(experiment), *spaces)
         stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
     try:
         with _at(where, "methods"):

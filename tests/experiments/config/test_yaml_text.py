@@ -123,12 +123,10 @@ import json, sys, time
 from headstart.core.errors import LONGEST_LINE, HeadstartError, printable
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import parse_all
-from tests.experiments.config.test_yaml_text import hostile
+from tests.experiments.config.test_yaml_text import FRAME, hostile
 from pathlib import Path
 
-build(parse_all(hostile(9999 * 6 + 2), "w")[0] | {"seeds": [1], "x": 1} and
-      {"name": "a", "source": {"world": "Pendulum-v1", "steps": 1000},
-       "targets": {"t": {"steps": 1000}}, "evaluation": {"every": 100}})
+build(parse_all(FRAME, "what libraries import late")[0])
 for number in range(int(sys.argv[1]), int(sys.argv[2])):
     text, modules = hostile(number), set(sys.modules)
     Path("/proc/self/clear_refs").write_text("5")
