@@ -59,6 +59,19 @@ class Stateful(Protocol):
 
 
 @runtime_checkable
+class Storing(Protocol):
+    """A callback that keeps arrays in checkpoints, such as a buffer of its own."""
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name."""
+        ...
+
+    def restore_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Go on from them."""
+        ...
+
+
+@runtime_checkable
 class AtReset(Protocol):
     """A callback or buffer that is told when all worlds start anew, amid their episodes."""
 
@@ -78,6 +91,7 @@ class Learner:
     as it is the better one; None for the model itself. Training does not look at it.
     `layout`: how observations and actions make up the history that the model is given, if any.
     `decisions`: what a method decided by itself in training: its `step` and the `decision`.
+    `source_steps`: steps that a method took in source worlds beside those of the source's training.
     """
 
     def __init__(
@@ -89,6 +103,7 @@ class Learner:
         self.callbacks: list[BaseCallback] = []
         self.deployed: Learner | None = None
         self.decisions: list[dict[str, Any]] = []
+        self.source_steps = 0
         self._frozen: frozenset[str] = frozenset()
         self._groups = {
             name: [list(group["params"]) for group in optimizer.param_groups]
@@ -249,6 +264,27 @@ class Learner:
             if isinstance(part, Stateful) and state is not None:
                 part.restore(state)
 
+    def stored(self) -> dict[str, Array]:
+        """Return the arrays that callbacks keep for a checkpoint, as `number of callback/name`."""
+        return {
+            f"{number}/{name}": array
+            for number, part in enumerate(self.callbacks)
+            if isinstance(part, Storing)
+            for name, array in part.arrays().items()
+        }
+
+    def restore_stored(self, arrays: Mapping[str, Array]) -> None:
+        """Give each callback its arrays back.
+
+        Raises:
+            KeyError: one lacks its arrays.
+        """
+        for number, part in enumerate(self.callbacks):
+            if isinstance(part, Storing):
+                begin = f"{number}/"
+                own = {n.removeprefix(begin): a for n, a in arrays.items() if n.startswith(begin)}
+                part.restore_arrays(own)
+
     def close(self) -> None:
         """Close the training worlds and the log."""
         self.worlds.close()
@@ -328,6 +364,14 @@ def check_device(device: str) -> None:
         raise HeadstartError(f"unknown device '{device}': expected cpu, cuda or auto") from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise HeadstartError(f"device '{device}': PyTorch finds no GPU here")
+
+
+def unnormalized_worlds(make_world: MakeWorld, count: int) -> VecEnv:
+    """Return worlds as learners step them, their observations as a replay buffer stores them."""
+    vector: VecEnv = SerialVecEnv([lambda: Monitor(make_world())] * count)
+    space = vector.observation_space
+    parts = list(space.values()) if isinstance(space, gym.spaces.Dict) else [space]
+    return VecTransposeImage(vector) if any(map(_is_channels_last, parts)) else vector
 
 
 def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:

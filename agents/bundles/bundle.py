@@ -11,6 +11,7 @@ optimizer.safetensors  the optimizers' moments as `optimizer/parameter/moment`
 normalizer.npz         running mean, variance and count of observations and returns
 replay_buffer.npz      the replay buffer, where it was asked for
 method.json            what the callbacks of a method keep (see `Stateful`), in a checkpoint
+method.npz             the arrays that they keep (see `Storing`), in a checkpoint
 =====================  =========================================================================
 """
 
@@ -52,7 +53,7 @@ from .trust import check_classes, check_imported_world
 __all__ = ["Bundle", "BundleError", "exists", "load", "save"]
 
 _REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
-_OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json")
+_OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json", "method.npz")
 _LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
 _COUNTERS = (*checked.COUNTERS, "exploration_rate")
 
@@ -219,6 +220,13 @@ class Bundle:
 
     def restore_method(self, learner: Learner) -> None:
         """Restore what the callbacks of the learner's method keep, where the bundle holds it."""
+        if "method.npz" in self._contents:
+            try:
+                learner.restore_stored(self._arrays("method.npz"))
+            except (KeyError, ValueError) as error:
+                raise BundleError(
+                    f"{self.directory / 'method.npz'} is damaged: {error!r}"
+                ) from error
         if "method.json" not in self._contents:
             return
         path = self.directory / "method.json"
@@ -303,6 +311,8 @@ def save(
         buffer = getattr(model, "replay_buffer", None)
         if replay_buffer and buffer is not None:
             _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
+        if replay_buffer and (stored := learner.stored()):
+            _write_arrays(path / "method.npz", stored)
         states = learner.states()
         if replay_buffer and any(state is not None for state in states):
             write_synced_json(path / "method.json", {"callbacks": states})

@@ -22,7 +22,7 @@ from ...envs.adapters import try_once
 from ...envs.changes import ChangeError
 from ...envs.parameters import find_parameterized
 from ...envs.shifts import stored_anchors
-from ...transfer.methods import METHODS, Method
+from ...transfer.methods import METHODS, Method, check_budget
 from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
@@ -176,6 +176,7 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         with _at(where, "methods"):
             for method in found.values():
                 check_networks(method, stand_in)
+                check_budget(method, algorithm(experiment), experiment.source.steps)
     finally:
         stand_in.close()
     for name, target in experiment.targets.items():

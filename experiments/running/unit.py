@@ -154,16 +154,18 @@ class _Work:
                 self.report(row["step"], source.steps, row["return"])
                 return {"reused_seconds": kept["seconds"]}
 
-        def make() -> gymnasium.Env[Any, Any]:
-            return randomized(source.spec().make(), source.randomization)
-
         drawn = stream(seed, "source")
-        learner = create(self.algorithm, make, drawn, self.experiment.device)
+        learner = create(self.algorithm, self._make_source, drawn, self.experiment.device)
         every = self.experiment.source_every
         self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
         if name:
             cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
         return {}
+
+    def _make_source(self) -> gymnasium.Env[Any, Any]:
+        """Make a source world as the source policy is trained in it."""
+        source = self.experiment.source
+        return randomized(source.spec().make(), source.randomization)
 
     def ready_made(self, bundle: str) -> None:
         """Take a bundle as the source policy, and evaluate it in the source as it is."""
@@ -198,6 +200,7 @@ class _Work:
                 seed=seed,
                 steps=steps,
                 device=self.experiment.device,
+                make_source=self._make_source,
             )
         )
         if taken := worlds.stop() or learner.steps:
@@ -211,6 +214,8 @@ class _Work:
         else:
             self._hold(learner, spec, steps)
         found: dict[str, Any] = {"decisions": learner.decisions} if learner.decisions else {}
+        if learner.source_steps:
+            found["source_steps"] = learner.source_steps
         if not method.needs_source:
             return found
         after = self._evaluate_once(learner, self.experiment.source.spec())
@@ -290,7 +295,8 @@ class _Work:
         try:
             train(
                 learner,
-                steps=steps,
+                # Whatever its rollouts, it trains to where all are evaluated last.
+                steps=max(grid),
                 seed=seed,
                 grid=grid,
                 evaluate=lambda learner: evaluator.evaluate(learner.acting()),
