@@ -20,7 +20,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn, optim
 
 from ..core.classes import load_class
-from ..core.errors import HeadstartError, nearest
+from ..core.errors import HeadstartError, nearest, shown
 from .cores.off_policy import CoreSAC, CoreTD3, CoreTQC
 from .cores.ppo import CorePPO
 from .policies.history import History
@@ -76,7 +76,14 @@ _AT_LEAST: dict[str, float] = {
     "learning_starts": 0, "learning_rate": 0, "gamma": 0, "gae_lambda": 0, "tau": 0,
     "action_noise": 0, "clip_range": 0, "max_grad_norm": 0,
 }  # fmt: skip
-_AT_MOST: dict[str, float] = {"gamma": 1, "gae_lambda": 1, "tau": 1}
+_AT_MOST: dict[str, float] = {
+    "gamma": 1, "gae_lambda": 1, "tau": 1,
+    "worlds": 65_536, "n_steps": 10**7, "batch_size": 10**8, "n_epochs": 10**5,
+    "buffer_size": 10**9,
+}  # fmt: skip
+# What no network has: a layer that wide, or that many of them.
+_WIDEST, _DEEPEST = 65_536, 256
+_LARGEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -229,22 +236,25 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     checked = {}
     for key, value in settings.items():
         if key not in kinds:
-            raise HeadstartError(f"unknown setting '{key}' of {name}{nearest(key, kinds)}")
+            raise HeadstartError(f"unknown setting '{shown(key)}' of {name}{nearest(key, kinds)}")
         try:
             checked[key] = TypeAdapter(kinds[key]).validate_python(value)
         except ValidationError:
             raise HeadstartError(
-                f"{name}: {key} = {value!r}: expected {_text(kinds[key])}"
+                f"{name}: {key} = {shown(repr(value))}: expected {_text(kinds[key])}"
             ) from None
         low, high = _AT_LEAST.get(key), _AT_MOST.get(key)
         number = checked[key]
         if isinstance(number, (int, float)) and (
             (low is not None and not number >= low) or (high is not None and not number <= high)
         ):
-            limits = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise HeadstartError(f"{name}: {key} = {value!r}: expected a number {limits}")
+            limits = f"at least {low}"
+            if high is not None and (low is None or number > low):
+                limits = f"between {low} and {high}" if high == 1 else f"at most {high:,}"
+            raise HeadstartError(f"{name}: {key} = {shown(value)}: expected a number {limits}")
+        _check_sizes(f"{name}: {key}", number, _WIDEST if key == "policy_kwargs" else _LARGEST)
     try:
-        plain = json.loads(json.dumps(checked))
+        plain = json.loads(json.dumps(checked, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise HeadstartError(f"{name}: settings must be plain JSON values: {error}") from None
     algorithm = Algorithm(name, plain)
@@ -257,6 +267,17 @@ def _policy_name(cls: type[BaseAlgorithm]) -> str:
     """Return the policy of a class for vectors: the first it names, where that has another name."""
     names = list(cls.policy_aliases)
     return "MlpPolicy" if "MlpPolicy" in names or not names else names[0]
+
+
+def _check_sizes(where: str, value: Any, most: int) -> None:
+    """Refuse whole numbers beyond `most`, and lists that are too long, anywhere in a setting."""
+    if isinstance(value, (Mapping, list, tuple)):
+        if len(value) > _DEEPEST:
+            raise HeadstartError(f"{where} has {len(value):,} entries, expected at most {_DEEPEST}")
+        for part in value.values() if isinstance(value, Mapping) else value:
+            _check_sizes(where, part, most)
+    elif isinstance(value, int) and abs(value) > most:
+        raise HeadstartError(f"{where}: {shown(value)}: expected at most {most:,}")
 
 
 def setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -28,7 +29,7 @@ from stable_baselines3.common.vec_env import (
 )
 from torch import nn
 
-from ..core.errors import HeadstartError
+from ..core.errors import HeadstartError, one_line, single_line
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space
@@ -58,6 +59,19 @@ class Stateful(Protocol):
 
 
 @runtime_checkable
+class Storing(Protocol):
+    """A callback that keeps arrays in checkpoints, such as a buffer of its own."""
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name."""
+        ...
+
+    def restore_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Go on from them."""
+        ...
+
+
+@runtime_checkable
 class AtReset(Protocol):
     """A callback or buffer that is told when all worlds start anew, amid their episodes."""
 
@@ -77,6 +91,7 @@ class Learner:
     as it is the better one; None for the model itself. Training does not look at it.
     `layout`: how observations and actions make up the history that the model is given, if any.
     `decisions`: what a method decided by itself in training: its `step` and the `decision`.
+    `source_steps`: steps that a method took in source worlds beside those of the source's training.
     """
 
     def __init__(
@@ -88,6 +103,7 @@ class Learner:
         self.callbacks: list[BaseCallback] = []
         self.deployed: Learner | None = None
         self.decisions: list[dict[str, Any]] = []
+        self.source_steps = 0
         self._frozen: frozenset[str] = frozenset()
         self._groups = {
             name: [list(group["params"]) for group in optimizer.param_groups]
@@ -248,6 +264,27 @@ class Learner:
             if isinstance(part, Stateful) and state is not None:
                 part.restore(state)
 
+    def stored(self) -> dict[str, Array]:
+        """Return the arrays that callbacks keep for a checkpoint, as `number of callback/name`."""
+        return {
+            f"{number}/{name}": array
+            for number, part in enumerate(self.callbacks)
+            if isinstance(part, Storing)
+            for name, array in part.arrays().items()
+        }
+
+    def restore_stored(self, arrays: Mapping[str, Array]) -> None:
+        """Give each callback its arrays back.
+
+        Raises:
+            KeyError: one lacks its arrays.
+        """
+        for number, part in enumerate(self.callbacks):
+            if isinstance(part, Storing):
+                begin = f"{number}/"
+                own = {n.removeprefix(begin): a for n, a in arrays.items() if n.startswith(begin)}
+                part.restore_arrays(own)
+
     def close(self) -> None:
         """Close the training worlds and the log."""
         self.worlds.close()
@@ -266,13 +303,15 @@ def create(
     *,
     check_spaces: Callable[[Space, Space], None] | None = None,
     workers: int = 0,
+    making: AbstractContextManager[None] | None = None,
 ) -> Learner:
     """Make an untrained learner; `seed` decides its initial weights.
 
     `make_world` is called once for each of the `algorithm.worlds`; `check_spaces` may refuse
     their observation and action space. The worlds are stepped by so many `workers` (processes),
-    or by this process if there are none; what is learned is the same bit for bit. Raises
-    HeadstartError when the settings and the world's spaces do not go together.
+    or by this process if there are none; what is learned is the same bit for bit. The model, not
+    its worlds, is made in the context `making`. Raises HeadstartError when the settings and the
+    world's spaces do not go together.
     """
     check_device(device)
     makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
@@ -300,12 +339,16 @@ def create(
             replaced = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
             arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), making or nullcontext():
                 # Its advice on buffers that are not its own is followed.
                 warnings.filterwarnings("ignore", "`n_steps=.*is ignored")
                 model = algorithm.cls(env=vector, seed=seed, device=device, **arguments)
-        except (AssertionError, TypeError, ValueError) as error:
-            raise HeadstartError(f"{algorithm.name} cannot be made: {error}") from error
+        except HeadstartError:
+            raise
+        except Exception as error:  # settings that do not go together end in any kind of error
+            said = str(error) if isinstance(error, (AssertionError, ValueError)) else ""
+            said = single_line(said) or one_line(error)
+            raise HeadstartError(f"{algorithm.name} cannot be made: {said}") from error
     except BaseException:
         vector.close()
         raise
@@ -321,6 +364,14 @@ def check_device(device: str) -> None:
         raise HeadstartError(f"unknown device '{device}': expected cpu, cuda or auto") from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise HeadstartError(f"device '{device}': PyTorch finds no GPU here")
+
+
+def unnormalized_worlds(make_world: MakeWorld, count: int) -> VecEnv:
+    """Return worlds as learners step them, their observations as a replay buffer stores them."""
+    vector: VecEnv = SerialVecEnv([lambda: Monitor(make_world())] * count)
+    space = vector.observation_space
+    parts = list(space.values()) if isinstance(space, gym.spaces.Dict) else [space]
+    return VecTransposeImage(vector) if any(map(_is_channels_last, parts)) else vector
 
 
 def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:

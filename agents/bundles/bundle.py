@@ -11,47 +11,51 @@ optimizer.safetensors  the optimizers' moments as `optimizer/parameter/moment`
 normalizer.npz         running mean, variance and count of observations and returns
 replay_buffer.npz      the replay buffer, where it was asked for
 method.json            what the callbacks of a method keep (see `Stateful`), in a checkpoint
+method.npz             the arrays that they keep (see `Storing`), in a checkpoint
 =====================  =========================================================================
 """
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
-from ...core.errors import HeadstartError
+from ...core.errors import HeadstartError, one_line, shown
 from ..algorithms import Algorithm
 from ..learner import Array, Learner, MakeWorld, create
+from . import contents as checked
 from . import spaces
+from .allocation import no_larger_than
+from .limits import file_limit
 from .placeholder import placeholder
+from .sizes import check_memory, file_limit_of, light, seen_space
 from .storage import (
     BundleError,
     is_whole,
     parse_json,
     read_directory,
-    write_bytes,
     write_directory,
-    write_json,
+    write_synced,
+    write_synced_json,
 )
 from .trust import check_classes, check_imported_world
 
 __all__ = ["Bundle", "BundleError", "exists", "load", "save"]
 
 _REQUIRED = ("bundle.json", "policy.safetensors", "optimizer.safetensors")
-_OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json")
+_OPTIONAL = ("normalizer.npz", "replay_buffer.npz", "method.json", "method.npz")
 _LIBRARIES = ("headstart", "stable-baselines3", "torch", "gymnasium", "numpy")
-# Counters of Stable-Baselines3's models that decide how training goes on.
-_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
+_COUNTERS = (*checked.COUNTERS, "exploration_rate")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Bundle:
 
         Raises BundleError when the world's spaces are not the bundle's.
         """
+        check_memory(self.algorithm, self.observation_space, self.action_space)
         learner = create(
             self.algorithm,
             make_world,
@@ -100,6 +105,7 @@ class Bundle:
             device,
             check_spaces=self.check_spaces,
             workers=workers,
+            making=self._no_larger(),
         )
         try:
             self.restore(learner)
@@ -109,9 +115,10 @@ class Bundle:
         return learner
 
     def policy(self, device: str = "cpu") -> Learner:
-        """Return a learner that can only act, without any world."""
+        """Return a learner that can only act, without any world, or room to learn."""
         stand_in = placeholder(self.observation_space, self.action_space)
-        learner = create(self.algorithm, stand_in, 0, device)
+        learner = create(light(self.algorithm), stand_in, 0, device, making=self._no_larger())
+        learner.algorithm = self.algorithm
         self.restore_weights(learner)
         self.restore_normalizer(learner)
         return learner
@@ -187,14 +194,13 @@ class Bundle:
         normalizer = learner.normalizer
         if normalizer is None:
             return
-        arrays = self._arrays("normalizer.npz")
-        try:
-            for name, statistics in _statistics(normalizer).items():
-                statistics.mean = arrays[f"{name}.mean"].copy()
-                statistics.var = arrays[f"{name}.var"].copy()
-                statistics.count = float(arrays[f"{name}.count"])
-        except KeyError as error:
-            raise BundleError(f"{self.directory / 'normalizer.npz'} lacks {error}") from None
+        arrays, own = self._arrays("normalizer.npz"), _statistics(normalizer)
+        shapes = {name: np.shape(statistics.mean) for name, statistics in own.items()}
+        checked.check_statistics(self.directory / "normalizer.npz", arrays, shapes)
+        for name, statistics in own.items():
+            statistics.mean = arrays[f"{name}.mean"].astype(np.float64)
+            statistics.var = arrays[f"{name}.var"].astype(np.float64)
+            statistics.count = float(arrays[f"{name}.count"])
 
     def restore_counters(self, learner: Learner) -> None:
         """Restore the counts of steps, updates and episodes."""
@@ -206,48 +212,71 @@ class Bundle:
         buffer = getattr(learner.model, "replay_buffer", None)
         if buffer is None or "replay_buffer.npz" not in self._contents:
             return
-        arrays = self._arrays("replay_buffer.npz")
-        if not {"size", "pos", "full"} <= arrays.keys():
-            raise BundleError(f"{self.directory / 'replay_buffer.npz'} is not a replay buffer")
-        size = int(arrays["size"])
-        for name, array in _buffer_arrays(buffer).items():
-            saved = arrays.get(name)
-            if saved is None or saved.shape[1:] != array.shape[1:] or size > len(array):
-                raise BundleError(
-                    f"bundle {self.directory}: replay_buffer.npz: '{name}' does not fit a buffer "
-                    f"of shape {array.shape}"
-                )
-            array[:size] = saved
+        arrays, own = self._arrays("replay_buffer.npz"), _buffer_arrays(buffer)
+        path = self.directory / "replay_buffer.npz"
+        size = checked.check_transitions(path, arrays, own)
+        for name, array in own.items():
+            array[:size] = arrays[name]
         buffer.full = bool(arrays["full"])
         buffer.pos = int(arrays["pos"])
 
     def restore_method(self, learner: Learner) -> None:
         """Restore what the callbacks of the learner's method keep, where the bundle holds it."""
+        if "method.npz" in self._contents:
+            try:
+                learner.restore_stored(self._arrays("method.npz"))
+            except (KeyError, ValueError) as error:
+                raise BundleError(
+                    f"{self.directory / 'method.npz'} is damaged: {error!r}"
+                ) from error
         if "method.json" not in self._contents:
             return
         path = self.directory / "method.json"
         try:
             learner.restore_states(parse_json(path, self._contents["method.json"])["callbacks"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"{path} is damaged: {error!r}") from error
+        except HeadstartError:
+            raise
+        except Exception as error:  # whatever a callback makes of values that are not its own
+            raise BundleError(f"{path} is damaged: {shown(one_line(error), 100)}") from error
+
+    def _no_larger(self) -> AbstractContextManager[None]:
+        """Return a context in which networks are made no larger than the bundle's weights."""
+        weights = self._contents["policy.safetensors"]
+        return no_larger_than(len(weights), f"bundle {self.directory}")
+
+    def _verify(self) -> None:
+        """Raise BundleError where weights, moments or statistics are none that training leaves."""
+        weights = self._tensors("policy.safetensors")
+        path = self.directory / "optimizer.safetensors"
+        checked.check_moments(path, self._tensors("optimizer.safetensors"), weights)
+        for name in ("normalizer.npz", "replay_buffer.npz"):
+            if name in self._contents:
+                self._arrays(name)
+        if "method.json" in self._contents:
+            parse_json(self.directory / "method.json", self._contents["method.json"])
+        if "normalizer.npz" in self._contents:
+            self._verify_normalizer()
+
+    def _verify_normalizer(self) -> None:
+        """Check the normalizer's statistics against the spaces, as `restore_normalizer` does."""
+        found = self._arrays("normalizer.npz")
+        own: Any = seen_space(self.algorithm, self.observation_space, self.action_space)
+        parts = dict(own.items()) if isinstance(own, gymnasium.spaces.Dict) else {"": own}
+        shapes: dict[str, Any] = {"returns": ()}
+        for key, part in parts.items():
+            name = f"observation.{key}" if key else "observation"
+            if f"{name}.mean" in found:
+                shapes[name] = part.shape
+        checked.check_statistics(self.directory / "normalizer.npz", found, shapes)
 
     def _tensors(self, name: str) -> dict[str, torch.Tensor]:
-        try:
-            return safetensors.torch.load(self._contents[name])
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise BundleError(
-                f"{self.directory / name} is not a safetensors file: {error}"
-            ) from None
+        most = checked.LARGEST_WEIGHT if name.startswith("policy") else checked.LARGEST_NUMBER
+        return checked.tensors(self.directory / name, self._contents[name], most)
 
     def _arrays(self, name: str) -> dict[str, Array]:
         if name not in self._contents:
             raise BundleError(f"bundle {self.directory} has no {name}")
-        try:
-            # A bare array or a pickle would come back as something other than an archive.
-            with np.load(io.BytesIO(self._contents[name]), allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (ValueError, OSError, AttributeError, TypeError, EOFError) as error:
-            raise BundleError(f"{self.directory / name} is not a plain npz file: {error}") from None
+        return checked.arrays(self.directory / name, self._contents[name])
 
 
 def save(
@@ -280,17 +309,19 @@ def save(
     }
 
     def fill(path: Path) -> None:
-        write_json(path / "bundle.json", about)
-        write_bytes(path / "policy.safetensors", _packed(learner.tensors()))
-        write_bytes(path / "optimizer.safetensors", _packed(_moments(learner)))
+        write_synced_json(path / "bundle.json", about)
+        write_synced(path / "policy.safetensors", _packed(learner.tensors()))
+        write_synced(path / "optimizer.safetensors", _packed(_moments(learner)))
         if learner.normalizer is not None:
             _write_arrays(path / "normalizer.npz", _normalizer_arrays(learner.normalizer))
         buffer = getattr(model, "replay_buffer", None)
         if replay_buffer and buffer is not None:
             _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
+        if replay_buffer and (stored := learner.stored()):
+            _write_arrays(path / "method.npz", stored)
         states = learner.states()
         if replay_buffer and any(state is not None for state in states):
-            write_json(path / "method.json", {"callbacks": states})
+            write_synced_json(path / "method.json", {"callbacks": states})
 
     write_directory(Path(directory), fill)
 
@@ -315,33 +346,56 @@ def load(directory: str | Path, trust: Collection[str] = ()) -> Bundle:
             says, or it names a module that is not trusted.
     """
     directory = Path(directory)
-    contents = read_directory(directory, _REQUIRED, _OPTIONAL)
-    about = parse_json(directory / "bundle.json", contents["bundle.json"])
+
+    def limit(name: str, read: Mapping[str, bytes]) -> int:
+        """Return how large a file may be, by what bundle.json says of what it holds."""
+        if name == "bundle.json":
+            return file_limit(name)
+        return file_limit_of(name, directory, _described(directory, read, trust))
+
+    contents = read_directory(directory, _REQUIRED, _OPTIONAL, limit)
+    found = Bundle(
+        directory=directory,
+        trust=frozenset(trust),
+        _contents=contents,
+        **_described(directory, contents, trust),
+    )
+    found._verify()
+    return found
+
+
+def _described(
+    directory: Path, contents: Mapping[str, bytes], trust: Collection[str]
+) -> dict[str, Any]:
+    """Return what bundle.json says, as fields of a bundle.
+
+    Raises:
+        BundleError: it is damaged, or names a module that is not trusted.
+    """
+    path = directory / "bundle.json"
+    about = parse_json(path, contents["bundle.json"])
     try:
         ((name, settings),) = about["algorithm"].items()
         check_classes(str(name), settings, trust, f"bundle {directory}")
-        counters = about["counters"]
-        return Bundle(
-            directory=directory,
-            algorithm=Algorithm(str(name), {}).replace(**settings),
-            world_id=str(about["world_id"]),
-            randomization={str(k): str(v) for k, v in about["randomization"].items()},
-            observation_space=spaces.space_from_json(about["observation_space"]),
-            action_space=spaces.space_from_json(about["action_space"]),
-            steps=int(counters["num_timesteps"]),
-            versions={str(k): str(v) for k, v in about["versions"].items()},
-            start=dict(about["start"]) if "start" in about else None,
-            trust=frozenset(trust),
-            randomizer=dict(about["randomizer"]) if "randomizer" in about else None,
-            _counters={name: counters[name] for name in _COUNTERS if name in counters},
-            _contents=contents,
-        )
+        counters = checked.check_counters(path, about["counters"])
+        return {
+            "algorithm": Algorithm(str(name), {}).replace(**settings),
+            "world_id": str(about["world_id"]),
+            "randomization": {str(k): str(v) for k, v in about["randomization"].items()},
+            "observation_space": spaces.space_from_json(about["observation_space"]),
+            "action_space": spaces.space_from_json(about["action_space"]),
+            "steps": int(counters["num_timesteps"]),
+            "versions": {str(k): str(v) for k, v in about["versions"].items()},
+            "start": dict(about["start"]) if "start" in about else None,
+            "randomizer": dict(about["randomizer"]) if "randomizer" in about else None,
+            "_counters": counters,
+        }
     except BundleError:
         raise
     except HeadstartError as error:
-        raise BundleError(f"{directory / 'bundle.json'}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{directory / 'bundle.json'} is damaged: {error!r}") from error
+        raise BundleError(f"{path}: {shown(error, 200)}") from error
+    except Exception as error:  # whatever is made of values of the wrong kind
+        raise BundleError(f"{path} is damaged: {shown(one_line(error), 150)}") from error
 
 
 def _moments(learner: Learner) -> dict[str, torch.Tensor]:

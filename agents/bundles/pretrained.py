@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import HeadstartError, nearest
 from ...envs.catalog import WORLD_PREFIX, WORLDS
-from .storage import MANIFEST, BundleError, is_whole, parse_json, read_directory, write_directory
+from .storage import (
+    LARGEST_MANIFEST,
+    MANIFEST,
+    BundleError,
+    is_whole,
+    parse_json,
+    read_directory,
+    read_file,
+    read_manifest,
+    write_directory,
+)
 
 DATA = Path(__file__).parents[1] / "pretrained"
 PREFIX = "pretrained/"
@@ -107,9 +117,8 @@ def facts(path: Path) -> Facts:
     Raises:
         BundleError: there is no bundle, or what it says is damaged.
     """
-    about = parse_json(
-        path / "bundle.json", read_directory(path, ("bundle.json",), ())["bundle.json"]
-    )
+    contents = read_directory(path, ("bundle.json",), ())
+    about = parse_json(path / "bundle.json", contents["bundle.json"])
     try:
         return Facts(
             world_id=str(about["world_id"]),
@@ -129,9 +138,10 @@ def checksum(path: Path) -> str:
         BundleError: there is no bundle.
     """
     try:
-        return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
-    except OSError:
-        raise BundleError(f"no bundle at {path}") from None
+        manifest = read_file(path / MANIFEST, LARGEST_MANIFEST)
+    except BundleError as error:
+        raise BundleError(f"no bundle at {path}: {error}") from None
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def copy(path: Path, directory: Path, sha256: str) -> None:
@@ -143,9 +153,8 @@ def copy(path: Path, directory: Path, sha256: str) -> None:
     found = checksum(path)
     if found != sha256:
         raise BundleError(f"bundle {path} has changed: its sha256 is {found}, expected {sha256}")
-    manifest = parse_json(path / MANIFEST, (path / MANIFEST).read_bytes())
-    names: Mapping[str, Any] = manifest["files"]
-    if any(Path(name).name != name for name in names):
+    names = read_manifest(path)
+    if any(Path(name).name != name or not name.isprintable() for name in names):
         raise BundleError(f"{path / MANIFEST} is damaged: it lists files of other directories")
     contents = read_directory(path, names, ())
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from ...core.errors import HeadstartError
+from ...core.errors import HeadstartError, shown
 
 Space = spaces.Space[Any]
+
+LARGEST = 2**22
+"""Numbers that one observation or action may have."""
+MOST_PARTS = 1_000
+_TYPES = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_TYPES |= {"float16", "float32", "float64", "bool"}
 
 
 def space_to_json(space: Space) -> dict[str, Any]:
@@ -33,30 +40,84 @@ def space_to_json(space: Space) -> dict[str, Any]:
             "type": "Dict",
             "spaces": {key: space_to_json(value) for key, value in space.items()},
         }
-    raise HeadstartError(f"spaces of type {type(space).__name__} are not supported: {space}")
+    raise HeadstartError(f"spaces of type {type(space).__name__} are not supported: {shown(space)}")
 
 
-def space_from_json(data: dict[str, Any]) -> Space:
-    """Build the space that `space_to_json` described. Raises KeyError, TypeError or ValueError."""
+def space_from_json(data: dict[str, Any], *, nested: bool = True) -> Space:
+    """Build the space that `space_to_json` described.
+
+    Args:
+        data: the description, of which every number is checked.
+        nested: whether it may be a Dict.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none, or too large.
+    """
     kind = data["type"]
     if kind == "Box":
-        shape, dtype = tuple(data["shape"]), np.dtype(data["dtype"])
-        low, high = (
-            np.array([float(x) for x in data[end]], dtype=dtype).reshape(shape)
-            for end in ("low", "high")
-        )
-        return spaces.Box(low, high, shape=shape, dtype=dtype.type)
+        return _box(data)
     if kind == "Discrete":
-        return spaces.Discrete(data["n"], start=data["start"])
+        if type(data["start"]) is not int or abs(data["start"]) > LARGEST:
+            raise ValueError(f"a Discrete space that starts at {shown(data['start'], 20)}")
+        return spaces.Discrete(_count(data["n"]), start=data["start"])
     if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(data["nvec"])
+        return spaces.MultiDiscrete(np.array(_counts(data["nvec"])))
     if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"])
-    if kind == "Dict":
+        n = data["n"]
+        return spaces.MultiBinary(_shape(n) if isinstance(n, list) else _count(n))
+    if kind == "Dict" and nested:
         # In the order that was stored, in which a policy takes the parts: of a dict Gymnasium
         # would sort them.
-        return spaces.Dict([(key, space_from_json(value)) for key, value in data["spaces"].items()])
-    raise ValueError(f"unknown space type {kind!r}")
+        parts = data["spaces"].items()
+        if len(parts) > MOST_PARTS:
+            raise ValueError(f"a Dict space of {len(parts):,} parts, of at most {MOST_PARTS}")
+        return spaces.Dict([(key, space_from_json(part, nested=False)) for key, part in parts])
+    raise ValueError(f"unknown space type {shown(kind, 20)!r}")
+
+
+def _box(data: dict[str, Any]) -> spaces.Box:
+    shape, name = _shape(data["shape"]), data["dtype"]
+    if name not in _TYPES:
+        raise ValueError(f"a Box of {shown(name, 20)}")
+    dtype = np.dtype(name)
+    low, high = (_bounds(data[end], shape, dtype) for end in ("low", "high"))
+    if not np.all(low <= high):
+        raise ValueError("a Box with a lower bound that is not below the upper one")
+    return spaces.Box(low, high, shape=shape, dtype=dtype.type)
+
+
+def _bounds(numbers: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return a Box's bounds from a flat list of them, or of the one that all are."""
+    found = np.array([float(x) for x in numbers])
+    limits = None if dtype.kind in "fb" else np.iinfo(dtype)
+    if limits and not np.all((found >= limits.min) & (found <= limits.max)):
+        raise ValueError(f"a Box of {dtype} with bounds that it cannot hold")
+    if found.shape == (1,):
+        return np.full(shape, found[0], dtype)
+    return found.astype(dtype).reshape(shape)
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    shape = tuple(_count(length) for length in given)
+    if len(shape) > 8 or math.prod(shape) > LARGEST:
+        raise ValueError(f"a space of shape {shown(shape, 40)}, of more than {LARGEST:,} numbers")
+    return shape
+
+
+def _counts(given: Any) -> Any:
+    """Return the numbers of choices of a MultiDiscrete, which may stand in nested lists."""
+    if isinstance(given, list):
+        found = [_counts(part) for part in given]
+        if not found:
+            raise ValueError("a space of nothing")
+        return found
+    return _count(given)
+
+
+def _count(given: Any) -> int:
+    if type(given) is not int or not 1 <= given <= LARGEST:
+        raise ValueError(f"{shown(given, 20)!r}: expected a number from 1 to {LARGEST:,}")
+    return given
 
 
 def difference(source: Space, world: Space, *, bounds: bool) -> str | None:
@@ -92,5 +153,10 @@ def difference(source: Space, world: Space, *, bounds: bool) -> str | None:
 
 
 def _numbers(values: np.ndarray[Any, Any]) -> list[float | str]:
-    """Return an array's numbers in a flat list; strict JSON has no infinity."""
+    """Return an array's numbers in a flat list; strict JSON has no infinity.
+
+    Where all are the same it is one number: an image has a million of them.
+    """
+    if values.size > 1 and np.all(values == values.flat[0]):
+        values = values.ravel()[:1]
     return [float(x) if np.isfinite(x) else str(float(x)) for x in values.ravel()]

@@ -26,7 +26,8 @@ class Hooks:
     shape), and returns the actions to take.
 
     Off-policy: `batch` draws a minibatch of so many transitions in place of the replay buffer;
-    `ratio` is the number of critic updates per update of actor and temperature.
+    `ratio` is the number of critic updates per update of actor and temperature, 0 for no such
+    update.
     """
 
     actor_terms: list[Term] = field(default_factory=list)

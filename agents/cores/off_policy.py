@@ -97,7 +97,8 @@ class _SoftTraining(OffPolicyCore):
             if self.use_sde:
                 self.actor.reset_noise()
             self._n_updates += 1
-            with_actor = self._n_updates % self.hooks.ratio == 0
+            ratio = self.hooks.ratio
+            with_actor = ratio > 0 and self._n_updates % ratio == 0
             # As it is before this step's update of it, as SB3 takes it.
             alpha = self._temperature()
             note("ent_coef", alpha)
@@ -221,7 +222,8 @@ class CoreTD3(OffPolicyCore, TD3):
             loss = loss + self.hooks.added(self.hooks.critic_terms, batch)
             critic_losses.append(loss.detach())
             self._update_critic(loss)
-            if self._n_updates % (self.policy_delay * self.hooks.ratio) == 0:
+            delay = self.policy_delay * self.hooks.ratio
+            if delay and self._n_updates % delay == 0:
                 drawn = self.actor(batch.observations)
                 actor_loss = -self.critic.q1_forward(batch.observations, drawn).mean()
                 actor_loss = actor_loss + self.hooks.added(self.hooks.actor_terms, batch)

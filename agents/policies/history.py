@@ -19,10 +19,11 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 
-from ...core.errors import HeadstartError, nearest
+from ...core.errors import HeadstartError, nearest, shown
 from .base import Array
 
 PAST_ACTIONS = "past_actions"
+MOST_FRAMES = 1_000
 PRIVILEGED = "privileged"
 """The part of an observation that only critics see; it has no history."""
 
@@ -67,8 +68,11 @@ class History:
                 hint = nearest(str(key), ("frames", "actions"))
                 raise HeadstartError(f"history: unknown key '{key}'{hint}")
         frames, actions = value.get("frames"), value.get("actions")
-        if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
-            raise HeadstartError(f"history: frames = {frames!r}: expected a whole number from 1 on")
+        if type(frames) is not int or not 1 <= frames <= MOST_FRAMES:
+            raise HeadstartError(
+                f"history: frames = {shown(repr(frames))}: expected a whole number from 1 to "
+                f"{MOST_FRAMES:,}"
+            )
         if not isinstance(actions, bool | None):
             raise HeadstartError(f"history: actions = {actions!r}: expected true or false")
         return cls(frames, actions)

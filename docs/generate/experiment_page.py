@@ -142,7 +142,9 @@ def _algorithm_settings(name: str) -> str:
     cls, resolved = ALGORITHMS[name], resolve(name, "").settings
     own = dict.fromkeys((BASED_ON.get(name, name), name))
     preset = {key: resolved[key] for one in own for key in PRESETS[one, None]}
-    meanings = {**argument_docs(cls), **MEANINGS}
+    # A core inherits the arguments of the library's class, and their meanings.
+    documented = next(base for base in cls.__mro__ if argument_docs(base))
+    meanings = {**argument_docs(documented), **MEANINGS}
     rows = []
     for key, kind in setting_types(cls).items():
         default = {"policy": resolved["policy"], **OWN, **preset}.get(key)

@@ -22,8 +22,8 @@ from ...agents.bundles.storage import (
     BundleError,
     is_whole,
     read_directory,
-    write_bytes,
     write_directory,
+    write_synced,
 )
 from ...envs.changes import files_of
 from ..config.schema import Experiment
@@ -103,7 +103,7 @@ def fetch(name: str, unit: Path) -> dict[str, Any] | None:
     write_directory(unit / BUNDLE, lambda path: _fill(path, bundle))
     for file, data in files.items():
         if not file.startswith(BUNDLE) and file != "status.json":
-            write_bytes(unit / file, data)
+            write_synced(unit / file, data)
     return status
 
 
@@ -137,4 +137,4 @@ def _listed(place: Path) -> list[str]:
 
 def _fill(path: Path, files: dict[str, bytes]) -> None:
     for name, data in files.items():
-        write_bytes(path / name, data)
+        write_synced(path / name, data)

@@ -12,6 +12,7 @@ from ...agents.algorithms import Algorithm, resolve
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
 from ...agents.bundles.placeholder import placeholder
+from ...agents.bundles.sizes import check_memory
 from ...agents.bundles.spaces import difference
 from ...agents.learner import create
 from ...agents.policies.history import HistoryLayout
@@ -21,7 +22,7 @@ from ...envs.adapters import try_once
 from ...envs.changes import ChangeError
 from ...envs.parameters import find_parameterized
 from ...envs.shifts import stored_anchors
-from ...transfer.methods import METHODS, Method
+from ...transfer.methods import METHODS, Method, check_budget
 from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
@@ -168,11 +169,13 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         if (history := algorithm(experiment).history) is not None:
             HistoryLayout(history, *spaces)
     with _at(where, "source.algorithm"), streams_kept():
+        check_memory(algorithm(experiment), *spaces)
         stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
     try:
         with _at(where, "methods"):
             for method in found.values():
                 check_networks(method, stand_in)
+                check_budget(method, algorithm(experiment), experiment.source.steps)
     finally:
         stand_in.close()
     for name, target in experiment.targets.items():

@@ -7,6 +7,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ...core.files import Records, read_json, write_json
 from ...envs.spec import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization.callback import RECORD, RandomizationCallback
+from ...transfer.randomization.prepared import PreparedRandomization
 from ..config.schema import SOURCE, Experiment, load
 from ..records import CURVE
 from . import cache, plan
@@ -154,21 +156,25 @@ class _Work:
                 self.report(row["step"], source.steps, row["return"])
                 return {"reused_seconds": kept["seconds"]}
 
-        randomization = plan.randomization(self.experiment)
-
-        def make() -> gymnasium.Env[Any, Any]:
-            world = source.spec().make()
-            return world if randomization is None else randomization.wrap(world)
-
         drawn = stream(seed, "source")
-        learner = create(self.algorithm, make, drawn, self.experiment.device)
-        if randomization is not None:
-            learner.callbacks.append(randomization.callback(self.folder / RECORD))
+        learner = create(self.algorithm, self._make_source, drawn, self.experiment.device)
+        if self._randomization is not None:
+            learner.callbacks.append(self._randomization.callback(self.folder / RECORD))
         every = self.experiment.source_every
         self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
         if name:
             cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
         return {}
+
+    def _make_source(self) -> gymnasium.Env[Any, Any]:
+        """Make a source world as the source policy is trained in it."""
+        world = self.experiment.source.spec().make()
+        return world if self._randomization is None else self._randomization.wrap(world)
+
+    @cached_property
+    def _randomization(self) -> PreparedRandomization | None:
+        """The randomization of the source's worlds."""
+        return plan.randomization(self.experiment)
 
     def ready_made(self, bundle: str) -> None:
         """Take a bundle as the source policy, and evaluate it in the source as it is."""
@@ -195,14 +201,19 @@ class _Work:
         seed = stream(trial_seed, f"target {target_name}")
         steps = plan.budget(self.experiment, target_name, method)
         worlds = CountedWorlds(spec.make)
+        bundle = bundles.load(source / "bundle", self.trust) if method.needs_source else None
+        if bundle is not None and bundle.randomizer and self._randomization is not None:
+            # Source worlds draw as they did at the end of the source's training.
+            self._randomization.randomizer.load_sampler(bundle.randomizer["state"])
         learner = method.start(
             Problem(
-                bundle=bundles.load(source / "bundle", self.trust) if method.needs_source else None,
+                bundle=bundle,
                 algorithm=self.algorithm,
                 make_world=worlds.make,
                 seed=seed,
                 steps=steps,
                 device=self.experiment.device,
+                make_source=self._make_source,
             )
         )
         if taken := worlds.stop() or learner.steps:
@@ -216,6 +227,8 @@ class _Work:
         else:
             self._hold(learner, spec, steps)
         found: dict[str, Any] = {"decisions": learner.decisions} if learner.decisions else {}
+        if learner.source_steps:
+            found["source_steps"] = learner.source_steps
         if not method.needs_source:
             return found
         after = self._evaluate_once(learner, self.experiment.source.spec())
@@ -295,7 +308,8 @@ class _Work:
         try:
             train(
                 learner,
-                steps=steps,
+                # Whatever its rollouts, it trains to where all are evaluated last.
+                steps=max(grid),
                 seed=seed,
                 grid=grid,
                 evaluate=lambda learner: evaluator.evaluate(learner.acting()),

@@ -69,7 +69,8 @@ def problem(sources):
     def make(algorithm, steps=640, **changes):
         source = sources[algorithm]
         values = {"bundle": source, "algorithm": source.algorithm, "seed": 7, "steps": steps}
-        return Problem(**{**values, "make_world": pendulum(14.0), **changes})
+        worlds = {"make_world": pendulum(14.0), "make_source": pendulum(10.0)}
+        return Problem(**{**values, **worlds, **changes})
 
     return make
 

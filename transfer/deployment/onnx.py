@@ -1,8 +1,9 @@
 """A bundle's deterministic policy as one ONNX file: raw observations in, actions of the world out.
 
-What `Learner.act` does around the network is in the graph: the normalizer's mean, variance and
-clipping before it, the unsquashing or clipping of actions after it. A file is left behind only if
-ONNX Runtime got the same actions from it.
+All around the network is in the graph (see `graph`). What a policy remembers is input and output:
+beside `observation` there is `begins`, true where an episode begins, and each memory comes out as
+`<name>_next`, to be put in with the next observation. A file is left behind only if ONNX Runtime
+got the same actions from it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3.common.preprocessing import is_image_space
-from torch import nn
 
 from ...agents.bundles import spaces
 from ...agents.bundles.bundle import Bundle
@@ -34,12 +34,15 @@ from ...agents.learner import Array, Learner, MakeWorld, World
 from ...core.errors import HeadstartError
 from ...envs.spec import WorldSpec
 from ...envs.world import World as OwnWorld
+from .graph import NEXT, Acting, Memory, Remembering
 
 TOLERANCE = 1e-5
 """The most an action may be off by: in its own unit, or as a share of half its range if that is
 more than 1. Discrete actions must be equal."""
 OBSERVATIONS = 1_000
 """Observations that an exported policy is checked on."""
+EPISODE = 50
+"""The length of an episode where there is no world to have one in."""
 CALLS = 1_000
 """Calls that a timing is the median of."""
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -73,9 +76,11 @@ def export_onnx(
     """Write a bundle's policy to the ONNX file `path`, replacing one that is there.
 
     The input `observation` is (batch, *observation shape), raw, of the space's type; the output
-    `action` is (batch, *action shape). `make_world` makes the world that observations to check it
-    on are drawn in, by default the bundle's; if there is none or it does not fit, they are drawn
-    from the normalizer's statistics. `seed` decides the episodes.
+    `action` is (batch, *action shape). A policy that remembers has the input `begins`, bool
+    (batch,), and its memories as inputs and, with `_next` behind their names, as outputs, each
+    (batch, ...). `make_world` makes the world that observations to check it on are drawn in, by
+    default the bundle's; if there is none or it does not fit, they are drawn from the
+    normalizer's statistics. `seed` decides the episodes.
 
     Raises:
         ExportError: the extra 'export' is not installed, the policy cannot be exported, or the
@@ -89,26 +94,27 @@ def export_onnx(
     world, why_not = _world(bundle, make_world)
     try:
         if world is None:
-            observations, origin = _from_statistics(learner, seed)
+            seen, origin = _from_statistics(learner, seed)
             origin = f"{origin} ({why_not})"
         else:
-            observations = _from_episodes(learner, world, seed)
+            seen = _from_episodes(learner, world, seed)
             origin = f"episodes in {bundle.world_id}"
-        data = _converted(learner, _metadata(bundle, world))
+        acting = (Remembering if learner.remembers else Acting)(learner)
+        data = _converted(learner, acting, _metadata(bundle, world, acting))
     finally:
         if world is not None:
             world.close()
-    run = _session(data)
-    error = _difference(learner, run(observations), learner.act(observations))
+    runner = Runner(data)
+    error = _difference(learner, *_both(learner, runner, seen))
     if not error <= TOLERANCE:
         raise ExportError(
             f"bundle {bundle.directory}: the exported policy's actions are off by {error:.2g}, "
             f"more than {TOLERANCE:g}; nothing was written to '{path}'"
         )
-    one = observations[:1]
-    timings = _microseconds(lambda: run(one)), _microseconds(lambda: learner.act(one))
+    one, policy = seen.observations[:1], learner.acting()
+    timings = _microseconds(lambda: runner.act(one)), _microseconds(lambda: policy.act(one))
     _write(path, data)
-    return Export(path, len(data), len(observations), origin, error, *timings)
+    return Export(path, len(data), len(seen.observations), origin, error, *timings)
 
 
 def require() -> None:
@@ -118,45 +124,6 @@ def require() -> None:
         raise ExportError(
             f"exporting to ONNX needs {', '.join(missing)}: pip install headstart[export]"
         )
-
-
-class _Acting(nn.Module):
-    """`Learner.act` as a module: normalizer, deterministic policy, actions in the world's range."""
-
-    def __init__(self, learner: Learner) -> None:
-        super().__init__()
-        self.policy = learner.model.policy
-        self.bounds: tuple[torch.Tensor, torch.Tensor] | None = None
-        space = learner.worlds.action_space
-        self.shape: tuple[int, ...] = space.shape or ()
-        if isinstance(space, gym.spaces.Box):
-            self.bounds = torch.as_tensor(space.low), torch.as_tensor(space.high)
-        normalizer = learner.normalizer
-        self.normalizes = normalizer is not None and normalizer.norm_obs
-        if normalizer is not None and self.normalizes:
-            # In single precision a mean far from 0 would lose digits of the deviation from it;
-            # subtracted in two parts it does not, and no runtime has to know double precision.
-            double = learner.observation_space.dtype == np.float64
-            kind = torch.float64 if double else torch.float32
-            rms: Any = normalizer.obs_rms
-            mean = torch.as_tensor(rms.mean, dtype=torch.float64)
-            self.mean = mean.to(kind)
-            self.rest = (mean - self.mean.double()).to(kind)
-            self.deviation = torch.as_tensor(np.sqrt(rms.var + normalizer.epsilon)).to(kind)
-            self.clip = float(normalizer.clip_obs)
-
-    def forward(self, observation: torch.Tensor) -> torch.Tensor:
-        """Return actions (batch, *action shape) for observations (batch, *observation shape)."""
-        if self.normalizes:
-            scaled = ((observation - self.mean) - self.rest) / self.deviation
-            observation = scaled.clamp(-self.clip, self.clip).float()
-        actions = self.policy._predict(observation, deterministic=True).reshape(-1, *self.shape)
-        if self.bounds is None:
-            return actions
-        low, high = self.bounds
-        if self.policy.squash_output:
-            return low + 0.5 * (actions + 1.0) * (high - low)
-        return torch.minimum(torch.maximum(actions, low), high)
 
 
 def _check_exportable(bundle: Bundle) -> None:
@@ -169,23 +136,30 @@ def _check_exportable(bundle: Bundle) -> None:
     )
 
 
-def _converted(learner: Learner, metadata: dict[str, str]) -> bytes:
+def _converted(learner: Learner, acting: Acting, metadata: dict[str, str]) -> bytes:
     """Return the policy as a serialized ONNX model."""
     import onnx
 
     learner.model.policy.set_training_mode(False)
-    acting = _Acting(learner).eval()
+    acting.eval()
     space = learner.observation_space
     # Two rows: a batch of one would be taken for a constant.
-    example = torch.as_tensor(np.zeros((2, *(space.shape or ())), dtype=space.dtype))
+    examples = [torch.as_tensor(np.zeros((2, *(space.shape or ())), dtype=space.dtype))]
+    names, memory = ["observation"], _memory(acting)
+    if memory:
+        names += ["begins", *(one.name for one in memory)]
+        examples.append(torch.zeros(2, dtype=torch.bool))
+        examples += [torch.zeros((2, *one.shape), dtype=one.dtype) for one in memory]
+    batch = {0: torch.export.Dim("batch")}
+    shapes: Any = (batch, batch, tuple(batch for _ in memory)) if memory else (batch,)
     try:
         with _undisturbed():
             program = torch.onnx.export(
                 acting,
-                (example,),
-                input_names=["observation"],
-                output_names=["action"],
-                dynamic_shapes={"observation": {0: torch.export.Dim("batch")}},
+                tuple(examples),
+                input_names=names,
+                output_names=["action", *(one.name + NEXT for one in memory)],
+                dynamic_shapes=shapes,
                 dynamo=True,
                 verbose=False,
             )
@@ -222,19 +196,78 @@ def _undisturbed() -> Iterator[None]:
         distribution.set_default_validate_args(validate)
 
 
-def _session(data: bytes) -> Callable[[Array], Array]:
-    """Return what runs a model in ONNX Runtime, on one thread."""
-    import onnxruntime
+class Runner:
+    """An exported policy in ONNX Runtime, on one thread, with what it remembers."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    def __init__(self, model: bytes | str | Path) -> None:
+        """Load a file, or the contents of one."""
+        import onnxruntime
 
-    def run(observations: Array) -> Array:
-        actions: Array = session.run(["action"], {"observation": observations})[0]
-        return actions
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        given = model if isinstance(model, bytes) else str(model)
+        self._session = onnxruntime.InferenceSession(
+            given, options, providers=["CPUExecutionProvider"]
+        )
+        self._names = [one.name for one in self._session.get_outputs()]
+        self._inputs = {one.name: one for one in self._session.get_inputs()}
+        self._memory: dict[str, Array] = {}
+        self._begins: Array | None = None
 
-    return run
+    def reset(self, mask: Array) -> None:
+        """Begin an episode in the worlds where `mask`, bool of shape (worlds,), is true."""
+        if self._begins is not None:
+            self._begins = self._begins | np.asarray(mask, dtype=bool)
+
+    def act(self, observations: Array) -> Array:
+        """Return actions (n, *action shape) for raw observations (n, *observation shape)."""
+        given: dict[str, Array] = {"observation": observations}
+        if "begins" in self._inputs:
+            if self._begins is None:
+                self._begin_all(len(observations))
+            assert self._begins is not None
+            given |= {"begins": self._begins, **self._memory}
+        actions, *memory = self._session.run(self._names, given)
+        self._memory = {
+            name.removesuffix(NEXT): value
+            for name, value in zip(self._names[1:], memory, strict=True)
+        }
+        self._begins = np.zeros(len(observations), dtype=bool)
+        found: Array = actions
+        return found
+
+    def _begin_all(self, count: int) -> None:
+        self._begins = np.ones(count, dtype=bool)
+        for name, one in self._inputs.items():
+            if name not in ("observation", "begins"):
+                kind = np.float64 if one.type == "tensor(double)" else np.float32
+                self._memory[name] = np.zeros((count, *one.shape[1:]), kind)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Observations to compare a policy and its export on, and where episodes begin among them."""
+
+    observations: Array
+    begins: Array
+
+
+def _both(learner: Learner, runner: Runner, seen: _Seen) -> tuple[Array, Array]:
+    """Return the actions of an export and of its policy: in order, where they remember."""
+    policy = learner.acting()
+    if not learner.remembers:
+        return runner.act(seen.observations), policy.act(seen.observations)
+    found: list[tuple[Array, Array]] = []
+    for observation, begins in zip(seen.observations, seen.begins, strict=True):
+        for one in (policy, runner):
+            one.reset(np.array([begins]))
+        found.append((runner.act(observation[None])[0], policy.act(observation[None])[0]))
+    exported, expected = zip(*found, strict=True)
+    return np.stack(exported), np.stack(expected)
+
+
+def _memory(acting: Acting) -> list[Memory]:
+    return acting.memory if isinstance(acting, Remembering) else []
 
 
 def _difference(learner: Learner, actions: Array, expected: Array) -> float:
@@ -263,34 +296,46 @@ def _world(bundle: Bundle, make_world: MakeWorld | None) -> tuple[World | None, 
     return world, ""
 
 
-def _from_episodes(learner: Learner, world: World, seed: int) -> Array:
+def _from_episodes(learner: Learner, world: World, seed: int) -> _Seen:
     """Return observations of episodes: the policy's own, and by turns those of random actions."""
     world.action_space.seed(seed)
-    kind, found, episode = learner.observation_space.dtype, [], 0
+    kind, found, begins, episode = learner.observation_space.dtype, [], [], 0
+    policy = learner.acting()
     while True:
         observation, _ = world.reset(seed=seed + episode)
-        ended = False
+        policy.reset(np.ones(1, dtype=bool))
+        ended, first = False, True
         while not ended:
             found.append(np.asarray(observation, dtype=kind))
+            begins.append(first)
             if len(found) == OBSERVATIONS:
-                return np.stack(found)
-            action = world.action_space.sample() if episode % 2 else learner.act(found[-1][None])[0]
+                return _Seen(np.stack(found), np.array(begins))
+            chosen = policy.act(found[-1][None])[0]
+            action = world.action_space.sample() if episode % 2 else chosen
             observation, _, terminated, truncated, _ = world.step(action)
-            ended = terminated or truncated
+            ended, first = terminated or truncated, False
         episode += 1
 
 
-def _from_statistics(learner: Learner, seed: int) -> tuple[Array, str]:
+def _from_statistics(learner: Learner, seed: int) -> tuple[_Seen, str]:
     """Return observations as the normalizer knows them, or as the space allows, and which."""
     space, normalizer = learner.observation_space, learner.normalizer
+    begins = np.arange(OBSERVATIONS) % EPISODE == 0
     if normalizer is None or not normalizer.norm_obs:
         space.seed(seed)
-        return np.stack([space.sample() for _ in range(OBSERVATIONS)]), "the observation space"
+        drawn = np.stack([space.sample() for _ in range(OBSERVATIONS)])
+        return _Seen(drawn, begins), "the observation space"
     rms: Any = normalizer.obs_rms
-    shape = (OBSERVATIONS, *rms.mean.shape)
-    normal = np.random.default_rng(seed).standard_normal(shape)
-    drawn: Array = (rms.mean + np.sqrt(rms.var) * normal).astype(space.dtype)
-    return drawn, "the normalizer's statistics"
+    mean, deviation = rms.mean, np.sqrt(rms.var)
+    if learner.layout is not None:
+        # Those of the newest frame's observation.
+        [part] = learner.layout.parts.values()
+        size = (space.shape or (0,))[0]
+        mean, deviation = (values[-part.shape[0] :][:size] for values in (mean, deviation))
+    normal = np.random.default_rng(seed).standard_normal((OBSERVATIONS, *mean.shape))
+    return _Seen((mean + deviation * normal).astype(space.dtype), begins), (
+        "the normalizer's statistics"
+    )
 
 
 def _microseconds(call: Callable[[], object]) -> float:
@@ -303,7 +348,7 @@ def _microseconds(call: Callable[[], object]) -> float:
     return statistics.median(taken[CALLS // 10 :]) / 1_000
 
 
-def _metadata(bundle: Bundle, world: World | None) -> dict[str, str]:
+def _metadata(bundle: Bundle, world: World | None, acting: Acting) -> dict[str, str]:
     """Return what the file says of the policy; what is not text is JSON."""
     about: dict[str, Any] = {
         "headstart_version": bundle.versions.get("headstart", "unknown"),
@@ -317,6 +362,8 @@ def _metadata(bundle: Bundle, world: World | None) -> dict[str, str]:
             name: hashlib.sha256(data).hexdigest() for name, data in bundle._contents.items()
         },
     }
+    if memory := _memory(acting):
+        about["memory"] = [{"name": one.name, "shape": one.shape} for one in memory]
     inner = world.unwrapped if world is not None else None
     if isinstance(inner, OwnWorld):
         about["observation_channels"] = [

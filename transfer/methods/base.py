@@ -17,6 +17,8 @@ class Problem:
 
     `bundle` is the source's (None for a method that needs none), `algorithm` the experiment's,
     `make_world` makes one target world, `steps` is the budget of target environment steps.
+    `make_source` makes one source world, as the source policy was trained in: steps there count as
+    source steps (`Learner.source_steps`). None where there is no source world at hand.
     """
 
     bundle: Bundle | None
@@ -25,6 +27,7 @@ class Problem:
     seed: int
     steps: int
     device: str = "cpu"
+    make_source: MakeWorld | None = None
 
     @property
     def source(self) -> Bundle:
@@ -52,10 +55,11 @@ class Method(Protocol):
     `start` takes no step in target worlds: whatever interacts with the target, to warm up or to
     identify it, does so in the learner's training, where steps are counted against the budget.
 
-    It may have four more functions. `check(algorithm)` raises HeadstartError where the settings do
+    It may have five more functions. `check(algorithm)` raises HeadstartError where the settings do
     not go with the experiment's algorithm, `fits(learner)` where they do not go with the networks
-    of a learner of it, both before anything is run. `search(algorithm)` returns what `headstart
-    tune` searches: a change (see `envs.changes`) of each setting's default by its name,
+    of a learner of it, `check_budget(algorithm, source_steps)` where they ask for more of the
+    source than it was trained for, all before anything is run. `search(algorithm)` returns what
+    `headstart tune` searches: a change (see `envs.changes`) of each setting's default by its name,
     `"= uniform(0, 1)"`, `"* loguniform(0.2, 5)"`, or `"= choice(kept, reset)"`. A setting
     `algorithm`, changes of the algorithm's settings, is searched by names such as
     `algorithm.learning_rate`. `settings(algorithm)` returns all settings by name where some of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,17 +10,23 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ...agents.algorithms import Algorithm
+from ...agents.cores.off_policy import OffPolicyCore
 from ...agents.learner import Learner
 from ...agents.policies.layers import actor_names, names_in
 from ...agents.training import whole
 from ...core.errors import HeadstartError
 from .base import Problem
-from .parts.anchors import Pull
+from .parts.anchors import KLAnchor, Pull
+from .parts.compatible import check_core, check_together
+from .parts.crossing import Distilled, check_actions, crossed
 from .parts.deployment import BetterOf
 from .parts.escalation import SoftenIfLost
+from .parts.layer_rates import add_dropout, set_layer_rates
 from .parts.normalizer import Normalizer, carry
-from .parts.presets import Preset, preset_settings
+from .parts.presets import CROSSING, Preset, preset_settings
 from .parts.schedules import Frozen, LogStdFloor, NoUpdates, check_freezing
+from .parts.source_replay import SourceReplay
+from .parts.teacher import Teacher, gaussian_or_classes
 from .parts.warm_start import TEMPERATURE, WarmStart, set_adam_betas, set_learning_rate
 
 # A phase may take this share of the budget at most, to a whole rollout more.
@@ -45,6 +52,8 @@ Steps = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Strength = Annotated[float, Field(ge=0)]
+Ratio = Annotated[int, Field(ge=1)]
+DropRate = Annotated[float, Field(ge=0, lt=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Of = Literal["preset"]
 
@@ -86,6 +95,20 @@ class FineTune:
     each by that share of the learning rate at every update; `shrink_and_perturb`, as [0.5, 0.1],
     scales all weights at the start and adds so much of a new network's (1910.08475);
     `adam_betas`, as [0.99, 0.99], are the optimizer's for targets that change (Dohare 2024).
+    `kl_anchor` adds so much of the KL divergence from the source's policy, per action dimension,
+    to the actor's loss; it halves every `kl_half_life` target steps (null: it stays). `dropout`
+    drops that share of the critic's hidden units in updates (2110.02034). `layer_rates`, as
+    {features: 0.1}, scales the learning rate of layers by group or pattern. `unfreeze`, as
+    [policy_head, features], lets the first of these learn at once and the others one after another,
+    the last at the share `unfreeze_until` of the budget (1801.06146); what is not named learns.
+
+    Off-policy, `sim_to_online` is slow in its actor and fast in its critic and goes on with
+    transitions of the source (2602.20220): `critic_to_actor` critic updates for each of the actor,
+    `gradient_steps` critic updates after each rollout (null: as the source's), `source_replay`
+    transitions of the source policy in source worlds, which count as source steps, as the share
+    `replay_share` of a minibatch at first, falling to none at the share `replay_until` of the
+    budget. `algorithm`, as sac, goes on with another than the source's: the source is on-policy,
+    the actor is fitted to it and the critic to its transitions by `critic_pretrain` updates.
     """
 
     name: ClassVar[str] = "fine_tune"
@@ -113,6 +136,19 @@ class FineTune:
     weight_decay: Strength | Of = "preset"
     shrink_and_perturb: tuple[Share, Share] | Of | None = "preset"
     adam_betas: tuple[Beta, Beta] | Of | None = "preset"
+    kl_anchor: Strength | Of = "preset"
+    kl_half_life: Rate | Of | None = "preset"
+    dropout: DropRate | Of = "preset"
+    layer_rates: Mapping[str, Strength] | Of | None = "preset"
+    unfreeze: tuple[str, ...] | Of | None = "preset"
+    unfreeze_until: Share | Of = "preset"
+    critic_to_actor: Ratio | Of = "preset"
+    gradient_steps: Ratio | Of | None = "preset"
+    source_replay: Steps | Of = "preset"
+    replay_share: Share | Of = "preset"
+    replay_until: Share | Of = "preset"
+    critic_pretrain: Steps | Of = "preset"
+    algorithm: str | Mapping[str, Mapping[str, Any] | None] | None = None
 
     def settings(self, algorithm: Algorithm) -> dict[str, Any]:
         """Return all settings for an algorithm: the preset's, and those that were given.
@@ -121,32 +157,59 @@ class FineTune:
             HeadstartError: the preset, or a setting, is not for such an algorithm, or settings
                 contradict each other.
         """
-        found = preset_settings(self.preset, algorithm.on_policy)
+        own = self._own(algorithm)
+        found = preset_settings(self.preset, own.on_policy)
         if found is None:
-            kind = "off-policy" if algorithm.on_policy else "on-policy"
+            kind = "off-policy" if own.on_policy else "on-policy"
+            hint = "; give 'algorithm: sac' as well" if own.on_policy else ""
             raise HeadstartError(
                 f"method fine_tune: preset '{self.preset}' is for {kind} algorithms, which "
-                f"{algorithm.name} is not"
+                f"{own.name} is not{hint}"
             )
         given = self._given()
         for name in given:
-            if name not in found or (name == "target_kl" and not algorithm.accepts(name)):
-                raise HeadstartError(
-                    f"method fine_tune: '{name}' does not apply to {algorithm.name}"
-                )
-        settings = {**found, **given}
-        _check_together(settings, set(given))
+            if name not in found or (name == "target_kl" and not own.accepts(name)):
+                raise HeadstartError(f"method fine_tune: '{name}' does not apply to {own.name}")
+        crossing = CROSSING if self.algorithm is not None else {}
+        settings = {**found, **crossing, **given}
+        check_together(settings, set(given), crossing=bool(crossing))
+        check_core(settings, own)
         return settings
+
+    def _own(self, algorithm: Algorithm) -> Algorithm:
+        """Return the algorithm of the training in the target, given the source's."""
+        return algorithm if self.algorithm is None else crossed(self.algorithm, algorithm)
 
     def check(self, algorithm: Algorithm) -> None:
         """Raise HeadstartError for a setting that does not apply to the algorithm, or for that."""
-        check_freezing(self.name, algorithm)
+        check_freezing(self.name, self._own(algorithm))
         self.settings(algorithm)
+
+    def check_budget(self, algorithm: Algorithm, source_steps: int) -> None:
+        """Raise HeadstartError for more source replay than the source was trained for, or holds."""
+        own, settings = self._own(algorithm), self.settings(algorithm)
+        if own.on_policy:
+            return
+        limits = {"the source's own steps": source_steps, "buffer_size": own.value("buffer_size")}
+        for what, limit in limits.items():
+            if settings["source_replay"] > limit:
+                raise HeadstartError(
+                    f"method fine_tune: source_replay = {settings['source_replay']:,}: expected "
+                    f"{limit:,} at most ({what})"
+                )
 
     def fits(self, learner: Learner) -> None:
         """Raise HeadstartError where a learner has not what is to be treated apart."""
-        actor_names(learner.model.policy)
         given = self._given()
+        if self.algorithm is not None:
+            check_actions(learner, self._own(learner.algorithm).name)
+            return
+        policy = learner.model.policy
+        actor_names(policy)
+        names_in(policy, given.get("layer_rates") or ())
+        names_in(policy, given.get("unfreeze") or ())
+        if given.get("kl_anchor"):
+            gaussian_or_classes(learner, is_learner=True)
         for setting, parameter in (
             ("entropy", TEMPERATURE),
             ("min_log_std", "log_std"),
@@ -161,12 +224,12 @@ class FineTune:
     def _given(self) -> dict[str, Any]:
         """Return the settings that are not left to the preset."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        del values["preset"]
+        del values["preset"], values["algorithm"]
         return {name: value for name, value in values.items() if value != "preset"}
 
     def search(self, algorithm: Algorithm) -> dict[str, str]:
         """Return the settings worth searching, with their ranges."""
-        if not algorithm.on_policy:
+        if not self._own(algorithm).on_policy:
             return _SEARCH_OFF_POLICY | _SEARCH
         found = _SEARCH_ON_POLICY | _SEARCH
         if algorithm.accepts("use_sde") and algorithm.value("use_sde"):
@@ -183,9 +246,9 @@ class FineTune:
 
     def start(self, problem: Problem) -> Learner:
         """Return the source's learner, set up for its first steps in the target."""
-        source = problem.source.algorithm
-        self.check(source)
-        settings = self.settings(source)
+        self.check(problem.source.algorithm)
+        settings = self.settings(problem.source.algorithm)
+        source = self._own(problem.source.algorithm)
         changes: dict[str, Any] = {}
         if source.on_policy:
             factor = settings["learning_rate_factor"]
@@ -195,6 +258,8 @@ class FineTune:
         else:
             changes["learning_rate"] = settings["critic_learning_rate"]
             changes["learning_starts"] = 0
+            if settings["gradient_steps"] is not None:
+                changes["gradient_steps"] = settings["gradient_steps"]
         learner = problem.create(source.replace(**changes))
         try:
             self._set_up(problem, learner, settings)
@@ -207,9 +272,10 @@ class FineTune:
         """Bring in the source's state, and add the callbacks of the training."""
         source = problem.source
         warm = WarmStart(learner)
-        source.restore_weights(learner)
-        if settings["optimizer"] == "kept":
-            source.restore_optimizers(learner)
+        if self.algorithm is None:
+            source.restore_weights(learner)
+            if settings["optimizer"] == "kept":
+                source.restore_optimizers(learner)
         if settings.get("when_lost") == "soften":
             warm.reset({"log_std"} & learner.parameters().keys())
         else:
@@ -225,6 +291,13 @@ class FineTune:
         for name, anchor in pulls.items():
             if settings[name] > 0:
                 Pull(learner, settings[name], anchor).attach()
+        if settings["layer_rates"]:
+            set_layer_rates(learner, settings["layer_rates"])
+        if settings["dropout"]:
+            add_dropout(learner, settings["dropout"])
+        if settings["kl_anchor"]:
+            teacher = Teacher(source.policy(problem.device), learner)
+            KLAnchor(learner, teacher, settings["kl_anchor"], settings["kl_half_life"])
         self._add_phases(problem, learner, settings)
         if settings["deploy"] == "better":
             self._add_choice(problem, learner, settings, warm)
@@ -262,10 +335,40 @@ class FineTune:
             critic_until += fill_until
             learner.callbacks.append(NoUpdates(learner, fill_until))
             set_learning_rate(learner, settings["actor_learning_rate"])
+            self._add_source_replay(problem, learner, settings)
         if settings["critic_steps"]:
             actor = actor_names(learner.model.policy)
             frozen = actor | ({TEMPERATURE} & learner.parameters().keys())
             learner.callbacks.append(Frozen(learner, frozen, critic_until))
+        groups = settings["unfreeze"] or ()
+        trained = frozenset().union(*learner.trained().values())
+        for number, group in enumerate(groups[1:], start=1):
+            until = settings["unfreeze_until"] * problem.steps * number / (len(groups) - 1)
+            names = names_in(learner.model.policy, [group]) & trained
+            learner.callbacks.append(Frozen(learner, names, until))
+
+    def _add_source_replay(
+        self, problem: Problem, learner: Learner, settings: dict[str, Any]
+    ) -> None:
+        """Add transitions of the source, and what an on-policy one needs to begin with."""
+        if isinstance(learner.model, OffPolicyCore):
+            learner.model.hooks.ratio = settings["critic_to_actor"]
+        if not settings["source_replay"]:
+            return
+        replay = SourceReplay(
+            learner,
+            problem.source.policy(problem.device),
+            problem.make_source,
+            steps=settings["source_replay"],
+            share=settings["replay_share"],
+            until=settings["replay_until"] * problem.steps,
+            seed=problem.seed,
+        )
+        learner.callbacks.append(replay)
+        if self.algorithm is not None:
+            teacher = Teacher(problem.source.policy(problem.device), learner)
+            updates = settings["critic_pretrain"]
+            learner.callbacks.append(Distilled(replay, teacher, updates, problem.seed))
 
 
 def _reset_names(learner: Learner, settings: dict[str, Any]) -> set[str]:
@@ -282,31 +385,3 @@ def _reset_names(learner: Learner, settings: dict[str, Any]) -> set[str]:
     if settings.get("entropy") == "reset":
         found |= {TEMPERATURE} & learner.parameters().keys()
     return found
-
-
-def _check_together(settings: dict[str, Any], given: set[str]) -> None:
-    """Raise HeadstartError for settings of which one undoes what the other does."""
-    if settings.get("when_lost") == "soften" and settings["deploy"] != "better":
-        raise HeadstartError(
-            "method fine_tune: 'when_lost: soften' needs 'deploy: better', whose training episodes "
-            "it is decided by"
-        )
-    pulled = settings["l2_sp"] > 0
-    moved = settings["policy_head"] < 1 or settings["shrink_and_perturb"] is not None
-    if pulled and settings["l2_init"] > 0:
-        raise HeadstartError(
-            "method fine_tune: 'l2_sp' and 'l2_init' contradict each other: one pulls towards the "
-            "source's weights, the other towards a new network's"
-        )
-    if pulled and settings["weight_decay"] > 0:
-        raise HeadstartError(
-            "method fine_tune: 'l2_sp' and 'weight_decay' contradict each other: one pulls "
-            "towards the source's weights, the other towards 0"
-        )
-    if pulled and moved:
-        which = "policy_head" if settings["policy_head"] < 1 else "shrink_and_perturb"
-        how = "given" if which in given else "the preset's"
-        raise HeadstartError(
-            f"method fine_tune: 'l2_sp' pulls back to the source's weights what '{which}' ({how}) "
-            "moves away from them; use preset careful or bold"
-        )

@@ -71,6 +71,13 @@ def check(method: Method, algorithm: Algorithm) -> None:
         own(algorithm)
 
 
+def check_budget(method: Method, algorithm: Algorithm, source_steps: int) -> None:
+    """Raise HeadstartError where a method asks for more of the source than its steps allow."""
+    own = getattr(method, "check_budget", None)
+    if own is not None:
+        own(algorithm, source_steps)
+
+
 def fits(method: Method, learner: Learner) -> None:
     """Raise HeadstartError where a method's settings do not go with the networks of a learner."""
     own = getattr(method, "fits", None)

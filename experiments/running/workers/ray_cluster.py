@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ....agents.bundles.storage import MANIFEST, write_bytes, write_directory
+from ....agents.bundles.storage import MANIFEST, write_directory, write_synced
 from ....core.errors import HeadstartError, one_line
 from ....core.files import read_json
 from ....core.files import write_bytes as replace
@@ -255,7 +255,7 @@ def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str
             return
         for name, data in sent.items():
             (run / name).parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(run / name, data)
+            write_synced(run / name, data)
         _changed(run / unit, known)
         threading.Thread(target=work, daemon=True).start()
         while True:
@@ -324,7 +324,7 @@ def _apply(folder: Path, files: Files, names: list[str] | None) -> None:
 
         def fill(path: Path, parts: Files = parts) -> None:
             for name, data in parts.items():
-                write_bytes(path / name, data)
+                write_synced(path / name, data)
 
         write_directory(folder / bundle, fill)
     kept = {name.partition("/")[0] for name in names}

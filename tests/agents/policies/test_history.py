@@ -84,7 +84,7 @@ def test_dicts_have_a_history_for_each_part():
     [
         ({"frame": 5}, BOX, ACTION, "unknown key 'frame'; did you mean 'frames'?"),
         ("long", BOX, ACTION, "history = 'long': expected a number of frames"),
-        (0, BOX, ACTION, "frames = 0: expected a whole number from 1 on"),
+        (0, BOX, ACTION, "frames = 0: expected a whole number from 1 to"),
         ({"frames": 2, "actions": 1}, BOX, ACTION, "actions = 1: expected true or false"),
         (2, spaces.Text(5), ACTION, "expected vectors or pictures of a fixed shape"),
         (2, spaces.Sequence(BOX), ACTION, "expected vectors or pictures of a fixed shape"),

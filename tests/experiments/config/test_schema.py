@@ -168,7 +168,7 @@ def test_what_aliases_share_is_set_for_one_of_them_alone(file):
     assert parse_yaml("{a: &a {x: 1}, d: {i: &b {<<: *a, x: 3}}, o: {<<: *b}}", "")["o"] == {"x": 3}
     with pytest.raises(ConfigError, match='there:2: found duplicate key "y"'):
         parse_yaml("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}", "there")
-    with pytest.raises(ConfigError, match="there: an alias stands inside of what it stands for"):
+    with pytest.raises(ConfigError, match="there:1: an alias stands inside of what it stands for"):
         parse_yaml("a: &a {b: *a}", "there")
 
 

@@ -109,13 +109,13 @@ def test_an_export_that_acts_otherwise_is_not_left_behind(saved, tmp_path, monke
     _, made = saved(deviation=0.1)
     out = tmp_path / "out" / "policy.onnx"
     out.parent.mkdir()
-    right = exporting._Acting.__init__
+    right = exporting.Acting.__init__
 
     def wrong(self, learner):
         right(self, learner)
         self.clip = 1.0
 
-    monkeypatch.setattr(exporting._Acting, "__init__", wrong)
+    monkeypatch.setattr(exporting.Acting, "__init__", wrong)
     with pytest.raises(ExportError, match=r"actions are off by .*, more than 1e-05; nothing was"):
         export_onnx(made, out)
     assert list(out.parent.iterdir()) == []
@@ -149,3 +149,36 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path, monkeypatc
     assert ended.value.code == 2
     said = "headstart: exporting to ONNX needs onnxruntime: pip install headstart[export]\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("ppo", {"history": 3}),
+        ("recurrent_ppo", {}),
+        ("recurrent_ppo", {"history": 2, "policy_kwargs": {"net_arch": [8], "n_lstm_layers": 2}}),
+    ],
+)
+def test_an_exported_policy_remembers_as_it_does(learner, tmp_path, pendulum, name, settings):
+    one = learner(name, **settings)
+    one.model.policy.action_net.weight.data *= 100
+    shape = one.normalizer.obs_rms.mean.shape
+    one.normalizer.obs_rms.mean = np.linspace(-0.5, 0.5, *shape)
+    bundle.save(one, tmp_path / "bundle", world_id="Pendulum-v1")
+    done = export_onnx(bundle.load(tmp_path / "bundle"), tmp_path / "policy.onnx", pendulum)
+    assert done.error <= 1e-5
+    about = {entry.key: entry.value for entry in onnx.load(done.path).metadata_props}
+    names = [memory["name"] for memory in json.loads(about["memory"])]
+    assert ("frames" in names, "hidden" in names) == ("history" in settings, name != "ppo")
+    # Ten episodes, two at a time, that begin at different steps.
+    runner, policy = exporting.Runner(done.path), one.acting()
+    rng, differences, actions = np.random.default_rng(0), [], []
+    for step in range(125):
+        begins = np.array([step % 25 == 0, step % 25 == 7])
+        seen = rng.standard_normal((2, 3)).astype(np.float32)
+        for which in (runner, policy):
+            which.reset(begins)
+        actions.append(policy.act(seen))
+        differences.append(np.abs(runner.act(seen) - actions[-1]).max())
+    assert max(differences) <= 1e-5
+    assert np.std(actions) > 0.01

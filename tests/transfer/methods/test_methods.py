@@ -11,6 +11,7 @@ from headstart.core.errors import HeadstartError
 from headstart.transfer.methods import METHODS, Problem, resolve
 
 ALGORITHMS = ["ppo", "sac"]
+OFF_POLICY = {"batch_size": 16, "buffer_size": 300}
 OBSERVATIONS = np.array([[1, 0, 0], [0, 1, 3], [-1, 0, -5], [0, -1, 0.5]], np.float32)
 
 
@@ -352,28 +353,53 @@ def test_layers_that_do_not_exist_are_refused(start):
 # Going on after an interruption
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize(
-    "spec",
-    [
-        # Interrupted at 384 with the last checkpoint at 256 or before: in every phase's middle.
-        {"fine_tune": {"preset": "careful", "critic_steps": 300}},
-        "fine_tune",
-        {"fine_tune": {"preset": "restart", "l2_init": 0.1, "adam_betas": [0.99, 0.99]}},
-        {"feature_reuse": {"unfreeze_at": 0.45}},
-    ],
-)
-@pytest.mark.parametrize("checkpoint_every", [100, 200])
-def test_interrupted_equals_uninterrupted(
-    start, run, tmp_path, monkeypatch, spec, algorithm, checkpoint_every
-):
+SMALL_SAC = {"sac": {**OFF_POLICY, "train_freq": 4, "policy_kwargs": {"net_arch": [16]}}}
+# Every method that trains, and settings with a state or a phase of their own. Interrupted at 384
+# with the last checkpoint at 256 or before: in every phase's middle.
+INTERRUPTED = [
+    *((name, kind) for name, cls in METHODS.items() if cls.trains for kind in ALGORITHMS),
+    *(({"fine_tune": {"preset": "careful", "critic_steps": 300}}, kind) for kind in ALGORITHMS),
+    ({"fine_tune": {"preset": "restart", "l2_init": 0.1, "adam_betas": [0.99, 0.99]}}, "ppo"),
+    ({"feature_reuse": {"unfreeze_at": 0.45}}, "sac"),
+    (
+        {
+            "fine_tune": {
+                "preset": "careful",
+                "kl_anchor": 0.3,
+                "kl_half_life": 200,
+                "dropout": 0.2,
+                "layer_rates": {"features": 0.5},
+                "unfreeze": ["policy_head", "features"],
+                "unfreeze_until": 0.5,
+            }
+        },
+        "ppo",
+    ),
+    ({"fine_tune": {"preset": "sim_to_online", "source_replay": 80, "kl_anchor": 1.0}}, "sac"),
+    (
+        {
+            "fine_tune": {
+                "preset": "sim_to_online",
+                "algorithm": SMALL_SAC,
+                "source_replay": 80,
+                "critic_pretrain": 5,
+            }
+        },
+        "ppo",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "algorithm"), INTERRUPTED)
+def test_interrupted_equals_uninterrupted(start, run, tmp_path, monkeypatch, spec, algorithm):
     monkeypatch.setattr("headstart.transfer.methods.fine_tune.PHASE_SHARE", 0.4)
+    monkeypatch.setattr("headstart.transfer.methods.parts.crossing.DISTILLING_UPDATES", 10)
 
     def trial(learner, directory, **options):
         def save(step):
             bundle.save(learner, directory, world_id="Pendulum-v1", replay_buffer=True)
 
-        return run(learner, 640, checkpoint_every=checkpoint_every, save_checkpoint=save, **options)
+        return run(learner, 640, checkpoint_every=200, save_checkpoint=save, **options)
 
     whole = start(spec, algorithm)
     expected = trial(whole, tmp_path / "whole")

@@ -1,4 +1,4 @@
-"""Pulls on weights: towards the source's, towards a new network's, towards zero."""
+"""Pulls on weights, and on what the policy does: to the source, a new network, or zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from ....agents.cores.hooks import Hooks
 from ....agents.learner import Learner
+from .teacher import Teacher
 from .warm_start import NOISE
 
 
@@ -56,3 +58,41 @@ class Pull:
                     anchor = self._anchors.get(id(tensor))
                     if anchor is not None:
                         tensor.sub_(share * (tensor - anchor))
+
+
+CLIPPED_AT = 5.0
+"""The most that one observation's divergence counts: a single one must not decide an update."""
+
+
+class KLAnchor:
+    """Adds strength * KL(source || learner) / action size to the actor's loss.
+
+    On the learner's own observations, as in kickstarting (Schmitt et al., arXiv 1803.03835, eq. 4);
+    per action dimension, and bounded per observation, since that of narrow Gaussians is a hundred
+    times that of choices. The strength halves every `half_life` target steps (None: it stays).
+
+    Args:
+        learner: Whose actor's loss it is added to.
+        teacher: The source policy for the learner's observations.
+        strength: Its weight in the loss at first.
+        half_life: In target steps.
+    """
+
+    def __init__(
+        self, learner: Learner, teacher: Teacher, strength: float, half_life: float | None
+    ) -> None:
+        self.learner, self.teacher = learner, teacher
+        self.strength, self.half_life = strength, half_life
+        hooks: Hooks = learner.model.hooks  # type: ignore[attr-defined]
+        hooks.actor_terms.append(self)
+
+    def current_strength(self) -> float:
+        """Return the weight at the learner's step."""
+        if self.half_life is None:
+            return self.strength
+        return self.strength * float(0.5 ** (self.learner.steps / self.half_life))
+
+    def __call__(self, batch: Any) -> torch.Tensor:
+        """Return the term for a minibatch, a scalar."""
+        divergence = self.teacher.divergence(batch.observations).clamp(max=CLIPPED_AT)
+        return self.current_strength() * divergence.mean()

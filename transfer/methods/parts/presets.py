@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Preset = Literal["auto", "careful", "bold", "restart"]
+Preset = Literal["auto", "careful", "bold", "restart", "sim_to_online"]
 
 _BOTH: dict[str, Any] = {
     "normalizer": "capped",
@@ -18,6 +18,12 @@ _BOTH: dict[str, Any] = {
     "weight_decay": 0.0,
     "shrink_and_perturb": None,
     "adam_betas": None,
+    "kl_anchor": 0.0,
+    "kl_half_life": None,
+    "dropout": 0.0,
+    "layer_rates": None,
+    "unfreeze": None,
+    "unfreeze_until": 0.3,
 }
 _ON_POLICY: dict[str, Any] = {
     **_BOTH,
@@ -33,6 +39,18 @@ _OFF_POLICY: dict[str, Any] = {
     "fill_steps": 250,
     "actor_learning_rate": 3e-4,
     "critic_learning_rate": 3e-4,
+    "critic_to_actor": 1,
+    "gradient_steps": None,
+    "source_replay": 0,
+    "replay_share": 0.5,
+    "replay_until": 0.5,
+    "critic_pretrain": 0,
+}
+# What an off-policy learner begins with where its source is on-policy and left it no critic.
+CROSSING: dict[str, Any] = {
+    "source_replay": 10_000,
+    "critic_pretrain": 2_000,
+    "deploy": "learner",
 }
 
 # The learner explores as one that begins, its critic does not expect the source's returns, and
@@ -68,6 +86,13 @@ OFF_POLICY: dict[str, dict[str, Any]] = {
     },
     "bold": {**_OFF_POLICY, "entropy": "reset"},
     "restart": {**_OFF_POLICY, "deploy": "better", "entropy": "reset", "policy_head": 0.0},
+    "sim_to_online": {
+        **_OFF_POLICY,
+        "actor_learning_rate": 1e-4,
+        "critic_to_actor": 4,
+        "gradient_steps": 4,
+        "source_replay": 10_000,
+    },
 }
 
 

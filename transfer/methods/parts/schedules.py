@@ -46,9 +46,15 @@ class Frozen(Schedule):
         super().__init__(learner)
         self.names, self.until = frozenset(names), until
 
-    def _on_rollout_start(self) -> None:
+    def now(self) -> frozenset[str]:
+        """Return the names that are frozen at the learner's step."""
         over = self.until is not None and self.learner.steps >= self.until
-        self.learner.freeze(() if over else self.names)
+        return frozenset() if over else self.names
+
+    def _on_rollout_start(self) -> None:
+        # All that freeze something decide together.
+        others = [part.now() for part in self.learner.callbacks if isinstance(part, Frozen)]
+        self.learner.freeze(self.now().union(*others))
 
 
 class NoUpdates(Schedule):
