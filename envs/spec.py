@@ -11,9 +11,9 @@ import gymnasium
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, one_line
-from .adapters import Checked
+from .adapters import Adapted, Checked
 from .changes import shifted
-from .parameters import parameterized
+from .parameters import find_parameterized, parameterized
 from .shifts import shift_changes
 from .world import World
 
@@ -31,6 +31,9 @@ class WorldSpec:
         kwargs: arguments of `gymnasium.make`.
         wrappers: each "package.module:Class", or that with its kwargs; applied in order.
         shift: constant changes by parameter, or the name of one of the world's shifts.
+        parameters: what is to have a name in an environment without parameters of its own: a path,
+            or a mapping, by name (see `adapters`); empty for those that are known, None where
+            nothing but a shift needs any.
 
     >>> spec = WorldSpec("headstart/Ant-v0", shift="slippery/0.5")
     >>> env = spec.make()
@@ -44,6 +47,7 @@ class WorldSpec:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     wrappers: Sequence[str | Mapping[str, Mapping[str, Any]]] = ()
     shift: str | Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] | None = None
 
     def make(self, **extra: Any) -> gymnasium.Env[Any, Any]:
         """Make the environment.
@@ -57,8 +61,7 @@ class WorldSpec:
         """
         env = _make(self.world, {**self.kwargs, **extra})
         try:
-            for wrapper in self.wrappers:
-                env = _wrap(env, wrapper)
+            env = self._wrapped(env)
             if not isinstance(env.unwrapped, World):
                 env = Checked(env, self.world)
             if self.shift:
@@ -70,6 +73,21 @@ class WorldSpec:
             env.close()
             raise
         return env
+
+    def _wrapped(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+        """Put on the wrappers, around an adapter where parameters are needed and there are none."""
+        inner = Adapted(env, self.parameters) if self.parameters else env
+        outer = inner
+        for wrapper in self.wrappers:
+            outer = _wrap(outer, wrapper)
+        needed = self.parameters is not None or bool(self.shift)
+        if not needed or find_parameterized(outer) is not None:
+            return outer
+        # Parameters of the user's own, in a wrapper, would have come first.
+        outer = Adapted(env)
+        for wrapper in self.wrappers:
+            outer = _wrap(outer, wrapper)
+        return outer
 
 
 def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:

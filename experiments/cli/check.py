@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from typing import Any
 
+import gymnasium
 from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from ...envs.adapters import adapt_known
 from ...envs.catalog import WORLDS
 from ...envs.contract.examine import PROPERTIES, QUICK, THOROUGH, PropertyOutcome, Subject, examine
 from ...envs.spec import UnmadeError, WorldSpec
@@ -31,8 +33,11 @@ def check_world(world_id: str, *, quick: bool, console: Console) -> list[Propert
     Raises:
         HeadstartError: an unknown id or module.
     """
+
     # Gymnasium's own wrapper would report some of it, once, as warnings.
-    make = partial(WorldSpec(world_id).make, disable_env_checker=True)
+    def make(**extra: Any) -> gymnasium.Env[Any, Any]:
+        return adapt_known(WorldSpec(world_id).make(disable_env_checker=True, **extra))
+
     size = QUICK if quick else THOROUGH
     subject = Subject(make, foreign=world_id not in WORLDS, size=size)
     try:

@@ -68,6 +68,10 @@ class Source(Section):
     wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
     """Wrappers in the order they are put on: `package.module:Class`, or
     `{"package.module:Class": {argument: value}}`."""
+    parameters: Annotated[dict[str, str | dict[str, Any]], Plain] = {}
+    """Names for numbers of an environment that was not made with parameters: a path such as
+    `body_mass[torso]`, or `{path: ..., low: ..., high: ..., unit: ...}`, by name; see
+    docs/adapters.md. Paths may also stand in a randomization or a shift themselves."""
     bundle: Text | None = None
     """A ready-made source policy that all seeds share, in place of training: a bundle's directory,
     or one that comes along, `pretrained/nominal` or `pretrained/randomized`. Randomization,
@@ -112,7 +116,8 @@ class Source(Section):
 
     def spec(self) -> WorldSpec:
         """Return the source world, not randomized."""
-        return WorldSpec(self.world, self.kwargs, self.wrappers)
+        named = self.parameters if self.parameters or self.randomization else None
+        return WorldSpec(self.world, self.kwargs, self.wrappers, parameters=named)
 
 
 class Anchors(Section):
@@ -142,6 +147,8 @@ class Target(Section):
     """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
     wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
     """As in the source; the source's are not taken over."""
+    parameters: Annotated[dict[str, str | dict[str, Any]], Plain] = {}
+    """As in the source, whose names are taken over where the world is the same."""
     shift: str | dict[str, str] = {}
     """Parameters by their constant changes, or the name of one of the world's shifts."""
     steps: Steps
@@ -156,7 +163,9 @@ class Target(Section):
 
     def spec(self, source: Source) -> WorldSpec:
         """Return the target world."""
-        return WorldSpec(self.world or source.world, self.kwargs, self.wrappers, self.shift)
+        world = self.world or source.world
+        named = self.parameters or (source.parameters if world == source.world else {})
+        return WorldSpec(world, self.kwargs, self.wrappers, self.shift, named or None)
 
 
 class EvaluationPlan(Section):
@@ -326,6 +335,9 @@ class Experiment(Section):
                 del found["source"][key]
         if not self.source.trust:
             del found["source"]["trust"]
+        for section in (found["source"], *found["targets"].values()):
+            if not section["parameters"]:
+                del section["parameters"]
         if self.source.randomizer == DEFAULT_RANDOMIZER:
             del found["source"]["randomizer"]
         found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]

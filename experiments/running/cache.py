@@ -56,7 +56,7 @@ def key(experiment: Experiment, seed: int) -> str | None:
     if code is None:
         return None
     content = {
-        "world": [source.world, source.kwargs, source.wrappers],
+        "world": [source.world, source.kwargs, source.wrappers, source.parameters],
         # Drawn one after the other: in another order the same draws are those of others.
         "randomization": list(source.randomization.items()),
         "randomizer": source.randomizer,

@@ -183,7 +183,8 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
         with _at(where, f"targets.{name}" + (".shift" if target.shift else "")):
             world = spec.make()
             try_once(world)
-        parameters[spec.world] = describe(world)
+        # A name that is a path is known where it is used.
+        parameters[spec.world] = {**parameters.get(spec.world, {}), **describe(world)}
         pairs = zip(("observation", "action"), spaces, _spaces(world), strict=True)
         differing = [
             f"{what} space: {problem}"

@@ -56,7 +56,8 @@ def pretrain(
     if out.exists():
         raise HeadstartError(f"'{out}' exists already; choose another --out")
     console = console or Console()
-    spec, changes = WorldSpec(world_id), dict(randomization or {})
+    changes = dict(randomization or {})
+    spec = WorldSpec(world_id, parameters={} if changes else None)
     begun = None if start is None else bundles.load(pretrained.locate(start, world_id), trust)
     if begun and algorithm is not None:
         raise HeadstartError("a start goes on with its own algorithm; name none beside it")

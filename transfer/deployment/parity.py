@@ -38,7 +38,7 @@ def export_table(
     own = world or bundle.own_world()
 
     def make() -> gymnasium.Env[Any, Any]:
-        return randomized(WorldSpec(own).make(), bundle.randomization)
+        return randomized(WorldSpec(own, parameters={}).make(), bundle.randomization)
 
     done = export_onnx(bundle, out, make)
     title = Text(f"{done.path}, {done.size / 1000:.1f} kB", style="bold")

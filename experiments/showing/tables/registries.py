@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from ....envs.adapters import Adapted, adapt_known, find_adapted
 from ....envs.catalog import WORLDS
 from ....envs.docstrings import bounds_text
 from ....envs.parameters import Parameterized, find_parameterized
@@ -34,6 +36,7 @@ from ....envs.world import World
 
 SHORT = 14
 """Characters of a cell that is not broken: a number, a unit, a range."""
+MOST_PATHS = 12
 GAP = 1
 """Blanks between columns, beside the one that the box has."""
 
@@ -81,7 +84,7 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
     Raises:
         HeadstartError: an unknown id.
     """
-    env = WorldSpec(world_id).make()
+    env = adapt_known(WorldSpec(world_id).make())
     try:
         inner = env.unwrapped
         if isinstance(inner, World):
@@ -104,6 +107,13 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
                 "It declares no parameters, so a shift is made of kwargs or wrappers; "
                 "docs/custom-environment.md shows how to give it some."
             )
+            yield from _by_path(Adapted(env))
+        if (adapted := find_adapted(env)) is not None:
+            yield (
+                "headstart gives it these parameters; bounds that are guessed can be declared in "
+                "an experiment's 'parameters' (docs/adapters.md)."
+            )
+            yield from _by_path(adapted)
         if shift_names(world_id):
             yield _families(world_id)
             yield _anchors(world_id)
@@ -215,6 +225,14 @@ def _parameters(world: Parameterized) -> Sheet:
         for p in world.parameters.values()
     ]
     return Sheet(("parameter", "unit", "nominal", "low", "high", "about"), rows)
+
+
+def _by_path(adapted: Adapted) -> Iterator[str]:
+    """Say which numbers of an environment can be varied beside those that have names."""
+    paths = list(itertools.islice(adapted.suggestions(), MOST_PATHS + 1))
+    if paths:
+        more = ", ..." if len(paths) > MOST_PATHS else ""
+        yield f"By its path can be varied: {', '.join(paths[:MOST_PATHS])}{more}."
 
 
 def _anchors(world_id: str) -> str:

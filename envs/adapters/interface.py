@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from ..core.errors import HeadstartError, one_line, single_line
+from ...core.errors import HeadstartError, one_line, single_line
 
 FROM_ZERO = "headstart.envs.adapters:FromZero"
 OLD = "; that is Gym's old interface: "
