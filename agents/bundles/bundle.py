@@ -177,8 +177,8 @@ class Bundle:
             theirs = tuple(saved[name].shape) if name in saved else "missing"
             if ours != theirs:
                 raise BundleError(
-                    f"bundle {self.directory}: '{name}' is {theirs} in the bundle and {ours} in "
-                    f"the learner (bundle made with {self.versions}, now {_versions()})"
+                    f"bundle {self.directory}: '{shown(name)}' is {theirs} in the bundle and "
+                    f"{ours} in the learner{self._differing_versions()}"
                 )
         with torch.no_grad():
             for name in own.keys() - self.left_out(learner):
@@ -273,6 +273,15 @@ class Bundle:
             raise
         except Exception as error:  # whatever a callback makes of values that are not its own
             raise BundleError(f"{path} is damaged: {shown(one_line(error), 100)}") from error
+
+    def _differing_versions(self) -> str:
+        """Return, as the end of a message, what other versions the bundle was made with."""
+        differing = [
+            f"{name} {shown(self.versions.get(name, 'none'), 20)}, now {now}"
+            for name, now in _versions().items()
+            if self.versions.get(name) != now
+        ]
+        return f" (made with {'; '.join(differing[:2])})" if differing else ""
 
     def _no_larger(self) -> AbstractContextManager[None]:
         """Return a context in which networks are made no larger than the bundle's weights."""

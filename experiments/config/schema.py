@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from ...agents.algorithms import SENSES
-from ...core.errors import nearest
+from ...core.errors import LONGEST_LINE, nearest, shown
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import DEFAULT_RANDOMIZER
@@ -429,7 +429,7 @@ def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(error)}") from None
+        raise ConfigError(f"{where}: {shown(_explain(error), LONGEST_LINE - 60)}") from None
 
 
 def _explain(error: ValidationError) -> str:

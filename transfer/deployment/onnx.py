@@ -32,7 +32,7 @@ from ...agents.bundles import spaces
 from ...agents.bundles.bundle import Bundle
 from ...agents.learner import Array, Learner, MakeWorld, World
 from ...agents.policies.history import WHOLE
-from ...core.errors import HeadstartError
+from ...core.errors import HeadstartError, single_line
 from ...envs.privileged import OBSERVATION
 from ...envs.spec import WorldSpec
 from ...envs.world import World as OwnWorld
@@ -167,7 +167,7 @@ def _converted(learner: Learner, acting: Acting, metadata: dict[str, str]) -> by
             )
     # The exporter's errors have no base class of their own, and say what to report to PyTorch.
     except Exception as error:
-        said = " ".join(str(error.__cause__ or error).split())[:200]
+        said = single_line(str(error.__cause__ or error))[:200]
         raise ExportError(
             f"{learner.algorithm.name}: this policy cannot be turned into ONNX: {said}"
         ) from error
