@@ -23,6 +23,11 @@ from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, shown
 from .cores.off_policy import CoreSAC, CoreTD3, CoreTQC
 from .cores.ppo import CorePPO
+from .policies.asymmetric import (
+    AsymmetricPolicy,
+    AsymmetricRecurrentPolicy,
+    AsymmetricSACPolicy,
+)
 from .policies.history import History
 from .presets import BASED_ON, PRESETS
 
@@ -40,11 +45,21 @@ CORES: dict[str, type[BaseAlgorithm]] = {
 }
 """What is trained in place of a library's class: the same algorithm with hooks for methods."""
 
+ASYMMETRIC: dict[type[BaseAlgorithm], type[BasePolicy]] = {
+    RecurrentPPO: AsymmetricRecurrentPolicy,
+    CorePPO: AsymmetricPolicy,
+    CoreSAC: AsymmetricSACPolicy,
+}
+
 OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
 """Settings that are ours, with their defaults: parallel worlds per learner, and whether
 observations and rewards pass through `VecNormalize`."""
 
-SENSES: dict[str, Any] = {"history": int | dict[str, Any] | None}
+SENSES: dict[str, Any] = {
+    "history": int | dict[str, Any] | None,
+    "critic_sees": str | list[str] | None,
+    "critic_in_target": str | dict[str, float] | None,
+}
 """Settings of what networks are given, with their types; experiments state them of the source."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -159,12 +174,14 @@ class Algorithm:
         arguments = dict(self.settings)
         for key in (*OWN, *SENSES):
             arguments.pop(key, None)
-        if ":" in arguments["policy"]:
+        if ":" in str(arguments["policy"]):
             arguments["policy"] = load_class(
                 arguments["policy"], BasePolicy, f"{self.name}: policy"
             )
         if isinstance(arguments.get("train_freq"), list):
             arguments["train_freq"] = tuple(arguments["train_freq"])
+        if self.settings.get("critic_sees") is not None:
+            arguments["policy"] = asymmetric_policy(self.cls)
         arguments["policy_kwargs"] = _policy_arguments(self.name, arguments.get("policy_kwargs"))
         return arguments
 
@@ -260,7 +277,29 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     algorithm = Algorithm(name, plain)
     algorithm.arguments()
     History.read(plain.get("history"))
+    _check_critic(algorithm)
     return algorithm
+
+
+def _check_critic(algorithm: Algorithm) -> None:
+    """Raise HeadstartError where critics cannot see more than the actor, or not in that way."""
+    sees, there = (algorithm.settings.get(f"critic_{key}") for key in ("sees", "in_target"))
+    if sees is not None and asymmetric_policy(algorithm.cls) is None:
+        raise HeadstartError(
+            f"critic_sees: {algorithm.name} is not supported: expected ppo, recurrent_ppo or sac"
+        )
+    if sees is not None and algorithm.settings["policy"] != _policy_name(algorithm.cls):
+        raise HeadstartError("critic_sees: it comes with policies of its own: leave 'policy' out")
+    if sees is None and there is not None:
+        raise HeadstartError("critic_in_target: say first what critics see in the source")
+    if isinstance(there, str) and there not in ("nominal", "nothing"):
+        hint = nearest(there, ("nominal", "nothing"))
+        raise HeadstartError(f"critic_in_target: '{there}'{hint}, or values by parameter")
+
+
+def asymmetric_policy(cls: type[BaseAlgorithm]) -> type[BasePolicy] | None:
+    """Return the policy of a class whose critics see more than its actor, where there is one."""
+    return next((policy for base, policy in ASYMMETRIC.items() if issubclass(cls, base)), None)
 
 
 def _policy_name(cls: type[BaseAlgorithm]) -> str:

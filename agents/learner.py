@@ -30,6 +30,7 @@ from stable_baselines3.common.vec_env import (
 from torch import nn
 
 from ..core.errors import HeadstartError, one_line, single_line
+from ..envs.privileged import PrivilegedWorld, Privileges
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space
@@ -89,17 +90,26 @@ class Learner:
 
     `deployed`: the policy that acts in place of the model when it is evaluated or used, as long
     as it is the better one; None for the model itself. Training does not look at it.
+    `privileges`: what its critics see of a world and its actor does not, if anything; `in_target`:
+    whether that is unknown, since it learns in a target.
     `layout`: how observations and actions make up the history that the model is given, if any.
     `decisions`: what a method decided by itself in training: its `step` and the `decision`.
     `source_steps`: steps that a method took in source worlds beside those of the source's training.
     """
 
     def __init__(
-        self, algorithm: Algorithm, model: BaseAlgorithm, layout: HistoryLayout | None = None
+        self,
+        algorithm: Algorithm,
+        model: BaseAlgorithm,
+        layout: HistoryLayout | None = None,
+        privileges: Privileges | None = None,
+        in_target: bool = False,
     ) -> None:
         self.algorithm = algorithm
         self.model = model
         self.layout = layout
+        self.privileges = privileges
+        self.in_target = in_target
         self.callbacks: list[BaseCallback] = []
         self.deployed: Learner | None = None
         self.decisions: list[dict[str, Any]] = []
@@ -130,8 +140,17 @@ class Learner:
     @property
     def observation_space(self) -> Space:
         """The observation space as the worlds declare it (SB3 transposes images)."""
+        if self.privileges is not None:
+            whole: Space = self.worlds.get_attr("world_space", 0)[0]
+            return whole
         space: Space = self.worlds.unwrapped.observation_space
         return space
+
+    @property
+    def critic_is_refitted(self) -> bool:
+        """Whether its critics see nothing of what they did in the source, and begin anew."""
+        nothing = self.algorithm.settings.get("critic_in_target") == "nothing"
+        return self.in_target and self.privileges is not None and nothing
 
     @property
     def frozen(self) -> frozenset[str]:
@@ -303,22 +322,40 @@ def create(
     *,
     check_spaces: Callable[[Space, Space], None] | None = None,
     workers: int = 0,
+    privileges: Privileges | None = None,
+    in_target: bool = False,
     making: AbstractContextManager[None] | None = None,
 ) -> Learner:
     """Make an untrained learner; `seed` decides its initial weights.
 
     `make_world` is called once for each of the `algorithm.worlds`; `check_spaces` may refuse
     their observation and action space. The worlds are stepped by so many `workers` (processes),
-    or by this process if there are none; what is learned is the same bit for bit. The model, not
+    or by this process if there are none; what is learned is the same bit for bit. `privileges` are
+    what `critic_sees` stands for, by default as the worlds have it; `in_target` says that it is
+    unknown here (see `critic_in_target`). The model, not
     its worlds, is made in the context `making`. Raises HeadstartError when the settings and the
     world's spaces do not go together.
     """
     check_device(device)
-    makes: list[MakeWorld] = [lambda: Monitor(make_world())] * algorithm.worlds
+    sees = algorithm.settings.get("critic_sees")
+    there = algorithm.settings.get("critic_in_target") or "nominal"
+
+    def make() -> World:
+        world = make_world()
+        if sees is not None:
+            known = privileges or Privileges.of(world, sees)
+            world = PrivilegedWorld(world, known, there if in_target else None)
+        return Monitor(world)
+
+    makes: list[MakeWorld] = [make] * algorithm.worlds
     vector: VecEnv = ParallelVecEnv(makes, workers) if workers else SerialVecEnv(makes)
     try:
         if check_spaces is not None:
-            check_spaces(vector.observation_space, vector.action_space)
+            own = vector.observation_space
+            whole = own if sees is None else vector.get_attr("world_space", 0)[0]
+            check_spaces(whole, vector.action_space)
+        if sees is not None:
+            privileges = vector.get_attr("privileges", 0)[0]
         arguments = algorithm.arguments()
         layout, history = None, algorithm.history
         if history is not None:
@@ -353,7 +390,7 @@ def create(
         vector.close()
         raise
     model.set_logger(Logger(None, []))
-    return Learner(algorithm, model, layout)
+    return Learner(algorithm, model, layout, privileges if sees is not None else None, in_target)
 
 
 def check_device(device: str) -> None:

@@ -24,7 +24,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StoreError: the disk is full or the directory cannot be written; the old file stays.
     """
-    write_bytes(path, text.encode())
+    # No encoding has halves of surrogate pairs, and no report is lost to one.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

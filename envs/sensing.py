@@ -30,7 +30,8 @@ class Channel:
     seconds, `dropout` is the chance per element and step of reporting `dropped` instead; where
     that is None, what was reported last is reported again (an episode's first is never dropped).
     `goal` marks what is drawn at reset and kept for the episode, `angle` elements that wrap around,
-    so that pi and -pi are the same.
+    so that pi and -pi are the same. `measured` says whether a real robot has a sensor for it, or
+    knows it by itself.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Channel:
     dropped: float | None = 0.0
     goal: bool = False
     angle: bool = False
+    measured: bool = True
 
     def parameters(self) -> list[Parameter]:
         """Return the parameters that this channel declares."""

@@ -256,6 +256,20 @@ class World(gymnasium.Env[np.ndarray, np.ndarray]):
         """The parts of an observation, in order."""
         return self._sensing.channels
 
+    def true_values(self) -> dict[str, np.ndarray]:
+        """Return what is true of each channel, without noise, bias, delay or dropout.
+
+        What a task works out of the reported values is as it was worked out.
+        """
+        own = {channel.name for channel in self.robot.channels}
+        reported = self._sensing.report
+        raw = self._sensing.raw
+        return {c.name: (raw if c.name in own else reported)[c.name].copy() for c in self.channels}
+
+    def reported_values(self) -> dict[str, np.ndarray]:
+        """Return each channel's part of the latest observation."""
+        return {name: values.copy() for name, values in self._sensing.report.items()}
+
     def set_parameters(self, values: Mapping[str, float]) -> None:
         """Apply `values` from the next reset on, and all other parameters' nominals.
 

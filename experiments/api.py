@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..core.files import lock
 from ..core.plain import to_json
+from ..core.streams import Terminal
 from .config.schema import ConfigError, Experiment, build, load
 from .measuring.results import Summary
 from .running import plan
@@ -42,7 +43,7 @@ class Result:
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables."""
-        (console or Console()).print(terminal.render_summary(self.results))
+        (console or Terminal()).print(terminal.render_summary(self.results))
 
 
 def run(
@@ -79,7 +80,7 @@ def run(
         StoreError: `out` cannot be written.
     """
     experiment, directory, where = _given(experiment, out, overrides, where)
-    console = console or Console()
+    console = console or Terminal()
     if experiment.sweep:
         at = _by_point(experiment, trials, where)
 

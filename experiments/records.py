@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import HeadstartError
+from ..core.errors import HeadstartError, single_line
 
 CURVE = "evaluations.jsonl"
 COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
@@ -84,4 +84,4 @@ def _evaluation(text: str, where: str) -> dict[str, Any]:
 
 def reason(error: Exception) -> str:
     """Return what an error says, short and in one line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return single_line(str(error))[:120] or type(error).__name__

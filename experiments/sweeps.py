@@ -18,6 +18,7 @@ from rich.console import Console
 
 from ..core.files import lock, write_text
 from ..core.plain import to_json
+from ..core.streams import Terminal
 from .config.overrides import check_target, put
 from .config.schema import ConfigError, Experiment, build
 from .config.source import adapt
@@ -58,7 +59,7 @@ class SweepResult:
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables."""
-        (console or Console()).print(render_sweep(self.results))
+        (console or Terminal()).print(render_sweep(self.results))
 
 
 def points(experiment: Experiment, where: str = "experiment") -> list[Point]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ import safetensors.torch
 import torch
 
 from ...core.errors import HeadstartError, one_line, shown
+from ...envs.privileged import Privileges
 from ..algorithms import Algorithm
 from ..learner import Array, Learner, MakeWorld, create
+from ..policies.layers import actor_names
 from . import contents as checked
 from . import spaces
 from .allocation import no_larger_than
@@ -65,6 +67,8 @@ class Bundle:
     `steps` are all environment steps that it was trained for, those of `start` included: the
     randomization, steps and checksum of the bundle that training began with, or None.
     `randomizer` is the entry of one that learns, and the state in which it drew last, or None.
+    `privileges` are what critics saw of its world and the actor did not; `in_target`: whether it
+    was trained in a target, where that is unknown.
     """
 
     directory: Path
@@ -76,6 +80,8 @@ class Bundle:
     steps: int
     versions: dict[str, str]
     start: dict[str, Any] | None
+    privileges: Privileges | None
+    in_target: bool
     trust: frozenset[str]
     randomizer: dict[str, Any] | None
     _counters: dict[str, Any] = field(repr=False)
@@ -105,6 +111,8 @@ class Bundle:
             device,
             check_spaces=self.check_spaces,
             workers=workers,
+            privileges=self.privileges,
+            in_target=self.in_target,
             making=self._no_larger(),
         )
         try:
@@ -117,7 +125,14 @@ class Bundle:
     def policy(self, device: str = "cpu") -> Learner:
         """Return a learner that can only act, without any world, or room to learn."""
         stand_in = placeholder(self.observation_space, self.action_space)
-        learner = create(light(self.algorithm), stand_in, 0, device, making=self._no_larger())
+        learner = create(
+            light(self.algorithm),
+            stand_in,
+            0,
+            device,
+            privileges=self.privileges,
+            making=self._no_larger(),
+        )
         learner.algorithm = self.algorithm
         self.restore_weights(learner)
         self.restore_normalizer(learner)
@@ -150,27 +165,44 @@ class Bundle:
         return self._tensors("policy.safetensors")
 
     def restore_weights(self, learner: Learner) -> None:
-        """Copy every learned tensor, target networks and SAC's temperature among them."""
-        self._check_history(learner)
+        """Copy every learned tensor, target networks and SAC's temperature among them.
+
+        Not those of critics that see nothing of what they saw here (`critic_in_target: nothing`):
+        they begin anew.
+        """
+        self._check_senses(learner)
         saved, own = self.weights(), learner.tensors()
         for name in sorted(saved.keys() | own.keys()):
             ours = tuple(own[name].shape) if name in own else "missing"
             theirs = tuple(saved[name].shape) if name in saved else "missing"
             if ours != theirs:
                 raise BundleError(
-                    f"bundle {self.directory}: '{name}' is {theirs} in the bundle and {ours} in "
-                    f"the learner (bundle made with {self.versions}, now {_versions()})"
+                    f"bundle {self.directory}: '{shown(name)}' is {theirs} in the bundle and "
+                    f"{ours} in the learner{self._differing_versions()}"
                 )
         with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(saved[name])
+            for name in own.keys() - self.left_out(learner):
+                own[name].copy_(saved[name])
 
-    def _check_history(self, learner: Learner) -> None:
+    def left_out(self, learner: Learner) -> frozenset[str]:
+        """Return the names of what a learner does not take over: that of re-fitted critics."""
+        if self.in_target or not learner.critic_is_refitted:
+            return frozenset()
+        policy = learner.model.policy
+        names = {name for name, _ in policy.named_parameters()}
+        return frozenset(names - actor_names(policy))
+
+    def _check_senses(self, learner: Learner) -> None:
         saw, sees = self.algorithm.history, learner.algorithm.history
         if saw != sees:
             raise BundleError(
                 f"bundle {self.directory}: its policy sees {saw or 'no history'}, the learner "
                 f"{sees or 'no history'}"
+            )
+        if self.privileges != learner.privileges:
+            raise BundleError(
+                f"bundle {self.directory}: what its critics see and its actor does not is not that "
+                "of the learner"
             )
 
     def restore_optimizers(self, learner: Learner) -> None:
@@ -178,8 +210,11 @@ class Bundle:
         parameters, optimizers = learner.parameters(), learner.optimizers()
         for optimizer in optimizers.values():
             optimizer.state.clear()
+        left_out = self.left_out(learner)
         for path, value in self._tensors("optimizer.safetensors").items():
             optimizer_name, name, key = path.split("/")
+            if name in left_out:
+                continue
             if optimizer_name not in optimizers or name not in parameters:
                 raise BundleError(
                     f"bundle {self.directory}: optimizer.safetensors: '{path}' has no counterpart"
@@ -239,6 +274,15 @@ class Bundle:
         except Exception as error:  # whatever a callback makes of values that are not its own
             raise BundleError(f"{path} is damaged: {shown(one_line(error), 100)}") from error
 
+    def _differing_versions(self) -> str:
+        """Return, as the end of a message, what other versions the bundle was made with."""
+        differing = [
+            f"{name} {shown(self.versions.get(name, 'none'), 20)}, now {now}"
+            for name, now in _versions().items()
+            if self.versions.get(name) != now
+        ]
+        return f" (made with {'; '.join(differing[:2])})" if differing else ""
+
     def _no_larger(self) -> AbstractContextManager[None]:
         """Return a context in which networks are made no larger than the bundle's weights."""
         weights = self._contents["policy.safetensors"]
@@ -260,7 +304,8 @@ class Bundle:
     def _verify_normalizer(self) -> None:
         """Check the normalizer's statistics against the spaces, as `restore_normalizer` does."""
         found = self._arrays("normalizer.npz")
-        own: Any = seen_space(self.algorithm, self.observation_space, self.action_space)
+        both = self.observation_space, self.action_space
+        own: Any = seen_space(self.algorithm, *both, self.privileges)
         parts = dict(own.items()) if isinstance(own, gymnasium.spaces.Dict) else {"": own}
         shapes: dict[str, Any] = {"returns": ()}
         for key, part in parts.items():
@@ -306,6 +351,8 @@ def save(
         "versions": _versions(),
         **({"randomizer": dict(randomizer)} if randomizer else {}),
         **({"start": dict(start)} if start else {}),
+        **({"in_target": True} if learner.in_target and learner.privileges else {}),
+        **({"privileges": asdict(learner.privileges)} if learner.privileges else {}),
     }
 
     def fill(path: Path) -> None:
@@ -388,6 +435,8 @@ def _described(
             "versions": {str(k): str(v) for k, v in about["versions"].items()},
             "start": dict(about["start"]) if "start" in about else None,
             "randomizer": dict(about["randomizer"]) if "randomizer" in about else None,
+            "privileges": Privileges.from_json(seen) if (seen := about.get("privileges")) else None,
+            "in_target": bool(about.get("in_target", False)),
             "_counters": counters,
         }
     except BundleError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import HeadstartError, nearest
+from ...core.errors import HeadstartError, nearest, one_line, shown
 from ...envs.catalog import WORLD_PREFIX, WORLDS
 from .storage import (
     LARGEST_MANIFEST,
@@ -127,8 +127,9 @@ def facts(path: Path) -> Facts:
             steps=int(about["counters"]["num_timesteps"]),
             sha256=checksum(path),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path / 'bundle.json'} is damaged: {error!r}") from error
+    except Exception as error:  # whatever is made of values of the wrong kind
+        said = shown(one_line(error), 150)
+        raise BundleError(f"{path / 'bundle.json'} is damaged: {said}") from error
 
 
 def checksum(path: Path) -> str:

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from ...core.errors import HeadstartError
+from ...envs.privileged import Privileges
 from ..algorithms import Algorithm
 from ..learner import create
 from ..policies.history import HistoryLayout
@@ -28,7 +29,8 @@ def file_limit_of(name: str, directory: Path, described: Mapping[str, Any]) -> i
     policy = directory / "policy.safetensors"
     size = policy.stat().st_size if policy.is_file() else 0
     if name == "normalizer.npz":
-        return 3 * 8 * _bytes(seen_space(algorithm, *both)) + limits.OVERHEAD
+        seen = seen_space(algorithm, *both, described["privileges"])
+        return 3 * 8 * _bytes(seen) + limits.OVERHEAD
     if name == "replay_buffer.npz":
         return min(training_bytes(algorithm, *both) + limits.OVERHEAD, limits.memory())
     if name == "optimizer.safetensors":
@@ -37,7 +39,8 @@ def file_limit_of(name: str, directory: Path, described: Mapping[str, Any]) -> i
         return limits.file_limit(name)
     # Weights this large are read only where the settings ask for networks this large.
     making = no_larger_than(size, f"bundle {directory}")
-    learner = create(light(algorithm), placeholder(*both), 0, making=making)
+    seen = described["privileges"]
+    learner = create(light(algorithm), placeholder(*both), 0, privileges=seen, making=making)
     found = sum(tensor.nbytes for tensor in learner.tensors().values()) + limits.OVERHEAD
     learner.close()
     return min(found, limits.file_limit(name))
@@ -77,9 +80,14 @@ def training_bytes(
 
 
 def seen_space(
-    algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
+    algorithm: Algorithm,
+    observation_space: spaces.Space,
+    action_space: spaces.Space,
+    privileges: Privileges | None = None,
 ) -> spaces.Space:
-    """Return the space of what the networks see: observations, or their history."""
+    """Return the space of what the networks see: observations or their history, and privileges."""
+    if privileges is not None:
+        observation_space = privileges.space(observation_space)
     if algorithm.history is None:
         return observation_space
     seen: spaces.Space = HistoryLayout(algorithm.history, observation_space, action_space).space

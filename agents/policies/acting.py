@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...envs.privileged import PRIVILEGED
 from .base import Array, batch_size
 from .history import Frames
 
@@ -23,6 +24,7 @@ class ActingPolicy:
     def __init__(self, learner: Learner, deterministic: bool, histories: bool) -> None:
         self._learner, self._deterministic = learner, deterministic
         self._layout = None if histories else learner.layout
+        self._privileges = None if histories else learner.privileges
         self._frames: Frames | None = None
         self._state: Any = None
         # None: no world has acted yet, so that an episode begins in each.
@@ -37,6 +39,11 @@ class ActingPolicy:
         """Return actions (n, *action shape) for raw observations of n worlds."""
         count = batch_size(observations)
         begins = np.ones(count, dtype=bool) if self._begins is None else self._begins
+        if self._privileges is not None:
+            observations = self._privileges.seen(observations)
+            # Nothing that it could know, and nothing that the actor looks at.
+            none = np.zeros((count, self._privileges.size), np.float32)
+            observations[PRIVILEGED] = none
         if self._layout is not None:
             self._frames = self._frames or Frames(self._layout, count)
             observations = self._frames.see(observations, begins)

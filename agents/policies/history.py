@@ -20,14 +20,14 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 
 from ...core.errors import HeadstartError, nearest, shown
+from ...envs.privileged import PRIVILEGED
 from .base import Array
 
 PAST_ACTIONS = "past_actions"
 MOST_FRAMES = 1_000
-PRIVILEGED = "privileged"
-"""The part of an observation that only critics see; it has no history."""
 
-_WHOLE = ""  # The part that an observation which is no Dict consists of.
+WHOLE = ""
+"""The part that an observation which is no Dict consists of."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class HistoryLayout:
         """
         self.history, self.action_space = history, actions
         is_dict = isinstance(observations, spaces.Dict)
-        given = dict(observations.items()) if is_dict else {_WHOLE: observations}
+        given = dict(observations.items()) if is_dict else {WHOLE: observations}
         pictures = all(is_image_space(space) for key, space in given.items() if key != PRIVILEGED)
         self.with_actions = not pictures if history.actions is None else history.actions
         width = self._action_width() if self.with_actions else 0
@@ -144,7 +144,7 @@ class HistoryLayout:
             self.parts[PAST_ACTIONS] = Part((width,), np.dtype(np.float32), history.frames)
             bounds[PAST_ACTIONS] = self._action_bounds()
         made = {key: self._stacked_space(part, *bounds[key]) for key, part in self.parts.items()}
-        self.space: Any = spaces.Dict(list(made.items())) if is_dict else made[_WHOLE]
+        self.space: Any = spaces.Dict(list(made.items())) if is_dict else made[WHOLE]
 
     def frame(self, observations: Any, actions: Array) -> dict[str, Array]:
         """Return frames by part, each (n, *shape).
@@ -155,8 +155,8 @@ class HistoryLayout:
         """
         if not isinstance(observations, dict):
             if not self._in_whole:
-                return {_WHOLE: observations}
-            return {_WHOLE: np.concatenate((observations, actions), axis=1, dtype=self._dtype)}
+                return {WHOLE: observations}
+            return {WHOLE: np.concatenate((observations, actions), axis=1, dtype=self._dtype)}
         found = dict(observations)
         if self.with_actions:
             found[PAST_ACTIONS] = actions
@@ -176,15 +176,15 @@ class HistoryLayout:
 
     def joined(self, parts: dict[str, Array]) -> Any:
         """Return parts as an observation: a dict, or the only part there is."""
-        return parts.get(_WHOLE, parts)
+        return parts.get(WHOLE, parts)
 
     def split(self, observation: Any) -> dict[str, Array]:
         """Return an observation's parts by key."""
-        return observation if isinstance(observation, dict) else {_WHOLE: observation}
+        return observation if isinstance(observation, dict) else {WHOLE: observation}
 
     @property
     def _dtype(self) -> Any:
-        return self.parts[_WHOLE].dtype
+        return self.parts[WHOLE].dtype
 
     def _part(self, key: str, space: Any) -> Part:
         where = f" part '{key}'" if key else "s"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...core.errors import single_line
 from ..spec import UnmadeError
 from . import episodes, parameters, seeds  # noqa: F401  (registers)
 from .subject import (
@@ -121,7 +122,7 @@ def _outcome(subject: Subject, asked: Property) -> PropertyOutcome:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return single_line(str(error))
 
 
 def _where(error: Exception) -> str:

@@ -44,6 +44,7 @@ class Ant(Runner):
             5.0,
             "of the torso's centre above the ground",
             delay=LEGGED_OBSERVATION_DELAY,
+            measured=False,
         ),
         Channel(
             "attitude",
@@ -75,6 +76,7 @@ class Ant(Runner):
             "of the torso: forwards, to the left (as it heads) and upwards",
             noise=SPEED_NOISE,
             delay=LEGGED_OBSERVATION_DELAY,
+            measured=False,
         ),
         Channel(
             "angular_velocity",

@@ -312,7 +312,16 @@ def planar_channels(joints: int, feet: int) -> tuple[Channel, ...]:
     """Return the channels of a planar runner."""
     delay = LEGGED_OBSERVATION_DELAY
     return (
-        Channel("height", 1, "m", -1.0, 5.0, "of the torso's centre above the ground", delay=delay),
+        Channel(
+            "height",
+            1,
+            "m",
+            -1.0,
+            5.0,
+            "of the torso's centre above the ground",
+            delay=delay,
+            measured=False,
+        ),
         Channel(
             "pitch",
             1,
@@ -335,6 +344,7 @@ def planar_channels(joints: int, feet: int) -> tuple[Channel, ...]:
             "of the torso, forwards and upwards",
             noise=SPEED_NOISE,
             delay=delay,
+            measured=False,
         ),
         *joint_channels(joints, feet),
     )

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from ...core.errors import HeadstartError
+from ...core.errors import HeadstartError, single_line
 from ...core.streams import write_plainly
 from ...envs.vector.cores import ONE_THREAD
 from . import agents
@@ -291,7 +291,7 @@ def _say(error: Exception) -> int:
         said = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or said
     elif not _of_training(error):
         said = f"{type(error).__name__}: {error} (internal error; headstart --debug shows where)"
-    line = " ".join(said.split())
+    line = single_line(said)
     errors.print(f"[red]headstart:[/] {escape(line)}", highlight=False, soft_wrap=True)
     return status
 

@@ -121,6 +121,30 @@ def training(
 
 
 @app.command()
+def updates(
+    world: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Worlds to learn in.", show_default="light to heavy", autocompletion=world_ids
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Updates of SAC a repetition.")] = 50,
+    rollouts: Annotated[int, typer.Option(min=1, help="Rollouts of PPO a repetition.")] = 2,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 5,
+) -> None:
+    """What learning costs beside Stable-Baselines3's: PPO's time around a step, SAC's updates.
+
+    Example:
+
+        headstart bench updates headstart/PandaReach-v0
+    """
+    from ..bench.updates import overhead_table, updates_table
+
+    console.print(overhead_table(world, rollouts, repetitions))
+    console.print(updates_table(world, count, repetitions))
+
+
+@app.command()
 def vector(
     world: Annotated[
         list[str] | None,

@@ -18,7 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from ...core.errors import nearest
+from ...agents.algorithms import SENSES
+from ...core.errors import LONGEST_LINE, nearest, shown
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import DEFAULT_RANDOMIZER
@@ -95,6 +96,13 @@ class Source(Section):
     history: int | dict[str, Any] | None = None
     """The last steps that policies see, here, in every target and wherever they are evaluated or
     exported: `5`, or `{frames: 5, actions: true}`, where `actions` are those that led to them."""
+    critic_sees: str | list[str] | None = None
+    """What critics see of the source and policies do not: `parameters` (all), `state` (the true
+    values of all channels), or names of some. A channel that no real robot measures is taken from
+    the policy where it is named."""
+    critic_in_target: str | dict[str, float] | None = None
+    """What critics see in targets in place of it: `nominal` (the default), values by parameter,
+    such as were fitted, or `nothing`, where critics begin anew."""
     steps: Steps
     """Environment steps that each seed's source policy is trained for; needed without a bundle."""
     policies: Steps | None = None
@@ -330,7 +338,7 @@ class Experiment(Section):
             found["evaluation"]["source_every"] = self.source_every
             del found["sweep"]
         # Runs of before these settings existed do not have them.
-        for key in ("policies", "history"):
+        for key in ("policies", *SENSES):
             if getattr(self.source, key) is None:
                 del found["source"][key]
         if not self.source.trust:
@@ -433,7 +441,7 @@ def build(data: Mapping[str, Any], where: str = "experiment") -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(error)}") from None
+        raise ConfigError(f"{where}: {shown(_explain(error), LONGEST_LINE - 60)}") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...agents.algorithms import SENSES
 from ...agents.bundles import pretrained, trust
 from ...core.errors import HeadstartError
 from ...transfer.randomization.recommended import RECOMMENDED, recommended, recommended_ranges
@@ -68,8 +69,9 @@ def of_the_targets(name: str, targets: Any) -> dict[str, Any]:
 
 def _with_bundle(source: Mapping[str, Any]) -> Mapping[str, Any]:
     name, world, pinned = str(source["bundle"]), source.get("world"), source.get("bundle_sha256")
-    if source.get("history") is not None:
-        raise ValueError(f"'history' is that of the bundle '{name}': leave it out")
+    for key in SENSES:
+        if source.get(key) is not None:
+            raise ValueError(f"'{key}' is that of the bundle '{name}': leave it out")
     given = [key for key in OF_THE_BUNDLE if key in source]
     if pinned is not None and len(given) == len(OF_THE_BUNDLE):
         _check_trust(source, source["algorithm"])

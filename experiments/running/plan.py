@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...agents import learner
-from ...agents.algorithms import Algorithm, resolve
+from ...agents.algorithms import SENSES, Algorithm, resolve
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
 from ...agents.bundles.placeholder import placeholder
@@ -21,6 +21,7 @@ from ...core.errors import HeadstartError
 from ...envs.adapters import try_once
 from ...envs.changes import ChangeError
 from ...envs.parameters import find_parameterized
+from ...envs.privileged import PrivilegedWorld, Privileges
 from ...envs.shifts import stored_anchors
 from ...transfer.methods import METHODS, Method, check_budget
 from ...transfer.methods import check as check_method
@@ -118,8 +119,10 @@ def algorithm(experiment: Experiment) -> Algorithm:
     if source.bundle is not None and isinstance(source.algorithm, Mapping):
         [(name, settings)] = source.algorithm.items()
         return Algorithm(name, {}).replace(**(settings or {}))
+    stated = {key: getattr(source, key) for key in SENSES}
+    given = {key: value for key, value in stated.items() if value is not None}
     resolved = resolve(source.algorithm, source.world)
-    return resolved if source.history is None else resolved.replace(history=source.history)
+    return resolved.replace(**given) if given else resolved
 
 
 def trust(experiment: Experiment) -> frozenset[str]:
@@ -164,13 +167,15 @@ def check(experiment: Experiment, where: str = "experiment") -> dict[str, Any]:
             _check_bundle(experiment, world)
     parameters[experiment.source.world] = describe(world)
     spaces = _spaces(world)
+    with _at(where, "source.critic_sees", world):
+        seen = _privileges(experiment, world)
     world.close()
     with _at(where, "source.history"):
         if (history := algorithm(experiment).history) is not None:
             HistoryLayout(history, *spaces)
     with _at(where, "source.algorithm"), streams_kept():
         check_memory(algorithm(experiment), *spaces)
-        stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0)
+        stand_in = create(_light(algorithm(experiment)), placeholder(*spaces), 0, privileges=seen)
     try:
         with _at(where, "methods"):
             for method in found.values():
@@ -237,6 +242,21 @@ def randomization_notes(experiment: Experiment) -> Iterator[str]:
     yield f"source.randomizer: an episode is a success by {found.signal}."
     for note in found.notes:
         yield f"source.randomizer: {note}."
+
+
+def _privileges(experiment: Experiment, world: Any) -> Privileges | None:
+    """Return what critics see and policies do not, looked up in the source; None for nothing.
+
+    Raises:
+        HeadstartError: the world has not what is named, or does not tell it.
+    """
+    settings = algorithm(experiment).settings
+    if settings.get("critic_sees") is None:
+        return None
+    seen = Privileges.of(world, settings["critic_sees"])
+    PrivilegedWorld(world, seen, settings.get("critic_in_target") or "nominal")
+    PrivilegedWorld(world, seen).reset(seed=0)
+    return seen
 
 
 def _light(its: Algorithm) -> Algorithm:

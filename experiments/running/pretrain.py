@@ -22,6 +22,7 @@ from ...agents.evaluation import Evaluation, Evaluator, evaluate
 from ...agents.learner import create
 from ...agents.training import evaluation_steps, train
 from ...core.errors import HeadstartError
+from ...core.streams import Terminal
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import randomized
 
@@ -55,7 +56,7 @@ def pretrain(
     """
     if out.exists():
         raise HeadstartError(f"'{out}' exists already; choose another --out")
-    console = console or Console()
+    console = console or Terminal()
     changes = dict(randomization or {})
     spec = WorldSpec(world_id, parameters={} if changes else None)
     begun = None if start is None else bundles.load(pretrained.locate(start, world_id), trust)

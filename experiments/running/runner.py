@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ...core.errors import nearest
 from ...core.files import lock, read_json, write_json, write_text
+from ...core.streams import Terminal
 from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
 from ..config.schema import SOURCE, ConfigError, Experiment
@@ -48,7 +49,7 @@ def run_units(
             matches no trial.
         StoreError: the directory cannot be written.
     """
-    console = console or Console()
+    console = console or Terminal()
     parameters = plan.check(experiment, where)
     if start is LocalWorker:
         plan.check_device(experiment, where)

@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...core.errors import HeadstartError, nearest
 from ...core.files import StoreError, read_json, write_json
+from ...core.streams import Terminal
 from ...transfer.methods import METHODS
 from ..config.schema import ConfigError, Experiment, build, method_label
 from ..running import plan
@@ -153,7 +154,7 @@ def tune(
         HeadstartError: the storage cannot be opened, or holds another study.
         StoreError: `out` cannot be written.
     """
-    console = console or Console()
+    console = console or Terminal()
     plan.check(task.experiment, where)
     out = Path(out or Path("runs") / f"{task.experiment.name}-tune" / task.label)
     try:

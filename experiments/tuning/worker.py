@@ -24,7 +24,7 @@ def main() -> None:
 
     import torch
 
-    from ...core.errors import HeadstartError
+    from ...core.errors import HeadstartError, single_line
     from .study import Task, open_study
     from .trials import Work
 
@@ -35,7 +35,7 @@ def main() -> None:
         out, goal = Path(order["out"]), int(order["goal"])
         ending = Work(study, Task.of(study), out, goal, bool(order["alone"]), tell).run()
     except HeadstartError as error:
-        ending = " ".join(str(error).split())
+        ending = single_line(str(error))
     tell(ending=ending)
 
 

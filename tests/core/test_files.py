@@ -125,3 +125,8 @@ def test_what_is_computed_on_is_named(monkeypatch):
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU of {device}")
     assert computed_on("auto") == "cuda: GPU of cuda"
     assert computed_on("cuda:1") == "cuda: GPU of cuda:1"
+
+
+def test_halves_of_surrogates_lose_no_file(tmp_path):
+    write_text(tmp_path / "report.html", "a\ud800")
+    assert (tmp_path / "report.html").read_text() == "a\\ud800"

@@ -6,7 +6,8 @@ import io
 import sys
 
 import pytest
-from headstart.core.streams import write_plainly
+from headstart.core.streams import Terminal, write_plainly
+from rich.table import Table
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,37 @@ def test_what_an_encoding_lacks_is_written_plainer(monkeypatch, encoding, writte
     stream.write("a → b – 3 ≤ 4 ☃")
     stream.flush()
     assert stream.buffer.getvalue().decode(encoding) == written
+
+
+HOSTILE = "no\x1b[2J display \u202e \ud800 → ∞"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("utf-8", r"no\x1b[2J display \u202e \ud800 → ∞"),
+        ("cp1252", r"no\x1b[2J display \u202e \ud800 -> ?"),
+        ("ascii", r"no\x1b[2J display \u202e \ud800 -> ?"),
+    ],
+)
+def test_a_terminal_gets_text_that_it_can_show(encoding, written):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    terminal = Terminal(file=stream, width=80)
+    terminal.print(HOSTILE, markup=False, highlight=False)
+    table = Table("a", "b")
+    table.add_row(HOSTILE, "[bold]b[/]")
+    terminal.print(table)
+    stream.flush()
+    lines = stream.buffer.getvalue().decode(encoding).splitlines()
+    assert lines[0] == written
+    assert len({len(line) for line in lines[1:]}) == 1, "the table's edge is straight"
+    assert any(written in line for line in lines[1:])
+
+
+def test_halves_of_surrogates_are_written_out(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stream)
+    write_plainly()
+    print("a\ud800→")
+    stream.flush()
+    assert stream.buffer.getvalue().decode() == "a\\ud800→\n"

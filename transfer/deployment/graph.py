@@ -17,6 +17,8 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
 from ...agents.learner import Learner
+from ...agents.policies.history import PAST_ACTIONS, WHOLE
+from ...envs.privileged import OBSERVATION, PRIVILEGED
 
 NEXT = "_next"
 """What follows the name of a memory where it comes out."""
@@ -42,31 +44,33 @@ class Acting(nn.Module):
         self.shape: tuple[int, ...] = space.shape or ()
         if isinstance(space, gym.spaces.Box):
             self.bounds = torch.as_tensor(space.low), torch.as_tensor(space.high)
-        normalizer = learner.normalizer
-        self.normalizes = normalizer is not None and normalizer.norm_obs
-        if normalizer is not None and self.normalizes:
-            # In single precision a mean far from 0 would lose digits of the deviation from it;
-            # subtracted in two parts it does not, and no runtime has to know double precision.
-            double = learner.observation_space.dtype == np.float64
-            kind = torch.float64 if double else torch.float32
-            rms: Any = normalizer.obs_rms
-            mean = torch.as_tensor(rms.mean, dtype=torch.float64)
-            self.mean = mean.to(kind)
-            self.rest = (mean - self.mean.double()).to(kind)
-            self.deviation = torch.as_tensor(np.sqrt(rms.var + normalizer.epsilon)).to(kind)
-            self.clip = float(normalizer.clip_obs)
+        self.kept: list[int] | None = None
+        # A network whose critics see more is given its observation as a part of a dict.
+        self.part = WHOLE if learner.privileges is None else OBSERVATION
+        if learner.privileges is not None and learner.privileges.kept is not None:
+            self.kept = list(learner.privileges.kept)
+        double = learner.observation_space.dtype == np.float64
+        self.scales = _scales(learner, torch.float64 if double else torch.float32)
+        self.clip = 0.0 if learner.normalizer is None else float(learner.normalizer.clip_obs)
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Return actions (batch, *action shape) for observations (batch, *observation shape)."""
-        chosen = self.policy._predict(self.normalized(observation), deterministic=True)
-        return self.in_range(chosen)
+        given = self.given({self.part: self.seen(observation)})
+        return self.in_range(self.policy._predict(given, deterministic=True))
 
-    def normalized(self, observation: torch.Tensor) -> torch.Tensor:
-        """Return what the network is given for an observation or a history."""
-        if not self.normalizes:
-            return observation
-        scaled = ((observation - self.mean) - self.rest) / self.deviation
-        return scaled.clamp(-self.clip, self.clip).float()
+    def seen(self, observation: torch.Tensor) -> torch.Tensor:
+        """Return what the actor sees of an observation."""
+        return observation if self.kept is None else observation[:, self.kept]
+
+    def given(self, parts: dict[str, torch.Tensor]) -> Any:
+        """Return what the network is given, normalized: parts by key, or the only one."""
+        found = {}
+        for key, part in parts.items():
+            if key in self.scales:
+                mean, rest, deviation = self.scales[key]
+                part = (((part - mean) - rest) / deviation).clamp(-self.clip, self.clip).float()
+            found[key] = part
+        return found.get(WHOLE, found)
 
     def in_range(self, chosen: torch.Tensor) -> torch.Tensor:
         """Return actions of the world for those that the policy chose."""
@@ -90,10 +94,14 @@ class Remembering(Acting):
         super().__init__(learner)
         self.layout, self.memory = learner.layout, []
         self.recurrent = learner.algorithm.recurrent
+        self.remembered: dict[str, str] = {}
         if self.layout is not None:
-            [part] = self.layout.parts.values()
-            kind = torch.float64 if part.dtype == np.float64 else torch.float32
-            self.memory.append(Memory("frames", (part.frames, *part.shape), kind))
+            for key, part in self.layout.parts.items():
+                if key == PRIVILEGED:
+                    continue
+                name = self.remembered[key] = "frames" if key == self.part else key
+                kind = torch.float64 if part.dtype == np.float64 else torch.float32
+                self.memory.append(Memory(name, (part.frames, *part.shape), kind))
             if self.layout.with_actions:
                 none = torch.as_tensor(self.layout.no_action(1)[0])
                 self.no_action = none
@@ -110,9 +118,10 @@ class Remembering(Acting):
         `begins`, bool of shape (batch,), is true where an episode begins: its memory is not read.
         """
         kept = dict(zip((one.name for one in self.memory), memory, strict=True))
+        parts = {self.part: self.seen(observation)}
         if self.layout is not None:
-            observation, kept["frames"] = self._history(observation, begins, kept)
-        given = self.normalized(observation)
+            parts = self._history(parts, begins, kept)
+        given = self.given(parts)
         if self.recurrent:
             chosen, kept["hidden"], kept["cell"] = self._recur(given, begins, kept)
         else:
@@ -123,19 +132,27 @@ class Remembering(Acting):
         return actions, *kept.values()
 
     def _history(
-        self, observation: torch.Tensor, begins: torch.Tensor, kept: dict[str, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the history that an observation makes, and its frames (batch, frames, width)."""
-        frame = observation
+        self, parts: dict[str, torch.Tensor], begins: torch.Tensor, kept: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the histories that an observation makes by part, and keep their frames."""
         if "last_action" in kept:
             action = torch.where(begins[:, None], self.no_action, kept["last_action"])
-            frame = torch.cat((observation, action.to(observation.dtype)), dim=1)
-        frames = torch.cat((kept["frames"][:, 1:], frame[:, None]), dim=1)
-        frames = torch.where(begins[:, None, None], frame[:, None].expand_as(frames), frames)
-        return frames.flatten(1), frames
+            if self.part == WHOLE:
+                observation = parts[WHOLE]
+                joined = torch.cat((observation, action.to(observation.dtype)), dim=1)
+                parts = {WHOLE: joined}
+            else:
+                parts = {**parts, PAST_ACTIONS: action}
+        found = {}
+        for key, name in self.remembered.items():
+            frame = parts[key][:, None]
+            frames = torch.cat((kept[name][:, 1:], frame), dim=1)
+            kept[name] = torch.where(begins[:, None, None], frame.expand_as(frames), frames)
+            found[key] = kept[name].flatten(1)
+        return found
 
     def _recur(
-        self, given: torch.Tensor, begins: torch.Tensor, kept: dict[str, torch.Tensor]
+        self, given: Any, begins: torch.Tensor, kept: dict[str, torch.Tensor]
     ) -> tuple[torch.Tensor, ...]:
         """Return the actions chosen and the next hidden and cell states (batch, layers, width)."""
         policy = self.policy
@@ -158,3 +175,22 @@ class Remembering(Acting):
             chosen = actions.reshape(-1).long() - int(space.start)
             return nn.functional.one_hot(chosen, int(space.n)).float()
         return actions.flatten(1).float()
+
+
+def _scales(learner: Learner, kind: torch.dtype) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Return the normalizer's means, in two parts, and deviations by part of the observation.
+
+    In single precision a mean far from 0 would lose digits of the deviation from it; subtracted in
+    two parts it does not, and no runtime has to know double precision.
+    """
+    normalizer = learner.normalizer
+    if normalizer is None or not normalizer.norm_obs:
+        return {}
+    rms: Any = normalizer.obs_rms
+    found = {}
+    for key, statistics in (rms if isinstance(rms, dict) else {WHOLE: rms}).items():
+        whole = torch.as_tensor(statistics.mean, dtype=torch.float64)
+        mean = whole.to(kind)
+        deviation = torch.as_tensor(np.sqrt(statistics.var + normalizer.epsilon)).to(kind)
+        found[key] = mean, (whole - mean.double()).to(kind), deviation
+    return found

@@ -31,7 +31,9 @@ from stable_baselines3.common.preprocessing import is_image_space
 from ...agents.bundles import spaces
 from ...agents.bundles.bundle import Bundle
 from ...agents.learner import Array, Learner, MakeWorld, World
-from ...core.errors import HeadstartError
+from ...agents.policies.history import WHOLE
+from ...core.errors import HeadstartError, single_line
+from ...envs.privileged import OBSERVATION
 from ...envs.spec import WorldSpec
 from ...envs.world import World as OwnWorld
 from .graph import NEXT, Acting, Memory, Remembering
@@ -165,7 +167,7 @@ def _converted(learner: Learner, acting: Acting, metadata: dict[str, str]) -> by
             )
     # The exporter's errors have no base class of their own, and say what to report to PyTorch.
     except Exception as error:
-        said = " ".join(str(error.__cause__ or error).split())[:200]
+        said = single_line(str(error.__cause__ or error))[:200]
         raise ExportError(
             f"{learner.algorithm.name}: this policy cannot be turned into ONNX: {said}"
         ) from error
@@ -326,16 +328,19 @@ def _from_statistics(learner: Learner, seed: int) -> tuple[_Seen, str]:
         drawn = np.stack([space.sample() for _ in range(OBSERVATIONS)])
         return _Seen(drawn, begins), "the observation space"
     rms: Any = normalizer.obs_rms
+    part = WHOLE if learner.privileges is None else OBSERVATION
+    rms = rms[part] if isinstance(rms, dict) else rms
     mean, deviation = rms.mean, np.sqrt(rms.var)
+    kept = None if learner.privileges is None else learner.privileges.kept
+    places = list(range(space.shape[0])) if kept is None else list(kept)  # type: ignore[index]
     if learner.layout is not None:
         # Those of the newest frame's observation.
-        [part] = learner.layout.parts.values()
-        size = (space.shape or (0,))[0]
-        mean, deviation = (values[-part.shape[0] :][:size] for values in (mean, deviation))
-    normal = np.random.default_rng(seed).standard_normal((OBSERVATIONS, *mean.shape))
-    return _Seen((mean + deviation * normal).astype(space.dtype), begins), (
-        "the normalizer's statistics"
-    )
+        newest = learner.layout.parts[part].shape[0]
+        mean, deviation = (values[-newest:][: len(places)] for values in (mean, deviation))
+    normal = np.random.default_rng(seed).standard_normal((OBSERVATIONS, len(places)))
+    drawn = np.zeros((OBSERVATIONS, *(space.shape or ())), space.dtype)
+    drawn[:, places] = mean + deviation * normal
+    return _Seen(drawn, begins), "the normalizer's statistics"
 
 
 def _microseconds(call: Callable[[], object]) -> float:

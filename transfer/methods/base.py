@@ -42,7 +42,16 @@ class Problem:
         Raises BundleError, saying what differs, when the source does not fit the target's spaces.
         """
         check = None if self.bundle is None else self.bundle.check_spaces
-        return create(algorithm, self.make_world, self.seed, self.device, check_spaces=check)
+        privileges = None if self.bundle is None else self.bundle.privileges
+        return create(
+            algorithm,
+            self.make_world,
+            self.seed,
+            self.device,
+            check_spaces=check,
+            privileges=privileges,
+            in_target=True,
+        )
 
 
 class Method(Protocol):

@@ -61,7 +61,8 @@ class FeatureReuse:
         learner = problem.create(source.algorithm)
         try:
             policy = learner.model.policy
-            copy_layers(source.weights(), policy, names_in(policy, self.copy))
+            copied = names_in(policy, self.copy) - source.left_out(learner)
+            copy_layers(source.weights(), policy, copied)
             carry(source, learner, self.normalizer)
             until = None if self.unfreeze_at is None else self.unfreeze_at * problem.steps
             learner.callbacks.append(Frozen(learner, self._frozen_names(learner), until))

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from ....core.errors import printable
 from .. import formats
 from ..words.intervals import interval_text, signed_text
 
@@ -29,6 +30,7 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_finalize,
     )
     filters: dict[str, Callable[..., str]] = {
         "number": formats.number,
@@ -58,6 +60,11 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         if name.endswith(".png")
     }
     return environment.get_template(template).render(images=images, **content)
+
+
+def _finalize(value: Any) -> Any:
+    """Return what an expression of a template puts into the page, without control characters."""
+    return type(value)(printable(value, keep="\n\t")) if isinstance(value, str) else value
 
 
 def codes(text: str) -> Markup:

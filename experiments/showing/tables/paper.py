@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
+from ....core.errors import printable
 from ...measuring.results import Gain, MethodSummary, Summary
 from ...measuring.runs import Run
 from ...measuring.verdict import GAINS
@@ -211,7 +212,7 @@ def _verdict(method: MethodSummary) -> Cell:
 
 def _mark(text: str) -> str:
     """Return text with what Markdown would read as its own escaped."""
-    return re.sub(r"([\\|*<>`])", r"\\\1", text)
+    return re.sub(r"([\\|*<>`])", r"\\\1", printable(text))
 
 
 def _tex(text: str) -> str:
@@ -231,4 +232,4 @@ def _small(text: str) -> str:
 
 def _escape(text: str) -> str:
     # A hyphen before a number is its sign.
-    return re.sub(r"(?<![\w-])-(?=[\d.])", "$-$", text.translate(_ESCAPES))
+    return re.sub(r"(?<![\w-])-(?=[\d.])", "$-$", printable(text).translate(_ESCAPES))

@@ -200,10 +200,12 @@ def _channels(world: World) -> Sheet:
             f"{bounds_text(channel.low)} .. {bounds_text(channel.high)}",
             channel.about,
             ", ".join(parameter.name for parameter in channel.parameters()),
+            "yes" if channel.measured else "no",
         )
         for channel in world.channels
     ]
-    return Sheet(("observation", "size", "unit", "true range", "about", "disturbed by"), rows)
+    columns = ("observation", "size", "unit", "true range", "about", "disturbed by", "on a robot")
+    return Sheet(columns, rows)
 
 
 def _commands(world: World) -> Sheet:

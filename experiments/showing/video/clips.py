@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ....agents.bundles import bundle as bundles
 from ....agents.learner import Learner
-from ....core.errors import HeadstartError
+from ....core.errors import HeadstartError, one_line
 from ....core.files import StoreError, read_json, write_json
 from ....envs.spec import WorldSpec
 from ...config.schema import SOURCE, ConfigError, Experiment
@@ -59,8 +59,7 @@ def record_all(experiment: Experiment, directory: Path, console: Console) -> Non
         # A world may raise anything; the numbers are worth more than the pictures.
         except Exception as error:
             console.print(f"[red]failed[/]  video of {target}  ", end="")
-            said = " ".join(str(error).split())
-            console.print(f"{type(error).__name__}: {said}", markup=False, highlight=False)
+            console.print(one_line(error), markup=False, highlight=False)
 
 
 def videos(directory: Path) -> dict[str, tuple[bytes, Mapping[str, Any]]]:

@@ -23,7 +23,8 @@ from rich.text import Text
 from ....agents.bundles import bundle as bundles
 from ....agents.bundles import pretrained
 from ....agents.policies.base import Act, Policy, as_policy
-from ....core.errors import HeadstartError
+from ....core.errors import HeadstartError, single_line
+from ....core.streams import Terminal
 from ....envs.catalog import WORLDS
 from ....envs.parameters import find_parameterized
 from ....envs.shifts import stored_anchors
@@ -236,7 +237,7 @@ def _rendered(world: gymnasium.Env[Any, Any], spec: WorldSpec) -> np.ndarray:
     try:
         picture: Any = world.render()
     except (gymnasium.error.Error, NotImplementedError, ImportError) as error:
-        picture, why = None, " ".join(str(error).split()) or type(error).__name__
+        picture, why = None, single_line(str(error)) or type(error).__name__
     if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[2] != 3:
         raise VideoError(f"no video of '{spec.world}': {why}")
     return picture.astype(np.uint8, copy=False)
@@ -314,7 +315,7 @@ def watch(
         finally:
             one_world.close()
         panels.append(Panel(title, where, one.policy().acting()))
-    with (console or Console()).status("recording"):
+    with (console or Terminal()).status("recording"):
         recording = record(
             out, panels, seed=seed, episodes=episodes, seconds=seconds, fps=fps, size=pixels
         )

@@ -182,3 +182,16 @@ def test_an_exported_policy_remembers_as_it_does(learner, tmp_path, pendulum, na
         differences.append(np.abs(runner.act(seen) - actions[-1]).max())
     assert max(differences) <= 1e-5
     assert np.std(actions) > 0.01
+
+
+def test_an_exported_actor_is_given_nothing_privileged(learner, tmp_path):
+    """A history, a critic that sees parameters, and a channel that is not measured."""
+    world = lambda: gym.make("headstart/Hopper-v0")  # noqa: E731
+    settings = {"critic_sees": ["velocity", "payload"], "history": 2}
+    one = learner("ppo", make_world=world, **settings)
+    one.worlds.reset()
+    bundle.save(one, tmp_path / "bundle", world_id="headstart/Hopper-v0")
+    done = export_onnx(bundle.load(tmp_path / "bundle"), tmp_path / "policy.onnx")
+    assert done.error <= 1e-5
+    inputs = [one.name for one in onnx.load(done.path).graph.input]
+    assert inputs == ["observation", "begins", "frames", "past_actions", "last_action"]
