@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,7 +46,9 @@ class BetterOf(Schedule):
 
     At each boundary between rollouts the learner is deployed where its mean return is above
     the source's: that of its latest noise-free episodes or that of its latest noisy ones,
-    whichever is higher. Else the source is.
+    whichever is higher. From then on the source is only where the learner's mean is lower by more
+    than the standard error of the difference: of a few episodes each, one mean is soon below the
+    other by chance, and the learner goes on learning.
 
     Args:
         learner: What is trained.
@@ -156,8 +159,13 @@ class BetterOf(Schedule):
         ):
             if value is not None:
                 self.logger.record(f"transfer/{name}", value)
-        learned = max((value for value in (noise_free, noisy) if value is not None), default=None)
+        judged = [(noise_free, self.noise_free), (noisy, self.noisy)]
+        known = [(mean, returns) for mean, returns in judged if mean is not None]
+        learned, returns = max(known, key=lambda one: one[0], default=(None, deque[float]()))
         better = source is not None and learned is not None and learned > source
+        if source is not None and learned is not None and self._deployed() == "learner":
+            error = math.hypot(standard_error(self.source_returns), standard_error(returns))
+            better = learned >= source - error
         self.logger.record("transfer/learner_deployed", float(better))
         if better == (self.learner.deployed is None):
             return
@@ -176,3 +184,8 @@ class BetterOf(Schedule):
 def mean_of(returns: Sequence[float] | deque[float], least: int) -> float | None:
     """Return the mean of some returns; None of fewer than `least`."""
     return float(np.mean(returns)) if len(returns) >= least else None
+
+
+def standard_error(returns: Sequence[float] | deque[float]) -> float:
+    """Return the standard error of the mean of two or more returns."""
+    return float(np.std(returns, ddof=1)) / math.sqrt(len(returns))

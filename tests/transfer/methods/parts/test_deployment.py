@@ -30,11 +30,18 @@ def test_the_better_of_the_means_is_deployed(choice):
     assert decide(choice) is choice.source  # three are too few
     choice.noise_free.append(-25.0)  # 65 / 4 = 16.25
     assert decide(choice) is None
-    choice.noise_free.append(5.0)  # 70 / 5 = 14
+    # By hand: the source's standard error is (200 / 7) ** 0.5 / 8 ** 0.5 = 1.890.
+    choice.noise_free.extend([13.2] * 8)
+    assert decide(choice) is None
+    choice.noise_free.extend([13.0] * 8)
     assert decide(choice) is choice.source
     choice.noisy.extend([15.5] * 15)
-    assert decide(choice) is choice.source  # and fifteen with noise as well
+    assert decide(choice) is choice.source  # fifteen with noise are too few
     choice.noisy.append(15.5)
+    assert decide(choice) is None
+    # Its own error counts as well: (32 / 7) ** 0.5 / 8 ** 0.5 = 0.756.
+    choice.noisy.clear()
+    choice.noise_free.extend([11.0, 15.0] * 4)  # 13, and 13 >= 15 - (1.890^2 + 0.756^2) ** 0.5
     assert decide(choice) is None
     steps = [decision["decision"].split(":")[0] for decision in choice.learner.decisions]
     assert steps == [f"the {who} is deployed" for who in ("learner", "source", "learner")]
