@@ -64,8 +64,11 @@ class Adapted(gymnasium.Wrapper[Any, Any, Any, Any]):
                 parameter is not to be understood.
         """
         super().__init__(env)
-        self._declared = {name: _read_declared(name, one) for name, one in (declared or {}).items()}
-        self._named = self._presets() | self._declared
+        presets = self._presets()
+        self._named = presets | {
+            name: _with_preset(_read_declared(name, one), presets)
+            for name, one in (declared or {}).items()
+        }
         self._handles: dict[str, Handle] = {}
         self._kwargs: dict[str, Any] = {}
         self._made: dict[tuple[Any, ...], gymnasium.Env[Any, Any]] = {(): env}
@@ -301,6 +304,15 @@ def find_adapted(env: gymnasium.Env[Any, Any]) -> Adapted | None:
             return env
         env = env.env
     return None
+
+
+def _with_preset(declared: Declared, presets: Mapping[str, Declared]) -> Declared:
+    """Return what is declared of a number, and what a preset of the same one says besides."""
+    for preset in presets.values():
+        if preset.path == declared.path:
+            given = {k: v for k, v in vars(declared).items() if v is not None}
+            return dataclasses.replace(preset, **given)
+    return declared
 
 
 def _read_declared(name: str, given: Any) -> Declared:

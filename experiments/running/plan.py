@@ -27,6 +27,7 @@ from ...transfer.methods import METHODS, Method, check_budget
 from ...transfer.methods import check as check_method
 from ...transfer.methods import fits as check_networks
 from ...transfer.methods import resolve as resolve_method
+from ...transfer.randomization import RandomizerError
 from ...transfer.randomization.prepared import PreparedRandomization, prepare_randomization
 from ..config.method_entries import own_settings
 from ..config.schema import SOURCE, ConfigError, Experiment, method_label, source_seed
@@ -355,7 +356,7 @@ class _at:
     """Turns errors met inside into a ConfigError that begins with file and key."""
 
     def __init__(self, where: str, key: str, world: Any = None) -> None:
-        self.prefix, self.world = f"{where}: {key}", world
+        self.where, self.prefix, self.world = where, f"{where}: {key}", world
 
     def __enter__(self) -> None:
         return None
@@ -365,6 +366,8 @@ class _at:
             return
         if self.world is not None:
             self.world.close()
+        if isinstance(error, RandomizerError):
+            raise ConfigError(f"{self.where}: source.randomizer: {error}") from None
         if isinstance(error, ChangeError):
             raise ConfigError(f"{self.prefix}.{error}") from None
         if isinstance(error, HeadstartError):

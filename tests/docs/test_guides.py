@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 from headstart.agents.bundles import bundle, pretrained
@@ -119,3 +120,54 @@ def test_randomization_in_your_own_training():
         re.M | re.S,
     )
     exec(compile(script, "randomization.md", "exec"), {})
+
+
+def test_ranges_that_grow(files):
+    found = files("randomization.md")
+    check = build(loads(found["grow.yaml"]))
+    plan.check(check)
+    experiment = loads(found["grow.yaml"])
+    experiment["source"] |= {"randomizer": {"ends:Ends": {"sharpness": 0.2}}}
+    ready = plan.randomization(build(experiment))
+    drawn = [ready.randomizer.sample(np.random.default_rng(s)).unit for s in range(200)]
+    # More than half of a Beta(0.2, 0.2) lies within 0.05 of its ends.
+    assert np.mean(np.abs(np.array(drawn) - 0.5) > 0.45) > 0.5
+    codes = re.findall(
+        r"^```python\n(.*?)^```$", (DOCS / "randomization.md").read_text(), re.M | re.S
+    )
+    (ppo,) = [code for code in codes if "PPO(" in code]
+    assert len(ppo.strip().splitlines()) <= 14
+    scope = {}
+    exec(compile(ppo.replace("50_000", "10_000"), "randomization.md", "exec"), scope)
+    assert scope["env"].num_envs == 4
+    low, high = scope["ready"].randomizer.spread().ends["masspole"]
+    assert 0.05 <= low < 0.101
+    assert 0.099 < high <= 0.5
+
+
+@pytest.mark.parametrize("name", ["hopper", "cartpole", "push", "highway"])
+def test_adapters(files, name):
+    needs = {"hopper": "mujoco", "push": "panda_gym", "highway": "highway_env"}
+    if name in needs:
+        pytest.importorskip(needs[name])
+    experiment = build(loads(files("adapters.md")[f"{name}.yaml"]))
+    parameters = plan.check(experiment)[experiment.source.world]
+    target = next(iter(experiment.targets.values()))
+    # What is randomized and what is shifted is among the facts that the report shows.
+    assert parameters.keys() >= {*experiment.source.randomization, *target.shift}
+
+
+def test_an_adapted_environment_is_transferred(files):
+    experiment = loads(files("adapters.md")["cartpole.yaml"])
+    experiment["seeds"] = [0]
+    experiment["source"] |= {"steps": 2_048, "algorithm": TINY_PPO}
+    experiment["source"]["randomizer"] = {"adr": {"returns": [5, 10], "queue": 1}}
+    experiment["targets"]["heavy"]["steps"] = 128
+    experiment["evaluation"] = {"every": 64, "episodes": 2}
+    result = api.run(experiment, jobs=1)
+    assert not result.failed
+    source = Path("runs/cartpole/source/randomized/seed-0")
+    rows = [loads(line) for line in (source / "randomization.jsonl").read_text().splitlines()]
+    assert all(0.05 <= draw["pole"] <= 0.4 for row in rows for draw in row["draws"])
+    assert rows[-1]["ends"]["pole"] != rows[0]["ends"]["pole"]
+    assert bundle.load(source / "bundle").randomizer["entry"] == experiment["source"]["randomizer"]

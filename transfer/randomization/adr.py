@@ -85,10 +85,10 @@ class ADR(Adaptive):
         """Draw inside the ranges, in some episodes with one parameter at an end of its range."""
         unit = rng.uniform(self._ends[LOW], self._ends[HIGH])
         if not rng.random() < self.boundary:
-            return self._at(unit)
+            return self.draw_at(unit)
         side, axis = self._free[int(rng.integers(len(self._free)))]
         unit[axis] = self._ends[side, axis]
-        return self._at(unit, [side, axis, int(self._moves[side, axis])])
+        return self.draw_at(unit, [side, axis, int(self._moves[side, axis])])
 
     def update(self, outcomes: Sequence[EpisodeOutcome], step: int) -> bool:
         """Put outcomes into the queues of their ends, and move those whose queue is full."""

@@ -60,7 +60,7 @@ class AlpGmm(Adaptive):
         """Draw uniformly, or from a component of the mixture, inside the ranges."""
         size = len(self.ranges.axes)
         if self._mixture is None or rng.random() < self.random:
-            return self._at(rng.uniform(size=size))
+            return self.draw_at(rng.uniform(size=size))
         # The last coordinate of a component's mean is its mean ALP.
         progress = np.maximum(self._mixture.means[:, -1], 0.0) + 1e-12
         place = int(np.searchsorted(np.cumsum(progress), rng.random() * progress.sum()))
@@ -70,8 +70,8 @@ class AlpGmm(Adaptive):
             # Clipping would pile draws up on the borders.
             unit = mean[:size] + factor @ rng.standard_normal(size)
             if (unit >= 0).all() and (unit <= 1).all():
-                return self._at(unit)
-        return self._at(rng.uniform(size=size))
+                return self.draw_at(unit)
+        return self.draw_at(rng.uniform(size=size))
 
     def update(self, outcomes: Sequence[EpisodeOutcome], step: int) -> bool:
         """Add episodes with their learning progress, and fit when it is due."""

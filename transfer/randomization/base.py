@@ -140,7 +140,7 @@ class Randomizer:
         """Return where it draws now."""
         return Spread({})
 
-    def _at(self, unit: Sequence[float] | np.ndarray, tag: Any = None) -> Draw:
+    def draw_at(self, unit: Sequence[float] | np.ndarray, tag: Any = None) -> Draw:
         """Return the draw of a point of the unit cube."""
         point = tuple(float(u) for u in unit)
         return Draw(self.ranges.values(point), point, tag)

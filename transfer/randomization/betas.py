@@ -73,7 +73,7 @@ class _BetaRandomizer(Adaptive):
     def sample(self, rng: np.random.Generator) -> Draw:
         """Draw from the Betas; the tag is the log density, which importance weights need."""
         unit = self._betas.sample(rng)
-        return self._at(unit, float(self._betas.log_density(unit)))
+        return self.draw_at(unit, float(self._betas.log_density(unit)))
 
     def update(self, outcomes: Sequence[EpisodeOutcome], step: int) -> bool:
         """Gather episodes, and take a step of the distribution when it is due."""

@@ -107,7 +107,7 @@ class GrowingRanges(Randomizer):
     def sample(self, rng: np.random.Generator) -> Draw:
         """Draw uniformly inside the ranges of now."""
         low, high = self._ends()
-        return self._at(rng.uniform(low, high))
+        return self.draw_at(rng.uniform(low, high))
 
     def update(self, outcomes: Sequence[EpisodeOutcome], step: int) -> bool:
         """Grow by whole hundredths, so that the worlds are told rarely."""

@@ -41,7 +41,7 @@ class _Replay(Adaptive):
         if self._kept and rng.random() < self.replay:
             ends = np.cumsum(self._chances)
             place = int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))
-            return self._at(self._kept[min(place, len(ends) - 1)], "again")
+            return self.draw_at(self._kept[min(place, len(ends) - 1)], "again")
         values = self.ranges.draw(rng)
         return Draw(values, self.ranges.unit(values))
 

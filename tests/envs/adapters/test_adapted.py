@@ -135,8 +135,9 @@ def test_inertia_follows_mass_and_nominals_come_back():
 def test_names_are_given_to_paths():
     declared = {"pole": {"path": "masspole", "low": 0.05, "high": 0.2, "unit": "kg"}}
     env = WorldSpec("CartPole-v1", parameters=declared, shift={"pole": "* 2"}).make()
-    # The path alone has no hook, but the preset of the same number has.
     assert env.reset(seed=0)[1]["parameters"]["pole"] == 0.2
+    # The hook is that of the preset of the same number.
+    assert env.unwrapped.total_mass == pytest.approx(1.2)
     with pytest.raises(ChangeError, match=r"gives 0.3 kg, outside the bounds \[0.05, 0.2\]"):
         WorldSpec("CartPole-v1", parameters=declared, shift={"pole": "* 3"}).make()
 
