@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import matplotlib as mpl
 
+from ...measuring.attribution import attribute_scores
+from ...measuring.draws import read_draws
 from ...measuring.results import Summary
 from ...measuring.runs import Run
 from .aggregates import draw_aggregates, draw_profiles
 from .curves import learning_curves
 from .gains import draw_gains, draw_terms
+from .randomization import draw_ranges, draw_success_map
 from .style import STYLE, encoded
 from .times import draw_survival, draw_times
 
@@ -18,7 +21,8 @@ def draw_run(run: Run, summary: Summary) -> dict[str, bytes]:
 
     Per target `curves-T`, `gains-T`, `times-T`, `survival-T` and `terms-T`; over all of them
     `across` and `profiles`. A target whose trials have not finished has no figures; one without a
-    score has curves only, and terms where its world reports any.
+    score has curves only, and terms where its world reports any. `randomization` and
+    `success-map` are of what the sources drew in training.
     """
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
@@ -33,7 +37,21 @@ def draw_run(run: Run, summary: Summary) -> dict[str, bytes]:
                 drawn |= encoded(f"survival-{target}", draw_survival(summary, target))
             if any(method.terms for method in entry.methods.values()):
                 drawn |= encoded(f"terms-{target}", draw_terms(summary, target))
+        drawn |= _randomization(run)
         if summary.across:
             drawn |= encoded("across", draw_aggregates(summary.across))
             drawn |= encoded("profiles", draw_profiles(summary.across))
+    return drawn
+
+
+def _randomization(run: Run) -> dict[str, bytes]:
+    """Return the figures of what the sources drew, where that was recorded."""
+    found = [one for one in read_draws(run.directory) if one.ends]
+    if not found:
+        return {}
+    facts = run.parameter_facts.get(str(run.source.world), {})
+    drawn = encoded("randomization", draw_ranges(found, facts))
+    most = [one.name for one in attribute_scores(found)]
+    if len(most) > 1:
+        drawn |= encoded("success-map", draw_success_map(found, *most[:2]))
     return drawn

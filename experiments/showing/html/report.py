@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from ...measuring.attribution import attribute_scores
+from ...measuring.draws import read_draws
 from ...measuring.results import Summary
 from ...measuring.runs import Run
 from ...measuring.verdict import GAINS
@@ -45,6 +47,7 @@ def build_report(
         },
         compared={target: shift_table(run, target) for target in summary.targets},
         paper=paper.texts(run, summary),
+        attributions=attribute_scores(read_draws(run.directory)),
         gain_names=GAINS,
         seconds=sum(trial.seconds or 0.0 for trial in (*run.sources, *run.trials)),
     )
