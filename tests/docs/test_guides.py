@@ -13,8 +13,8 @@ from headstart.core.errors import HeadstartError
 from headstart.experiments import api
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import loads
-from headstart.experiments.running import plan
-from headstart.transfer.methods import Problem, resolve
+from headstart.experiments.running.checks import check_plan
+from headstart.transfer.methods import Problem, resolve_method
 
 DOCS = Path(__file__).parents[2] / "docs"
 TINY_PPO = {"ppo": {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}}
@@ -66,15 +66,19 @@ def test_own_method(files):
     found = files("own-method.md")
     assert list(found) == ["shrink.py", "shrink.yaml"]
     experiment = build(loads(found["shrink.yaml"]))
-    plan.check(experiment)
-    assert list(plan.methods(experiment)) == ["scratch", "fine_tune", "ShrinkAndPerturb", "half"]
+    assert list(check_plan(experiment).methods) == [
+        "scratch",
+        "fine_tune",
+        "ShrinkAndPerturb",
+        "half",
+    ]
 
-    source = bundle.load(pretrained.find("pretrained/nominal", experiment.source.world))
+    source = bundle.load(pretrained.find_pretrained("pretrained/nominal", experiment.source.world))
     target = experiment.targets["heavy"].spec(experiment.source)
     problem = Problem(source, source.algorithm, target.make, seed=0, steps=64)
 
     def first_weights(keep):
-        learner = resolve({"shrink:ShrinkAndPerturb": {"keep": keep}}).start(problem)
+        learner = resolve_method({"shrink:ShrinkAndPerturb": {"keep": keep}}).start(problem)
         weights = {name: tensor.clone() for name, tensor in learner.tensors().items()}
         learner.close()
         return weights
@@ -87,15 +91,15 @@ def test_own_method(files):
             mixed = (1 - keep) * new[name] + keep * source.weights()[name]
             torch.testing.assert_close(tensor, mixed, rtol=1e-4, atol=1e-6)
     with pytest.raises(HeadstartError, match="less than or equal to 1"):
-        resolve({"shrink:ShrinkAndPerturb": {"keep": 2}})
+        resolve_method({"shrink:ShrinkAndPerturb": {"keep": 2}})
 
 
 def test_randomization(files):
     found = files("randomization.md")
     assert list(found) == ["ranges.yaml", "battery.py", "battery.yaml"]
-    plan.check(build(loads(found["ranges.yaml"])))
+    check_plan(build(loads(found["ranges.yaml"])))
     experiment = build(loads(found["battery.yaml"]))
-    plan.check(experiment)
+    check_plan(experiment)
     world = experiment.source.spec().make()
     drawn = []
     for seed in (0, 1, 0):
