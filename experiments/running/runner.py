@@ -50,7 +50,7 @@ def run_units(
             matches no trial.
         StoreError: the directory cannot be written.
     """
-    console = console or Console()
+    console = console or Terminal()
     if start is LocalWorker:
         check_local_device(plan.experiment, where)
     units = wanted(plan, trials)
