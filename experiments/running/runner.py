@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ...core.errors import nearest
 from ...core.files import lock, read_json, write_json, write_text
+from ...core.streams import Terminal
 from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
 from ..config.schema import ConfigError
