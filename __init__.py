@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from .envs import HeadstartError, Parameter, Parameterized, ParameterSpace, World
 
 if TYPE_CHECKING:
-    from .experiments.api import Result, run
+    from .experiments.api import run
     from .experiments.config.schema import Experiment, load
+    from .experiments.showing.result import Result
     from .transfer.methods import Method, Problem
     from .transfer.randomization import UniformRandomization
 
@@ -41,7 +42,7 @@ __all__ = [
 _LATE = {
     "Experiment": ".experiments.config.schema",
     "load": ".experiments.config.schema",
-    "Result": ".experiments.api",
+    "Result": ".experiments.showing.result",
     "run": ".experiments.api",
     "Method": ".transfer.methods",
     "Problem": ".transfer.methods",

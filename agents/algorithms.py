@@ -21,6 +21,7 @@ from torch import nn, optim
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, shown
+from ..core.named import NamedEntry, split_named
 from .cores.off_policy import CoreSAC, CoreTD3, CoreTQC
 from .cores.ppo import CorePPO
 from .policies.asymmetric import (
@@ -186,21 +187,13 @@ class Algorithm:
         return arguments
 
 
-def resolve(spec: str | Mapping[str, Mapping[str, Any] | None], world_id: str) -> Algorithm:
+def resolve_algorithm(spec: NamedEntry, world_id: str) -> Algorithm:
     """Turn `"ppo"`, `{"ppo": {"n_steps": 64}}` or `"sb3_contrib:TQC"` into an `Algorithm`.
 
     The settings are the general preset, overlaid by the world's, overlaid by those given.
     Raises HeadstartError for an unknown algorithm or setting, or a value of the wrong kind.
     """
-    given: dict[str, Any] = {}
-    if isinstance(spec, str):
-        name = spec
-    elif isinstance(spec, Mapping) and len(spec) == 1:
-        name, given = next((str(key), dict(value or {})) for key, value in spec.items())
-    else:
-        raise HeadstartError(
-            f"algorithm {spec!r}: expected a name such as 'ppo', or {{ppo: {{n_steps: 64}}}}"
-        )
+    name, given = split_named(spec, "algorithm", "a name such as 'ppo', or {ppo: {n_steps: 64}}")
     cls = _algorithm_class(name)
     name = next((short for short, known in ALGORITHMS.items() if known is cls), name)
     settings: dict[str, Any] = {"policy": None, **OWN}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,94 @@ from .errors import HeadstartError
 
 class StoreError(HeadstartError):
     """A directory or file that cannot be written, or whose content is not valid."""
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and rename it into place at the end of the context.
+
+    The file is forced to disk first. Where the context raises, the file that was there stays.
+
+    Args:
+        path: the file to write; the temporary one ends like it, as encoders go by the ending.
+
+    Raises:
+        OSError: the disk is full, or the directory cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_directory(
+    directory: Path, fill: Callable[[Path], None], is_whole: Callable[[Path], bool]
+) -> None:
+    """Write a directory of files, replacing one that is there only once the new one is whole.
+
+    One whole directory is there under some name at any time: see `where_whole`.
+
+    Args:
+        directory: the directory.
+        fill: writes the files into the path that it is given, which is in the same folder.
+        is_whole: whether a directory was ever completely written.
+
+    Raises:
+        OSError: the disk is full, or may not be written; the earlier directory is untouched.
+    """
+    fresh = directory.with_name(f".{directory.name}.saving")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        fill(fresh)
+        _sync(fresh)
+        former = _former(directory)
+        if is_whole(directory):
+            shutil.rmtree(former, ignore_errors=True)
+            directory.rename(former)
+        elif directory.exists():
+            shutil.rmtree(directory)
+        fresh.rename(directory)
+        _sync(directory.parent)
+        shutil.rmtree(former, ignore_errors=True)
+    except Exception:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def where_whole(directory: Path, is_whole: Callable[[Path], bool]) -> Path:
+    """Return where a directory's files are: in it, or under its former name if a save was cut."""
+    former = _former(directory)
+    return former if not is_whole(directory) and is_whole(former) else directory
+
+
+def _former(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.former")
+
+
+def _sync(path: Path) -> None:
+    """Force what was written to a file, or the names in a directory, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file where nobody reads yet, and force it to disk: into a directory being filled."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -30,19 +120,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes as `write_text` writes text."""
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        with replaced(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise StoreError(f"cannot write '{path}': {error.strerror}") from error
 
 

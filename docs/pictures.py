@@ -47,8 +47,8 @@ def world_picture(world_id: str) -> None:
     env = gymnasium.make(world_id, render_mode="rgb_array", image_size=SIZE)
     observation, _ = env.reset(seed=SEED)
     if has_policy:
-        learner = bundle.load(pretrained.find("pretrained/nominal", world_id)).policy()
-        policy = learner.acting()
+        place = pretrained.find_pretrained("pretrained/nominal", world_id)
+        policy = bundle.load(place).policy().acting()
         for _ in range(int(MOMENT * env.unwrapped.task.episode_steps)):
             observation, *_ = env.step(policy.act(observation[None])[0])
     folder = FOLDER / "worlds"

@@ -11,6 +11,7 @@ import gymnasium
 
 from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, one_line
+from ..core.named import NamedEntry, split_named
 from .adapters import Adapted, Checked
 from .changes import shifted
 from .parameters import find_parameterized, parameterized
@@ -45,7 +46,7 @@ class WorldSpec:
 
     world: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    wrappers: Sequence[str | Mapping[str, Mapping[str, Any]]] = ()
+    wrappers: Sequence[NamedEntry] = ()
     shift: str | Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] | None = None
 
@@ -116,18 +117,8 @@ def _make(world: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
         raise UnmadeError(f"cannot make world '{world}': {one_line(error)}") from error
 
 
-def _wrap(
-    env: gymnasium.Env[Any, Any], wrapper: str | Mapping[str, Mapping[str, Any]]
-) -> gymnasium.Env[Any, Any]:
-    if isinstance(wrapper, str):
-        path, kwargs = wrapper, dict[str, Any]()
-    else:
-        if len(wrapper) != 1:
-            raise HeadstartError(
-                f"wrapper {dict(wrapper)}: expected 'package.module:Class' or that with its kwargs"
-            )
-        [(path, options)] = wrapper.items()
-        kwargs = dict(options or {})
+def _wrap(env: gymnasium.Env[Any, Any], wrapper: NamedEntry) -> gymnasium.Env[Any, Any]:
+    path, kwargs = split_named(wrapper, "wrapper", "'package.module:Class' or that with its kwargs")
     kind: Any = load_class(path, gymnasium.Wrapper, "wrapper")
     try:
         wrapped: gymnasium.Env[Any, Any] = kind(env, **kwargs)

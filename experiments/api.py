@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,20 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.files import lock
-from ..core.plain import to_json
 from ..core.streams import Terminal
+from .config.points import points
 from .config.schema import ConfigError, Experiment, build, load
-from .measuring.results import Summary
-from .running import plan
-from .running.dry_run import Known
-from .running.dry_run import preview as preview_run
-from .running.runner import PATIENCE, cores, matching, run_units, trial_name
+from .running.checks import check_plan
+from .running.dry_run import Known, preview_units
+from .running.plan import make_plan
+from .running.runner import PATIENCE, cores, matching, run_units
+from .running.sweep import POINTS, check_points, run_points
 from .showing.outputs import write_outputs
-from .showing.tables import terminal
+from .showing.result import Result, SweepResult
+from .showing.sweep_outputs import write_sweep_outputs
 from .showing.video import clips
-from .sweeps import POINTS, SweepResult, check, points, run_sweep
 
 Given = Experiment | Mapping[str, Any] | str | Path
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run: where it is, what it showed, and the units that failed."""
-
-    directory: Path
-    results: Summary
-    failed: Sequence[str]
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The results as plain data: what `summary.json` holds."""
-        plain: dict[str, Any] = to_json(self.results)
-        return plain
-
-    def show(self, console: Console | None = None) -> None:
-        """Print the tables."""
-        (console or Terminal()).print(terminal.render_summary(self.results))
 
 
 def run(
@@ -84,25 +64,28 @@ def run(
     if experiment.sweep:
         at = _by_point(experiment, trials, where)
 
-        def run_point(point: Experiment, place: Path) -> Result | SweepResult:
+        def run_point(point: Experiment, place: Path) -> Sequence[str]:
             given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
-            return run(point, out=place, trials=at.get(place.name, ()), **given)
+            return run(point, out=place, trials=at.get(place.name, ()), **given).failed
 
-        return run_sweep(experiment, directory, run_point, console, where, at)
+        failed = run_points(experiment, directory, run_point, console, where, at)
+        with lock(directory, PATIENCE):
+            return SweepResult(directory, write_sweep_outputs(directory), failed)
+    plan = check_plan(experiment, where)
     if experiment.video:
         # Not only after the trials, which may take hours.
-        clips.check_videos(experiment, where)
+        clips.check_videos(plan, where)
     given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
     if cluster is None:
-        failed = run_units(experiment, directory, jobs=jobs, **given)
+        failed = run_units(plan, directory, jobs=jobs, **given)
     else:
         from .running.workers.ray_cluster import connected
 
         with connected(cluster, experiment) as (start, fit):
-            failed = run_units(experiment, directory, jobs=jobs or fit, start=start, **given)
+            failed = run_units(plan, directory, jobs=jobs or fit, start=start, **given)
     if experiment.video and not trials:
         with lock(directory, PATIENCE):
-            clips.record_all(experiment, directory, console)
+            clips.record_all(plan, directory, console)
     # Who writes last has read last, so that what others have finished is not lost.
     with lock(directory, PATIENCE):
         return Result(directory, write_outputs(directory), failed)
@@ -126,14 +109,14 @@ def preview(
     if experiment.sweep:
         known, at = Known(), _by_point(experiment, trials, where)
         todo = [p for p in points(experiment, where) if not trials or p.folder in at]
-        check(todo, where)
+        check_points(todo, where)
         for point in todo:
             yield f"point {point.folder}"
             place, its = directory / POINTS / point.folder, at.get(point.folder, ())
-            yield from preview_run(point.experiment, place, jobs or cores(), where, its, known)
+            yield from preview_units(point.experiment, place, jobs or cores(), where, its, known)
         yield f"All {'these ' if trials else ''}points: {known.work}."
         return
-    yield from preview_run(experiment, directory, jobs or cores(), where, trials)
+    yield from preview_units(experiment, directory, jobs or cores(), where, trials)
 
 
 def trials(experiment: Given) -> list[str]:
@@ -183,8 +166,7 @@ def _trials(experiment: Experiment, where: str = "experiment") -> list[str]:
             for point in points(experiment, where)
             for name in _trials(point.experiment, where)
         ]
-    units = plan.units(experiment)
-    return [trial_name(unit) for unit in units if unit.path.startswith("trials/")]
+    return [unit.trial_name for unit in make_plan(experiment, where).units if unit.is_trial]
 
 
 def _given(

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents.algorithms import Algorithm, resolve
+from headstart.agents.algorithms import Algorithm, resolve_algorithm
 from headstart.agents.evaluation import Evaluation, Evaluator
 from headstart.agents.learner import Learner, create
 
@@ -49,7 +49,7 @@ def small() -> Callable[..., Algorithm]:
     """An algorithm with small networks and rollouts; further settings by keyword."""
 
     def make(name: str, **settings: object) -> Algorithm:
-        return resolve({name: {**SMALL.get(name, {}), **NET, **settings}}, "Pendulum-v1")
+        return resolve_algorithm({name: {**SMALL.get(name, {}), **NET, **settings}}, "Pendulum-v1")
 
     return make
 

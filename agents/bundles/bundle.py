@@ -31,6 +31,7 @@ import safetensors.torch
 import torch
 
 from ...core.errors import HeadstartError, one_line, shown
+from ...core.files import write_synced
 from ...envs.privileged import Privileges
 from ..algorithms import Algorithm
 from ..learner import Array, Learner, MakeWorld, create
@@ -47,7 +48,6 @@ from .storage import (
     parse_json,
     read_directory,
     write_directory,
-    write_synced,
     write_synced_json,
 )
 from .trust import check_classes, check_imported_world

@@ -48,7 +48,7 @@ class Facts:
     sha256: str
 
 
-def find(name: str, world_id: str) -> Path:
+def find_pretrained(name: str, world_id: str) -> Path:
     """Return the bundle that comes along as `name`, `pretrained/<kind>`, for a world.
 
     Raises:
@@ -59,7 +59,7 @@ def find(name: str, world_id: str) -> Path:
         raise HeadstartError(
             f"no ready-made policy '{name}'{nearest(name, [PREFIX + kind for kind in KINDS])}"
         )
-    path = folder(DATA, world_id, kind)
+    path = pretrained_folder(DATA, world_id, kind)
     if not is_whole(path):
         worlds = [world for world, other, _ in listed(DATA) if other == kind]
         raise HeadstartError(f"no '{name}' for world '{world_id}'{nearest(world_id, worlds)}")
@@ -78,7 +78,7 @@ def locate(bundle: str | Path, world_id: str | None = None) -> Path:
     if is_name(bundle):
         if world_id is None:
             raise HeadstartError(f"'{bundle}' comes along for many worlds; say which with --world")
-        return find(str(bundle), world_id)
+        return find_pretrained(str(bundle), world_id)
     inner = Path(bundle) / "bundle"
     return inner if is_whole(inner) else Path(bundle)
 
@@ -88,7 +88,7 @@ def is_name(bundle: str | Path) -> bool:
     return str(bundle).startswith(PREFIX)
 
 
-def folder(root: Path, world_id: str, kind: str) -> Path:
+def pretrained_folder(root: Path, world_id: str, kind: str) -> Path:
     """Return where the bundle of a world and kind lies under `root`."""
     return root / world_id.removeprefix(WORLD_PREFIX) / kind
 
@@ -97,7 +97,7 @@ def listed(root: Path = DATA) -> Iterator[tuple[str, str, Path]]:
     """Yield the world, the kind and the place of every bundle under `root`, in catalog order."""
     for world_id in WORLDS:
         for kind in KINDS:
-            path = folder(root, world_id, kind)
+            path = pretrained_folder(root, world_id, kind)
             if is_whole(path):
                 yield world_id, kind, path
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...core.errors import HeadstartError, shown
+from ...core.files import replace_directory, where_whole, write_synced
 from .limits import file_limit
 
 FORMAT = 1
@@ -34,24 +34,22 @@ def write_directory(directory: Path, fill: Callable[[Path], None]) -> None:
     `fill` writes the files into the path it is given. Raises OSError (disk full, no permission)
     with the earlier directory, if any, untouched.
     """
-    fresh = directory.with_name(f".{directory.name}.saving")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    try:
+
+    def fill_and_list(fresh: Path) -> None:
         fill(fresh)
         files = {path.name: _listed(path.read_bytes()) for path in sorted(fresh.iterdir())}
         write_synced_json(fresh / MANIFEST, {"format": FORMAT, "files": files})
-        _sync(fresh)
-        _put_in_place(fresh, directory)
-    except Exception:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+
+    replace_directory(directory, fill_and_list, _has_manifest)
 
 
 def is_whole(directory: Path) -> bool:
     """Return whether a directory was ever completely written there."""
-    return (_where(directory) / MANIFEST).is_file()
+    return _has_manifest(where_whole(directory, _has_manifest))
+
+
+def _has_manifest(directory: Path) -> bool:
+    return (directory / MANIFEST).is_file()
 
 
 def read_directory(
@@ -73,7 +71,7 @@ def read_directory(
     Raises:
         BundleError: a file is missing, truncated, altered, too large or no regular file.
     """
-    found = _where(directory)
+    found = where_whole(directory, _has_manifest)
     if not found.is_dir():
         raise BundleError(f"no bundle at {directory}")
     listed = read_manifest(directory)
@@ -94,7 +92,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     Raises:
         BundleError: there is none, it is damaged, or of a later format.
     """
-    path = _where(directory) / MANIFEST
+    path = where_whole(directory, _has_manifest) / MANIFEST
     manifest = parse_json(path, read_file(path, LARGEST_MANIFEST))
     if manifest.get("format") != FORMAT:
         raise BundleError(
@@ -105,14 +103,6 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if not isinstance(listed, dict):
         raise BundleError(f"{path} is damaged: it lists no files")
     return listed
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file and sync it to the disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def write_synced_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -157,38 +147,6 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
-
-
-def _where(directory: Path) -> Path:
-    """Return where the files lie: `directory`, or its former name if a save was cut short."""
-    former = _former(directory)
-    cut_short = not (directory / MANIFEST).is_file() and (former / MANIFEST).is_file()
-    return former if cut_short else directory
-
-
-def _former(directory: Path) -> Path:
-    return directory.with_name(f".{directory.name}.former")
-
-
-def _put_in_place(fresh: Path, directory: Path) -> None:
-    """Rename `fresh` to `directory`; one whole directory is there under some name at any time."""
-    former = _former(directory)
-    if (directory / MANIFEST).is_file():
-        shutil.rmtree(former, ignore_errors=True)
-        directory.rename(former)
-    elif directory.exists():
-        shutil.rmtree(directory)
-    fresh.rename(directory)
-    _sync(directory.parent)
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _listed(data: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, resolve, setting_types
+from headstart.agents.algorithms import ALGORITHMS, OWN, Algorithm, resolve_algorithm, setting_types
 from headstart.agents.presets import BASED_ON, PRESETS
 from headstart.envs.changes import DISTRIBUTIONS, JOINT_DISTRIBUTIONS
 from headstart.experiments.config import schema
@@ -60,7 +60,7 @@ def experiment_file() -> str:
         "A key that is left out has the source's value, except `kwargs` and `wrappers`.",
         _keys(schema.Target),
         "### `targets.<name>.anchors`",
-        _keys(schema.Anchors),
+        _keys(schema.GivenAnchors),
         "## `evaluation`",
         _keys(schema.EvaluationPlan),
         "## `methods`",
@@ -139,7 +139,7 @@ def _algorithms() -> Iterable[str]:
 
 def _algorithm_settings(name: str) -> str:
     """Return the table of an algorithm's settings."""
-    cls, resolved = ALGORITHMS[name], resolve(name, "").settings
+    cls, resolved = ALGORITHMS[name], resolve_algorithm(name, "").settings
     own = dict.fromkeys((BASED_ON.get(name, name), name))
     preset = {key: resolved[key] for one in own for key in PRESETS[one, None]}
     # A core inherits the arguments of the library's class, and their meanings.

@@ -15,7 +15,7 @@ from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..simulation import Simulation
 from ..world import AIR_DRAG, Robot
-from .racecar_plan import WHEELBASE, Plan, inspect, stretched
+from .racecar_plan import WHEELBASE, ChassisPlan, inspect, stretched
 
 STEERING = 0.4189  # rad, F1TENTH's limit either way
 TOP_SPEED = 8.0  # m/s, the fastest that can be commanded
@@ -264,7 +264,7 @@ class Racecar(Robot):
         self._renew = True
 
 
-def _rays(plan: Plan) -> Rays:
+def _rays(plan: ChassisPlan) -> Rays:
     """Return the LiDAR's beams, right to left, and the four edges of the outline."""
     tail, nose, right, left = plan.outline
     corners = [(tail, right), (nose, right), (nose, left), (tail, left)]

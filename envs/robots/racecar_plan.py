@@ -51,7 +51,7 @@ def _find(model: ElementTree.Element, path: str) -> ElementTree.Element:
     return found
 
 
-class Plan(NamedTuple):
+class ChassisPlan(NamedTuple):
     """The car's dimensions in the URDF: metres, in the frame of its rear axle."""
 
     links: dict[str, int]
@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     outline: tuple[float, float, float, float]
 
 
-def inspect(body: int, client: int) -> Plan:
+def inspect(body: int, client: int) -> ChassisPlan:
     """Read the car's plan from the loaded body, which stands at the origin."""
     links = {
         bullet.getJointInfo(body, link, physicsClientId=client)[12].decode(): link
@@ -81,7 +81,7 @@ def inspect(body: int, client: int) -> Plan:
     felt = [*wheels, "laser", "zed_camera_link"]
     boxes = np.array([bullet.getAABB(body, links[name], physicsClientId=client) for name in felt])
     (tail, right), (nose, left) = boxes[:, 0, :2].min(axis=0), boxes[:, 1, :2].max(axis=0)
-    return Plan(
+    return ChassisPlan(
         links=links,
         wheels=[links[name] for name in wheels],
         hinges=[links[f"{side}_steering_hinge"] for side in ("left", "right")],

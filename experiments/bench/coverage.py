@@ -202,7 +202,7 @@ class Coverage:
         return self.held / self.given
 
 
-def study(repetitions: int, seed: int, progress: Progress) -> Iterator[Coverage]:
+def coverage_study(repetitions: int, seed: int, progress: Progress) -> Iterator[Coverage]:
     """Yield the coverage of every interval, for every shape and number of seeds."""
     bar = progress.add_task("coverage", total=len(ESTIMATORS) * len(SHARED) * len(SEEDS))
     for shape in SHARED:

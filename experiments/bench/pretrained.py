@@ -26,7 +26,7 @@ from ...envs.spec import WorldSpec
 from ...transfer.randomization import randomized
 from ...transfer.randomization.recommended import RECOMMENDED, recommended, recommended_ranges
 from ..running.metadata import hardware, versions
-from ..running.pretrain import EPISODES, FIRST_SEED, pretrain
+from ..running.pretrain import EPISODES, FIRST_SEED, train_bundle
 
 SEED = 0
 CHECKED = 2
@@ -46,15 +46,15 @@ def train_bundles(
     for world_id in _known(worlds, STEPS, "world") or STEPS:
         for kind in _known(kinds, pretrained.KINDS, "kind") or pretrained.KINDS:
             ranges = recommended(world_id) if kind == "randomized" else {}
-            path = pretrained.folder(out, world_id, kind)
+            path = pretrained.pretrained_folder(out, world_id, kind)
             console.print(f"{world_id} {kind}", highlight=False)
             steps = training_steps(world_id, bool(ranges))
             start = None
             if kind == "randomized" and STEPS[world_id].goes_on:
-                start = pretrained.folder(out, world_id, "nominal")
+                start = pretrained.pretrained_folder(out, world_id, "nominal")
                 if not bundles.exists(start):
                     raise HeadstartError(f"'{path}' goes on from '{start}': train that first")
-            pretrain(world_id, path, steps, None, ranges, SEED, console=console, start=start)
+            train_bundle(world_id, path, steps, None, ranges, SEED, console=console, start=start)
 
 
 def make_cards(
@@ -75,7 +75,7 @@ def make_cards(
         yield path / pretrained.CARD
 
 
-def evaluation_table(
+def pretrained_table(
     worlds: Sequence[str] | None,
     kinds: Sequence[str] | None,
     root: Path | None,
@@ -92,7 +92,7 @@ def evaluation_table(
         table.add_column(column, justify="right")
     for world_id, kind, path in _chosen(worlds, kinds, root):
         with console.status(f"{world_id} {kind}"):
-            row = measure(bundles.load(path), world_id, {}, {}, episodes)
+            row = measure_pretrained(bundles.load(path), world_id, {}, {}, episodes)
         known = pretrained.cards(path.parents[1]).get((world_id, kind))
         table.add_row(
             world_id,
@@ -116,7 +116,7 @@ def card(path: Path, world_id: str, kind: str, episodes: int = EPISODES) -> dict
     if bundle.world_id != world_id or bool(bundle.randomization) != (kind == "randomized"):
         how = "randomized" if bundle.randomization else "nominal"
         raise HeadstartError(f"bundle {path} is of '{bundle.world_id}', {how}")
-    checked = check(bundle, range(FIRST_SEED, FIRST_SEED + CHECKED))
+    checked = check_pretrained(bundle, range(FIRST_SEED, FIRST_SEED + CHECKED))
     ranges = recommended_ranges(world_id)
     return {
         "world": world_id,
@@ -131,17 +131,20 @@ def card(path: Path, world_id: str, kind: str, episodes: int = EPISODES) -> dict
         "measured_with": versions(),
         "processor": hardware()["processor"],
         "first_seed": FIRST_SEED,
-        "nominal": measure(bundle, world_id, {}, {}, episodes),
-        RECOMMENDED: measure(bundle, world_id, {}, ranges, episodes) if ranges else None,
+        "nominal": measure_pretrained(bundle, world_id, {}, {}, episodes),
+        RECOMMENDED: measure_pretrained(bundle, world_id, {}, ranges, episodes) if ranges else None,
         "shifts": {
-            name: {"changes": changes, **measure(bundle, world_id, changes, {}, episodes)}
+            name: {
+                "changes": changes,
+                **measure_pretrained(bundle, world_id, changes, {}, episodes),
+            }
             for name, changes in _calibrated(measurements(world_id)).items()
         },
         "check": {"returns": checked.returns.tolist(), "lengths": checked.lengths.tolist()},
     }
 
 
-def check(bundle: Bundle, seeds: Sequence[int]) -> Evaluation:
+def check_pretrained(bundle: Bundle, seeds: Sequence[int]) -> Evaluation:
     """Evaluate a bundle on a few episodes, all in one batch, so that numbers repeat exactly."""
     spec = WorldSpec(bundle.world_id)
     return evaluate_policy(bundle.policy().acting(), spec.make, seeds, worlds=len(seeds))
@@ -155,7 +158,7 @@ def command(bundle: Bundle, kind: str) -> str:
     if whole(steps, rollout) != bundle.steps:
         steps = bundle.steps
     words = [f"headstart pretrain {world_id}"]
-    words.append(f"--out {pretrained.folder(Path('pretrained'), world_id, kind)}")
+    words.append(f"--out {pretrained.pretrained_folder(Path('pretrained'), world_id, kind)}")
     words.append(f"--steps {steps} --seed {SEED}")
     if bundle.start:
         words.append("--start pretrained/nominal")
@@ -166,7 +169,7 @@ def command(bundle: Bundle, kind: str) -> str:
     return " ".join(words)
 
 
-def measure(
+def measure_pretrained(
     bundle: Bundle,
     world_id: str,
     shift: Mapping[str, str],

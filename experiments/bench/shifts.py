@@ -279,7 +279,7 @@ def calibrate_all(
         if not families(world_id):
             known = [world for world in WORLDS if families(world)]
             raise HeadstartError(f"no shifts of '{world_id}'{nearest(world_id, known)}")
-        chosen = list(policies) or [pretrained.find("pretrained/nominal", world_id)]
+        chosen = list(policies) or [pretrained.find_pretrained("pretrained/nominal", world_id)]
         with Progress(console=console, transient=True) as progress:
             written = (read_json(out) or {}).get(world_id) if out is not None else None
             earlier = written or measurements(world_id)

@@ -93,7 +93,7 @@ def play(world_id: str, timing: Timing, episodes: int) -> Played:
     return Played(seen, np.maximum(depths, 0.0), seconds, touching)
 
 
-def study(world_id: str, episodes: int, progress: Progress) -> dict[str, Any]:
+def timing_study(world_id: str, episodes: int, progress: Progress) -> dict[str, Any]:
     """Return a world's entry of `envs/timing.json`.
 
     `error` is the root mean square, over the steps compared and observation elements, of the
@@ -171,7 +171,7 @@ def study_all(
     for world_id in world_ids or WORLDS:
         find_world(world_id)
         with Progress(console=console, transient=True) as progress:
-            measured = study(world_id, episodes, progress)
+            measured = timing_study(world_id, episodes, progress)
         if out is not None:
             write_json(out, {**(read_json(out) or {}), world_id: measured})
         yield timing_table(world_id, measured)

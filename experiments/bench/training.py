@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ...agents.algorithms import Algorithm, resolve
-from ...agents.evaluation import Evaluation, Evaluator
+from ...agents.algorithms import Algorithm, resolve_algorithm
+from ...agents.evaluation import Evaluation
 from ...agents.learner import create
-from ...agents.training import evaluation_steps, train
+from ...agents.session import Session
+from ...agents.training import evaluation_steps
 from ...core.errors import HeadstartError, nearest
 from ...core.files import StoreError, read_json, write_json
 from ...envs.spec import WorldSpec
@@ -93,43 +95,28 @@ def learn(
     """Train for `steps` steps or `limit` core seconds, whichever comes first."""
     spec = WorldSpec(world_id)
     learner = create(algorithm, spec.make, seed)
-    evaluator = Evaluator(spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES), worlds=EPISODES)
     curve = Curve(name, seed, [], [], [])
-    clock = time.process_time
-    begun, apart = clock(), 0.0
-
-    def evaluate(policy: Any) -> Evaluation:
-        nonlocal apart
-        before = clock()
-        outcome = evaluator.evaluate(policy.acting())
-        apart += clock() - before
-        return outcome
+    begun = time.process_time()
+    session = Session(learner, spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
 
     def announce(step: int, evaluation: Evaluation) -> None:
-        curve.seconds.append(clock() - begun - apart)
+        curve.seconds.append(time.process_time() - begun - session.evaluation_seconds)
         curve.steps.append(step)
         curve.returns.append(float(evaluation.returns.mean()))
         if curve.seconds[-1] >= limit:
             raise _SpentError
 
-    try:
-        train(
-            learner,
+    with session, suppress(_SpentError):
+        session.train(
             steps=steps,
             seed=seed,
             grid=evaluation_steps(steps, steps // 24, algorithm.rollout),
-            evaluate=evaluate,
             on_evaluation=announce,
         )
-    except _SpentError:
-        pass
-    finally:
-        evaluator.close()
-        learner.close()
     return curve
 
 
-def compare(
+def compare_settings(
     world_id: str,
     seeds: Sequence[int],
     steps: int,
@@ -149,7 +136,10 @@ def compare(
     if world_id not in ZOO:
         raise HeadstartError(f"RL Zoo has no settings for '{world_id}'{nearest(world_id, ZOO)}")
     zoo, threshold = ZOO[world_id]
-    algorithms = {"headstart": resolve("ppo", world_id), "RL Zoo": resolve({"ppo": zoo}, world_id)}
+    algorithms = {
+        "headstart": resolve_algorithm("ppo", world_id),
+        "RL Zoo": resolve_algorithm({"ppo": zoo}, world_id),
+    }
     what: dict[str, Any] = {"threshold": threshold, "steps": steps, "factor": factor}
     what["settings"] = {name: dict(one.settings) for name, one in algorithms.items()}
     # Core seconds of two processors cannot stand beside each other.
@@ -248,6 +238,6 @@ def compare_all(
 ) -> list[Table]:
     """Compare on several worlds (by default all with published settings)."""
     return [
-        training_table(compare(world_id, seeds, steps, factor, console, out))
+        training_table(compare_settings(world_id, seeds, steps, factor, console, out))
         for world_id in world_ids or ZOO
     ]

@@ -23,7 +23,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from ...agents.algorithms import Algorithm, resolve
+from ...agents.algorithms import Algorithm, resolve_algorithm
 from ...agents.learner import create
 from ...envs.spec import WorldSpec
 
@@ -79,7 +79,7 @@ class Costs:
 def pair(world_id: str, name: str) -> tuple[BaseAlgorithm, BaseAlgorithm]:
     """Return our core and SB3's algorithm in the same worlds, with the world's presets."""
     spec = WorldSpec(world_id)
-    algorithm = resolve(name, world_id)
+    algorithm = resolve_algorithm(name, world_id)
 
     def make() -> gymnasium.Env[Any, Any]:
         return SteppingClock(spec.make())

@@ -88,7 +88,7 @@ def pretrain(
     """
     from ...agents.presets import training_steps
     from ...transfer.randomization.recommended import RECOMMENDED, recommended
-    from ..running.pretrain import pretrain as pretrain_one
+    from ..running.pretrain import train_bundle as pretrain_one
 
     texts = randomize or []
     changes = recommended(env) if RECOMMENDED in texts else {}

@@ -93,22 +93,23 @@ def report(
         headstart report runs/quickstart
         headstart report runs/ppo runs/sac --out runs/ppo-or-sac
     """
-    from .. import sweeps as sweeping
+    from ..running import sweep
     from ..showing.html.sweep import render_sweep
     from ..showing.outputs import compare_runs, write_outputs
+    from ..showing.sweep_outputs import write_sweep_outputs
     from ..showing.tables import terminal
 
     if len(directories) == 1:
         if out is not None:
             raise HeadstartError("--out is for a comparison of several runs; this is only one")
-        if sweeping.is_sweep(directories[0]):
-            for place in sweeping.run_places(directories[0]):
+        if sweep.is_sweep(directories[0]):
+            for place in sweep.begun_places(directories[0]):
                 write_outputs(place)
-            console.print(render_sweep(sweeping.write(directories[0])))
+            console.print(render_sweep(write_sweep_outputs(directories[0])))
         else:
             console.print(terminal.render_summary(write_outputs(directories[0])))
     else:
-        for directory in filter(sweeping.is_sweep, directories):
+        for directory in filter(sweep.is_sweep, directories):
             raise HeadstartError(
                 f"'{directory}' is a sweep: report one alone, or compare runs such as its points"
             )
@@ -134,20 +135,20 @@ def status(
 
     In a terminal the table renews itself until the run ends; Ctrl-C leaves it, not the run.
     """
-    from .. import sweeps as sweeping
-    from ..showing.status import overview, sweep_overview, watch
+    from ..running import sweep
+    from ..showing.status import overview, sweep_overview, watch_status
 
-    if sweeping.is_sweep(directory):
-        places = sweeping.places(directory)
-        watch(lambda: sweep_overview(places), console, once=once)
+    if sweep.is_sweep(directory):
+        places = sweep.point_places(directory)
+        watch_status(lambda: sweep_overview(places), console, once=once)
         return
-    watch(lambda: overview(directory), console, once=once)
+    watch_status(lambda: overview(directory), console, once=once)
 
 
 @app.command()
 def envs() -> None:
     """List the worlds of headstart."""
-    from ..showing.tables.registries import worlds as known
+    from ..showing.tables.registries import known_worlds_table as known
 
     console.print(known())
     console.print(
@@ -208,7 +209,7 @@ def methods() -> None:
 
     In an experiment, settings stand behind the name: `{fine_tune: {critic_steps: 5_000}}`.
     """
-    from ..showing.tables.registries import methods as known
+    from ..showing.tables.registries import methods_table as known
 
     console.print(known())
 

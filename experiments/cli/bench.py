@@ -202,10 +202,10 @@ def pretrained(
         headstart bench pretrained --evaluate
         headstart bench pretrained --world headstart/PandaReach-v0 --kind nominal
     """
-    from ..bench.pretrained import evaluation_table, make_cards, train_bundles
+    from ..bench.pretrained import make_cards, pretrained_table, train_bundles
 
     if evaluate:
-        console.print(evaluation_table(world, kind, out, episodes, console))
+        console.print(pretrained_table(world, kind, out, episodes, console))
         return
     if not cards_only:
         out = out or Path("runs/pretrained")
@@ -233,11 +233,11 @@ def coverage(
     from rich.table import Table
 
     from ...core.files import write_text
-    from ..bench.coverage import columns, page, rows, study
+    from ..bench.coverage import columns, coverage_study, page, rows
     from ..running.metadata import versions
 
     with Progress(console=console, transient=True) as progress:
-        found = list(study(repetitions, seed, progress))
+        found = list(coverage_study(repetitions, seed, progress))
     table = Table(*columns())
     for row in rows(found):
         table.add_row(*row)

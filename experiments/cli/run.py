@@ -66,7 +66,7 @@ def run(
     from .. import api
     from ..config.schema import load_all
 
-    file = find(experiment)
+    file = find_experiment(experiment)
     parts = load_all(file, set_ or [])
     chosen = api.share(parts, trial or [])
     failed = 0
@@ -102,7 +102,7 @@ def run(
         raise typer.Exit(1)
 
 
-def find(experiment: Path) -> Path:
+def find_experiment(experiment: Path) -> Path:
     """Return the experiment's file: the one named, or else the study of this name."""
     if experiment.exists() or experiment.suffix or len(experiment.parts) > 1:
         return experiment

@@ -81,16 +81,16 @@ def tune(
     Settings stated in the experiment are kept, unless --search names them. With one process the
     same --seed tries the same settings. More: docs/tuning.md.
     """
-    from ..tuning import require
+    from ..tuning import require_optuna
 
-    require()
+    require_optuna()
     from ..config.schema import load
     from ..tuning import results
+    from ..tuning.search import search_settings as tune_method
     from ..tuning.search import task_of
-    from ..tuning.search import tune as tune_method
-    from .run import find
+    from .run import find_experiment
 
-    path = find(experiment)
+    path = find_experiment(experiment)
     task = task_of(
         load(path, set_ or []),
         method,

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...core.named import NamedEntry, split_named
+
 RESERVED = ("label", "tuned")
 """The keys that no method can have as settings of its own."""
 
 Count = Annotated[int, Field(gt=0, strict=True)]
-Entry = str | Mapping[str, Mapping[str, Any] | None]
 
 
 class Tuned(BaseModel):
@@ -29,18 +30,17 @@ class Tuned(BaseModel):
     """The seeds that were tuned on."""
 
 
-def own_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+def own_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a method's settings that are passed to it."""
-    return {key: value for key, value in (settings or {}).items() if key not in RESERVED}
+    return {key: value for key, value in settings.items() if key not in RESERVED}
 
 
-def tuned_with(method: Entry) -> Any:
+def tuned_with(method: NamedEntry) -> Any:
     """Return what the entry of a method among an experiment's says of its tuning, or None."""
-    settings = None if isinstance(method, str) else next(iter(method.values()))
-    return (settings or {}).get("tuned")
+    return split_named(method, "method")[1].get("tuned")
 
 
-def check_tuned(method: Entry) -> None:
+def check_tuned(method: NamedEntry) -> None:
     """Raise ValueError unless what a method's entry says of its tuning is as `Tuned` has it."""
     said = tuned_with(method)
     if said is None:
@@ -51,5 +51,5 @@ def check_tuned(method: Entry) -> None:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("tuned", *first["loc"]))
         known = ", ".join(Tuned.model_fields)
-        name = next(iter(method))
+        name, _ = split_named(method, "method")
         raise ValueError(f"{name}: {key}: {first['msg'].lower()} (known: {known})") from None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.errors import nearest
-from .yaml_text import ConfigError, parse
+from .yaml_text import ConfigError, parse_yaml
 
 
 def override(data: dict[str, Any], text: str) -> None:
@@ -22,7 +22,7 @@ def override(data: dict[str, Any], text: str) -> None:
     key = key.strip()
     if len(key.split(".")) > 2:
         check_target(key, data.get("targets"), where)
-    put(data, key, parse(value, where), where)
+    put(data, key, parse_yaml(value, where), where)
 
 
 def check_target(key: str, targets: Any, where: str) -> None:

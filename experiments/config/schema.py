@@ -19,7 +19,8 @@ from pydantic import (
 )
 
 from ...agents.algorithms import SENSES
-from ...core.errors import LONGEST_LINE, nearest, shown
+from ...core.errors import LONGEST_LINE, HeadstartError, nearest, shown
+from ...core.named import NamedEntry, split_named
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import DEFAULT_RANDOMIZER
@@ -128,7 +129,7 @@ class Source(Section):
         return WorldSpec(self.world, self.kwargs, self.wrappers, parameters=named)
 
 
-class Anchors(Section):
+class GivenAnchors(Section):
     """Returns that mean a score of 0 (`random`) and of 1 (`reference`)."""
 
     random: float = Field(allow_inf_nan=False)
@@ -137,7 +138,7 @@ class Anchors(Section):
     """Mean return that counts as solved, such as that of a policy trained long on this target."""
 
     @model_validator(mode="after")
-    def _apart(self) -> Anchors:
+    def _apart(self) -> GivenAnchors:
         if self.reference <= self.random:
             raise ValueError(
                 f"the reference return {self.reference:g} must be above the random one "
@@ -161,7 +162,7 @@ class Target(Section):
     """Parameters by their constant changes, or the name of one of the world's shifts."""
     steps: Steps
     """Environment steps that every method may train for here, per seed."""
-    anchors: Anchors | None = None
+    anchors: GivenAnchors | None = None
     """The returns that mean a score of 0 and of 1. By default, in a world of headstart as it is
     or on a calibrated shift of it, those stored with it: of random actions there, and of its
     nominal policy in the world as it is. Elsewhere the run measures the former, and 1 is the best
@@ -272,8 +273,10 @@ class Experiment(Section):
     @classmethod
     def _one_each(cls, methods: list[Any]) -> list[Any]:
         for method in methods:
-            if isinstance(method, dict) and len(method) != 1:
-                raise ValueError(f"expected 'name' or 'name: {{settings}}', got {method}")
+            try:
+                split_named(method, "method")
+            except HeadstartError as error:
+                raise ValueError(str(error)) from None
             check_tuned(method)
         names = [method_label(method) for method in methods]
         for name in names:
@@ -348,10 +351,7 @@ class Experiment(Section):
                 del section["parameters"]
         if self.source.randomizer == DEFAULT_RANDOMIZER:
             del found["source"]["randomizer"]
-        found["methods"] = [m if isinstance(m, dict) else {m: {}} for m in found["methods"]]
-        found["methods"] = [
-            {name: settings or {} for name, settings in m.items()} for m in found["methods"]
-        ]
+        found["methods"] = [dict([split_named(method, "method")]) for method in found["methods"]]
         return found
 
 
@@ -360,13 +360,10 @@ def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:
     return seed if policies is None else seeds[seeds.index(seed) % policies]
 
 
-def method_label(method: str | Mapping[str, Mapping[str, Any] | None]) -> str:
+def method_label(method: NamedEntry) -> str:
     """Return what a method is called in folders and tables: its name or its `label`."""
-    if isinstance(method, str):
-        name, settings = method, None
-    else:
-        [(name, settings)] = method.items()
-    label = str((settings or {}).get("label", name.split(":")[-1]))
+    name, settings = split_named(method, "method")
+    label = str(settings.get("label", name.split(":")[-1]))
     return _check_name(label)
 
 
@@ -479,7 +476,7 @@ def _keys_at(place: list[str]) -> list[str]:
         elif isinstance(section, dict):
             section = section["*"]
         else:
-            sections = {"source": Source, "evaluation": EvaluationPlan, "anchors": Anchors}
+            sections = {"source": Source, "evaluation": EvaluationPlan, "anchors": GivenAnchors}
             section = sections.get(part)
     known: dict[str, Any] = getattr(section, "model_fields", {})
     return list(known)

@@ -262,7 +262,7 @@ def loads(text: str) -> Any:
     return _yaml().load(text)
 
 
-def parse(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> Any:
     """Return the first document of a YAML text, None if it holds none; errors name `where`."""
     found = parse_all(text, where)
     return found[0] if found else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...core.named import split_named
 from ..config.schema import method_label
 from .results import (
     Gain,
@@ -25,7 +26,7 @@ from .results import (
     TimeToThreshold,
     Verdict,
 )
-from .runs import Run, RunError, load
+from .runs import Run, RunError, load_run
 from .verdict import GAINS
 
 ABSENT = "–"
@@ -114,7 +115,7 @@ def load_apart(directories: Sequence[str | Path]) -> list[Run]:
             also = "" if str(seen[place]) == str(directory) else f", also as '{seen[place]}'"
             raise RunError(f"'{directory}' is given twice{also}; a comparison is of different runs")
         seen[place] = directory
-    return [load(directory) for directory in directories]
+    return [load_run(directory) for directory in directories]
 
 
 def members(runs: Sequence[Run], summaries: Sequence[Summary]) -> list[Member]:
@@ -242,9 +243,9 @@ def _by_name(run: Run) -> dict[str, Any]:
     """Return an experiment without its name, and with its methods by their labels."""
     named: dict[str, Any] = {}
     for entry in run.experiment["methods"]:
-        name, given = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+        name, given = split_named(entry, "method")
         label = method_label(entry)
-        own = {key: value for key, value in (given or {}).items() if key != "label"}
+        own = {key: value for key, value in given.items() if key != "label"}
         named[label] = own if label == name.split(":")[-1] else {"method": name, **own}
     rest = {key: value for key, value in run.experiment.items() if key != "name"}
     return {**rest, "methods": named}

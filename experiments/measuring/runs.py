@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...core.named import split_named
 from ...core.plain import from_json
 from ..config.schema import SOURCE, method_label, source_seed
 from ..config.yaml_text import YAMLError, loads
@@ -270,8 +271,7 @@ class Run:
     def registered(self) -> dict[str, str]:
         """The names that the methods are registered under, by label."""
         return {
-            label: entry if isinstance(entry, str) else next(iter(entry))
-            for label, entry in self.method_entries.items()
+            label: split_named(entry, "method")[0] for label, entry in self.method_entries.items()
         }
 
     @property
@@ -350,7 +350,7 @@ class Run:
         return sorted(found, key=lambda trial: trial.seed)
 
 
-def load(directory: str | Path) -> Run:
+def load_run(directory: str | Path) -> Run:
     """Read a run directory.
 
     Raises:

@@ -23,19 +23,20 @@ from ...agents.bundles.storage import (
     is_whole,
     read_directory,
     write_directory,
-    write_synced,
 )
+from ...core.files import write_synced
 from ...envs.changes import files_of
-from ..config.schema import Experiment
-from . import metadata, plan
+from ..config.schema import SOURCE
+from . import metadata
 from .code_hash import canonical, code_behind
+from .plan import Plan
 
 VARIABLE = "HEADSTART_CACHE"
 OFF = "off"
 BUNDLE = "bundle"
 
 
-def folder() -> Path | None:
+def cache_folder() -> Path | None:
     """Return where the cache lies; None if it is turned off."""
     said = os.environ.get(VARIABLE)
     if said == OFF:
@@ -46,13 +47,14 @@ def folder() -> Path | None:
     return (Path(home) if home else Path.home() / ".cache") / "headstart"
 
 
-def key(experiment: Experiment, seed: int) -> str | None:
+def key(plan: Plan, seed: int) -> str | None:
     """Return the hash of all that the source policy of `seed` depends on.
 
     None where that cannot be known: a world whose code lies among too many files to read.
     """
-    source, algorithm = experiment.source, plan.algorithm(experiment)
-    code = code_behind(source.spec(), algorithm)
+    experiment, algorithm = plan.experiment, plan.algorithm
+    source = experiment.source
+    code = code_behind(plan.worlds[SOURCE], algorithm)
     if code is None:
         return None
     content = {
@@ -80,7 +82,7 @@ def key(experiment: Experiment, seed: int) -> str | None:
 
 def holds(name: str | None) -> bool:
     """Whether the source policy of a `key` need not be trained, unless its copy is damaged."""
-    root = folder()
+    root = cache_folder()
     return root is not None and name is not None and is_whole(_place(root, name))
 
 
@@ -89,7 +91,7 @@ def fetch(name: str, unit: Path) -> dict[str, Any] | None:
 
     None if there is none, or it is not as it was stored.
     """
-    root = folder()
+    root = cache_folder()
     if root is None:
         return None
     try:
@@ -109,7 +111,7 @@ def fetch(name: str, unit: Path) -> dict[str, Any] | None:
 
 def keep(name: str, unit: Path, status: dict[str, Any]) -> None:
     """Put a finished source policy, its curve and its log into the cache, if there is room."""
-    root = folder()
+    root = cache_folder()
     if root is None:
         return
     files = {p.name: p.read_bytes() for p in unit.iterdir() if p.is_file()}

@@ -15,14 +15,16 @@ from rich.table import Table
 
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
-from ...agents.evaluation import Evaluator
 from ...agents.learner import create
-from ...agents.training import evaluation_steps, train
+from ...agents.session import Session
+from ...agents.training import evaluation_steps
 from ...core.errors import HeadstartError
 from ...core.files import read_json
-from ..config.schema import Experiment
-from . import cache, plan
-from .plan import Unit
+from ..config.schema import SOURCE, Experiment
+from . import cache
+from .checks import check_plan
+from .plan import Plan, Unit
+from .randomization import randomization_notes, source_randomization
 from .runner import wanted
 from .unit import ANCHOR_EPISODES, EVALUATION_WORLDS
 from .verify import finished
@@ -41,7 +43,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkLeft:
     """What is left to do: units of all units, their training steps, and how many seconds it takes.
 
     Points of a sweep run one after another, so that their seconds add up.
@@ -52,9 +54,9 @@ class Work:
     steps: int = 0
     seconds: float = 0.0
 
-    def __add__(self, other: Work) -> Work:
+    def __add__(self, other: WorkLeft) -> WorkLeft:
         """Return both together."""
-        return Work(
+        return WorkLeft(
             self.left + other.left,
             self.units + other.units,
             self.steps + other.steps,
@@ -79,7 +81,7 @@ class Known:
 
     paces: dict[str, Pace] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
-    work: Work = Work()
+    work: WorkLeft = WorkLeft()
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Line:
         return self.left * whole * share
 
 
-def lines(
-    experiment: Experiment,
+def unit_lines(
+    plan: Plan,
     units: Iterable[Unit],
     done: Collection[str],
     begun: Mapping[str, int],
@@ -128,31 +130,31 @@ def lines(
             name.removeprefix("trials/"),
             len(alike),
             sum(unit.path not in done for unit in alike),
-            plan.taken(experiment, alike[0].steps),
-            _episodes(experiment, name, alike[0]),
+            plan.whole_steps(alike[0].steps),
+            _episodes(plan, name, alike[0]),
             sum(begun.get(unit.path, 0) for unit in alike),
         )
         for name, alike in groups.items()
     ]
 
 
-def _done(experiment: Experiment, directory: Path, unit: Unit) -> bool:
+def _done(plan: Plan, directory: Path, unit: Unit) -> bool:
     """Whether a run would leave a unit as it is."""
     try:
-        return finished(experiment, directory, unit)
+        return finished(plan, directory, unit)
     except HeadstartError:
         return False
 
 
-def _kept(experiment: Experiment, directory: Path, unit: Unit, sources: set[str]) -> bool:
+def _kept(plan: Plan, directory: Path, unit: Unit, sources: set[str]) -> bool:
     """Whether a source policy that is not begun yet would be taken from the cache.
 
     There it is by then, if it is one of `sources`; one that would be trained is added to them.
     """
-    if not unit.path.startswith("source/") or experiment.source.bundle is not None:
+    if not unit.path.startswith("source/") or plan.experiment.source.bundle is not None:
         return False
     seed = int(unit.path.rpartition("-")[2])
-    key = cache.key(experiment, seed) if cache.folder() else None
+    key = cache.key(plan, seed) if cache.cache_folder() else None
     planned = key in sources
     if key is not None:
         sources.add(key)
@@ -171,23 +173,22 @@ def _begun(directory: Path, unit: Unit) -> int:
         return 0
 
 
-def _episodes(experiment: Experiment, name: str, unit: Unit) -> int:
+def _episodes(plan: Plan, name: str, unit: Unit) -> int:
     """Return how many evaluation episodes a unit takes."""
     if name == "anchors":
         return ANCHOR_EPISODES
-    each, rollout = experiment.evaluation.episodes, plan.algorithm(experiment).rollout
+    experiment, rollout = plan.experiment, plan.algorithm.rollout
     every = experiment.source_every if name.startswith("source") else experiment.evaluation.every
     count = len(evaluation_steps(unit.steps, every, rollout)) if unit.steps else 1
     # What comes from the source is evaluated there once more, for its retention.
-    return (count + bool(unit.needs)) * each
+    return (count + bool(unit.needs)) * experiment.evaluation.episodes
 
 
-def measure(experiment: Experiment) -> Pace:
+def measure_pace(plan: Plan) -> Pace:
     """Train and evaluate in the source for some seconds, and return the pace."""
-    source, algorithm = experiment.source, plan.algorithm(experiment)
-    spec = source.spec()
+    algorithm, spec = plan.algorithm, plan.worlds[SOURCE]
 
-    randomization = plan.randomization(experiment)
+    randomization = source_randomization(plan)
 
     def make() -> gymnasium.Env[Any, Any]:
         return spec.make() if randomization is None else randomization.wrap(spec.make())
@@ -198,17 +199,15 @@ def measure(experiment: Experiment) -> Pace:
         learning = max(OFF_POLICY_STEPS, 3 * algorithm.rollout)
         steps = int(algorithm.value("learning_starts")) + learning
     times: list[tuple[int, float]] = []
-    learner = create(algorithm, make, 0, experiment.device)
+    seeds = plan.experiment.evaluation.episode_seeds()[:EPISODES]
+    learner = create(algorithm, make, 0, plan.experiment.device)
     if randomization is not None:
         learner.callbacks.append(randomization.callback())
-    try:
-        train(
-            learner,
+    with Session(learner, spec.make, seeds, EVALUATION_WORLDS) as session:
+        session.train(
             steps=steps,
             seed=0,
             grid=[],
-            evaluate=lambda _: None,  # type: ignore[arg-type, return-value]
-            on_evaluation=lambda *_: None,
             on_rollout=lambda step: times.append((step, time.perf_counter())),
         )
         # From rollout to rollout there is one update; the first rollout warms up.
@@ -216,20 +215,13 @@ def measure(experiment: Experiment) -> Pace:
         if not algorithm.on_policy:
             first = next(at for at in times if at[0] > algorithm.value("learning_starts"))
         last = times[-1]
-        seeds = experiment.evaluation.episode_seeds()[:EPISODES]
-        evaluator = Evaluator(spec.make, seeds, EVALUATION_WORLDS)
         begun = time.perf_counter()
-        try:
-            evaluator.evaluate(learner.acting())
-        finally:
-            evaluator.close()
+        session.evaluate()
         episode = (time.perf_counter() - begun) / len(seeds)
-    finally:
-        learner.close()
     return Pace((last[1] - first[1]) / (last[0] - first[0]), episode)
 
 
-def preview(
+def preview_units(
     experiment: Experiment,
     directory: Path,
     jobs: int,
@@ -245,21 +237,21 @@ def preview(
     Raises:
         ConfigError: the experiment cannot run.
     """
-    plan.check(experiment, where)
-    units = wanted(experiment, trials)
-    done = {unit.path for unit in units if _done(experiment, directory, unit)}
+    plan = check_plan(experiment, where)
+    units = wanted(plan, trials)
+    done = {unit.path for unit in units if _done(plan, directory, unit)}
     known = known or Known()
     kept = {
         unit.path
         for unit in units
-        if unit.path not in done and _kept(experiment, directory, unit, known.sources)
+        if unit.path not in done and _kept(plan, directory, unit, known.sources)
     }
     begun = {u.path: _begun(directory, u) for u in units if u.path not in done | kept}
-    found = lines(experiment, units, done | kept, begun)
+    found = unit_lines(plan, units, done | kept, begun)
     source = experiment.source.model_dump(mode="json", exclude={"steps", "policies"})
     key = json.dumps([source, experiment.device])
     if key not in known.paces:
-        known.paces[key] = measure(experiment)
+        known.paces[key] = measure_pace(plan)
     pace = known.paces[key]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("what", "units", "left", "steps each", "episodes each", "core minutes left"):
@@ -274,13 +266,13 @@ def preview(
             f"{line.seconds(pace) / 60:.1f}",
         )
     yield table
-    yield from plan.randomization_notes(experiment)
+    yield from randomization_notes(plan)
     if kept:
         yield f"{len(kept)} of the source policies will be in the cache and need not be trained."
     left = sum(line.left for line in found)
     # The source policies come first, and what is left over at the end has cores to itself.
     processes = max(1, min(jobs, left))
-    work = Work(
+    work = WorkLeft(
         left,
         sum(line.units for line in found),
         sum(line.todo for line in found),

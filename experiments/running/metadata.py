@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -119,8 +120,8 @@ def go_on(known: dict[str, Any]) -> str | None:
     )
 
 
-def begin(
-    parameters: dict[str, Any], anchors: dict[str, Any], methods: dict[str, Any]
+def new_facts(
+    parameters: Mapping[str, Any], anchors: dict[str, Any], methods: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the facts of a new run."""
     return {
@@ -129,7 +130,7 @@ def begin(
         "hardware": hardware(),
         "git": git_commit(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "parameters": parameters,
+        "parameters": dict(parameters),
         "anchors": anchors,
         "methods": methods,
     }

@@ -15,12 +15,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from ...agents.algorithms import resolve
+from ...agents.algorithms import resolve_algorithm
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
-from ...agents.evaluation import Evaluation, Evaluator, evaluate
+from ...agents.evaluation import Evaluation, evaluate
 from ...agents.learner import create
-from ...agents.training import evaluation_steps, train
+from ...agents.session import Session
+from ...agents.training import evaluation_steps
 from ...core.errors import HeadstartError
 from ...core.streams import Terminal
 from ...envs.spec import WorldSpec
@@ -30,7 +31,7 @@ EPISODES = 20
 FIRST_SEED = 1_000_000
 
 
-def pretrain(
+def train_bundle(
     world_id: str,
     out: Path,
     steps: int,
@@ -77,10 +78,10 @@ def pretrain(
     if begun:
         learner = begun.learner(make, seed, device, workers=workers)
     else:
-        recipe = resolve(algorithm or "ppo", world_id)
+        recipe = resolve_algorithm(algorithm or "ppo", world_id)
         learner = create(recipe, make, seed, device, workers=workers)
-    evaluator = Evaluator(spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
-    with Progress(console=console, transient=True) as progress:
+    session = Session(learner, spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
+    with session, Progress(console=console, transient=True) as progress:
         bar = progress.add_task(world_id, total=steps)
 
         def announce(step: int, evaluation: Evaluation) -> None:
@@ -89,26 +90,19 @@ def pretrain(
             shown = "" if success is None else f"  success {100 * success:3.0f} %"
             progress.console.print(f"{step:>10,} steps  return {record['return']:9.3f}{shown}")
 
-        try:
-            train(
-                learner,
-                steps=steps,
-                seed=seed,
-                grid=evaluation_steps(steps, max(1, steps // 10), learner.algorithm.rollout),
-                evaluate=lambda learner: evaluator.evaluate(learner.acting()),
-                on_evaluation=announce,
-                on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
-            )
-            bundles.save(
-                learner,
-                out,
-                world_id=world_id,
-                randomization=changes,
-                start=None if begun is None else _provenance(begun),
-            )
-        finally:
-            evaluator.close()
-            learner.close()
+        session.train(
+            steps=steps,
+            seed=seed,
+            grid=evaluation_steps(steps, max(1, steps // 10), learner.algorithm.rollout),
+            on_evaluation=announce,
+            on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
+        )
+        session.save(
+            out,
+            world_id=world_id,
+            randomization=changes,
+            start=None if begun is None else _provenance(begun),
+        )
 
 
 def _provenance(bundle: bundles.Bundle) -> dict[str, Any]:

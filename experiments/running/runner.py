@@ -16,11 +16,13 @@ from ...core.files import lock, read_json, write_json, write_text
 from ...core.streams import Terminal
 from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
-from ..config.schema import SOURCE, ConfigError, Experiment
+from ..config.schema import ConfigError
 from ..config.yaml_text import YAMLError, dumps, loads
-from . import claims, metadata, plan
-from .plan import Unit
+from . import claims, metadata
+from .checks import check_local_device
+from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
+from .randomization import randomization_notes
 from .verify import settle
 from .workers.local import LocalWorker
 
@@ -29,7 +31,7 @@ PATIENCE = 60.0
 
 
 def run_units(
-    experiment: Experiment,
+    plan: Plan,
     directory: Path,
     *,
     jobs: int | None = None,
@@ -38,53 +40,52 @@ def run_units(
     trials: Sequence[str] = (),
     start: StartWorker = LocalWorker,
 ) -> list[str]:
-    """Run all that is left of an experiment in `directory`; returns the failed units' paths.
+    """Run all that is left of a checked plan in `directory`; returns the failed units' paths.
 
     Several processes may do so at once and share the work. With `trials`, patterns of
     `target/method/seed`, only those trials and the sources they need are run. `start` makes the
     workers, by default processes of this machine.
 
     Raises:
-        ConfigError: the experiment cannot run, the directory holds another one, or a pattern
+        ConfigError: the device cannot be used, the directory holds another one, or a pattern
             matches no trial.
         StoreError: the directory cannot be written.
     """
     console = console or Terminal()
-    parameters = plan.check(experiment, where)
     if start is LocalWorker:
-        plan.check_device(experiment, where)
-    units = wanted(experiment, trials)
+        check_local_device(plan.experiment, where)
+    units = wanted(plan, trials)
     with lock(directory, PATIENCE):
-        _prepare(experiment, directory, parameters)
-    done = settle(experiment, directory, units, console)
+        _prepare(plan, directory)
+    done = settle(plan, directory, units, console)
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
     if any(unit.path.startswith("source/") for unit in todo):
-        for note in plan.randomization_notes(experiment):
+        for note in randomization_notes(plan):
             console.print(note, highlight=False, soft_wrap=True)
     if todo:
         with lock(directory, PATIENCE):
             _go_on(directory, console)
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):
-        _collect_anchors(experiment, directory)
+        _collect_anchors(plan, directory)
         # Only when nothing is left that another process could be about to claim.
         if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)
     return failed
 
 
-def wanted(experiment: Experiment, trials: Sequence[str] = ()) -> list[Unit]:
-    """Return the units of an experiment, or those of some trials with what they need.
+def wanted(plan: Plan, trials: Sequence[str] = ()) -> list[Unit]:
+    """Return the units of a plan, or those of some trials with what they need.
 
     Raises:
         ConfigError: a pattern of `target/method/seed` that matches no trial.
     """
-    units = plan.units(experiment)
+    units = list(plan.units)
     if not trials:
         return units
-    names = {trial_name(u): u for u in units if u.path.startswith("trials/")}
+    names = {unit.trial_name: unit for unit in units if unit.is_trial}
     chosen = {names[name].path: names[name] for name in matching(trials, list(names))}
     needed = {need for unit in chosen.values() for need in unit.needs}
     return [unit for unit in units if unit.path in needed or unit.path in chosen]
@@ -104,21 +105,16 @@ def matching(
     return [name for name in names if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
-def trial_name(unit: Unit) -> str:
-    """Return a trial's `target/method/seed`."""
-    return unit.path.removeprefix("trials/").replace("/seed-", "/")
-
-
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(vector_cores.available_cores()) or os.cpu_count() or 1
 
 
-def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]) -> None:
+def _prepare(plan: Plan, directory: Path) -> None:
     """Write the resolved experiment and the facts, or check that these are the same."""
     path = directory / "experiment.yaml"
-    resolved = experiment.resolved()
-    resolved["source"]["algorithm"] = _plain_algorithm(experiment)
+    resolved = plan.experiment.resolved()
+    resolved["source"]["algorithm"] = {plan.algorithm.name: dict(plan.algorithm.settings)}
     if path.exists():
         try:
             there = loads(path.read_text(encoding="utf-8"))
@@ -158,12 +154,12 @@ def _prepare(experiment: Experiment, directory: Path, parameters: dict[str, Any]
         label: {
             "needs_source": method.needs_source,
             "trains": method.trains,
-            "adds_source_steps": plan.adds_source_steps(method),
+            "adds_source_steps": adds_source_steps(method),
             "tunable": tunable(method),
         }
-        for label, method in plan.methods(experiment).items()
+        for label, method in plan.methods.items()
     }
-    known = metadata.begin(parameters, _known_anchors(experiment), methods)
+    known = metadata.new_facts(plan.parameters, _stored_anchors(plan), methods)
     write_json(directory / "facts.json", known)
     write_text(path, dumps(resolved))
 
@@ -175,11 +171,6 @@ def _go_on(directory: Path, console: Console) -> None:
     write_json(directory / "facts.json", known)
     if said:
         console.print(said, style="yellow", highlight=False, soft_wrap=True)
-
-
-def _plain_algorithm(experiment: Experiment) -> dict[str, Any]:
-    algorithm = plan.algorithm(experiment)
-    return {algorithm.name: dict(algorithm.settings)}
 
 
 def first_difference(there: Any, here: Any, path: str = "") -> str | None:
@@ -195,17 +186,17 @@ def first_difference(there: Any, here: Any, path: str = "") -> str | None:
     return None if same else f"{path} is {there!r} there and {here!r} here"
 
 
-def _known_anchors(experiment: Experiment) -> dict[str, Any]:
-    found = {name: plan.known_anchors(experiment, name) for name in (SOURCE, *experiment.targets)}
+def _stored_anchors(plan: Plan) -> dict[str, Any]:
+    found = {name: plan.stored_anchors(name) for name in plan.worlds}
     return {name: anchors for name, anchors in found.items() if anchors is not None}
 
 
-def _collect_anchors(experiment: Experiment, directory: Path) -> None:
+def _collect_anchors(plan: Plan, directory: Path) -> None:
     """Put the measured anchors among the facts."""
     known = read_json(directory / "facts.json") or {}
     # A run that was begun before a shift was measured has none of its anchors.
-    known["anchors"] = {**_known_anchors(experiment), **known["anchors"]}
-    for name in (SOURCE, *experiment.targets):
+    known["anchors"] = {**_stored_anchors(plan), **known["anchors"]}
+    for name in plan.worlds:
         record = read_json(directory / "anchors" / name / "random.json")
         if record is not None:
             origin = f"measured: uniformly random actions, {record['episodes']} episodes"

@@ -18,19 +18,23 @@ from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
 from ...agents.evaluation import Evaluation, Evaluator
 from ...agents.learner import Learner, create
-from ...agents.training import evaluation_steps, log_evaluation, tensorboard_logger, train
+from ...agents.session import Session
+from ...agents.training import log_evaluation, tensorboard_logger
 from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
 from ...envs.spec import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization.callback import RECORD, RandomizationCallback
 from ...transfer.randomization.prepared import PreparedRandomization
-from ..config.schema import SOURCE, Experiment, load
+from ..config.schema import SOURCE, load
 from ..records import CURVE
-from . import cache, plan
+from . import cache
 from .claims import CLAIMED, ClaimLost
-from .counting import CountedWorlds
 from .metadata import computed_on
+from .plan import Plan, make_plan
+from .randomization import source_randomization
+
+World = gymnasium.Env[Any, Any]
 
 Progress = Callable[[int, int, float | None], None]
 """Called with the step, the steps in all, and the return that was just measured, if one was."""
@@ -85,8 +89,10 @@ def run_unit(
         # A unit that goes on elsewhere has been computed on both.
         here = computed_on(experiment.device)
         status["computed_on"] = list(dict.fromkeys([*status["computed_on"], here]))
-        work = _Work(run, folder, experiment, report, still_mine)
         kind, *rest = unit.split("/")
+        # Only its own method is resolved: another's mistake is no concern of this unit.
+        plan = make_plan(experiment, labels=rest[1:2] if kind == "trials" else ())
+        work = _Work(run, folder, plan, report, still_mine)
         if kind == "source" and experiment.source.bundle is None:
             status.update(work.source(_seed(rest[-1])))
         elif kind == "source":
@@ -126,6 +132,41 @@ def _seed(folder: str) -> int:
     return int(folder.removeprefix("seed-"))
 
 
+class CountedWorlds:
+    """Makes target worlds and counts the steps taken in them until told to stop.
+
+    A world steps as fast as ever afterwards: its own `step` is only covered while they are counted.
+    """
+
+    def __init__(self, make: Callable[[], World]) -> None:
+        self._make = make
+        self._counted: list[World] = []
+        self._counting = True
+        self.steps = 0
+
+    def make(self) -> World:
+        """Make a world."""
+        world = self._make()
+        if self._counting:
+            step = world.step
+
+            def counted(action: Any) -> Any:
+                self.steps += 1
+                return step(action)
+
+            world.step = counted  # type: ignore[method-assign]
+            self._counted.append(world)
+        return world
+
+    def stop(self) -> int:
+        """Count no more, and return how many steps there were."""
+        for world in self._counted:
+            del world.step
+        self._counted.clear()
+        self._counting = False
+        return self.steps
+
+
 class _Work:
     """What the kinds of units share."""
 
@@ -133,13 +174,12 @@ class _Work:
         self,
         run: Path,
         folder: Path,
-        experiment: Experiment,
+        plan: Plan,
         report: Progress,
         still_mine: Callable[[], None],
     ) -> None:
-        self.run, self.folder = run, folder
-        self.experiment, self.report, self.still_mine = experiment, report, still_mine
-        self.algorithm, self.trust = plan.algorithm(experiment), plan.trust(experiment)
+        self.run, self.folder, self.plan = run, folder, plan
+        self.experiment, self.report, self.still_mine = plan.experiment, report, still_mine
 
     def source(self, seed: int) -> dict[str, float]:
         """Pretrain in the randomized source; evaluate in the source as it is, not randomized.
@@ -148,7 +188,7 @@ class _Work:
         how many seconds that took then.
         """
         source, begun = self.experiment.source, time.monotonic()
-        name = cache.key(self.experiment, seed) if cache.folder() else None
+        name = cache.key(self.plan, seed) if cache.cache_folder() else None
         if name and not bundles.exists(self.folder / "checkpoint"):
             kept = cache.fetch(name, self.folder)
             if kept is not None:
@@ -157,11 +197,11 @@ class _Work:
                 return {"reused_seconds": kept["seconds"]}
 
         drawn = stream(seed, "source")
-        learner = create(self.algorithm, self._make_source, drawn, self.experiment.device)
+        learner = create(self.plan.algorithm, self._make_source, drawn, self.experiment.device)
         if self._randomization is not None:
             learner.callbacks.append(self._randomization.callback(self.folder / RECORD))
-        every = self.experiment.source_every
-        self._train(learner, source.spec(), source.steps, every, drawn, source.randomization)
+        with self._session(learner, self.plan.worlds[SOURCE]) as session:
+            self._train(session, SOURCE, source.steps, self.plan.source_grid(), drawn)
         if name:
             cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
         return {}
@@ -174,7 +214,7 @@ class _Work:
     @cached_property
     def _randomization(self) -> PreparedRandomization | None:
         """The randomization of the source's worlds."""
-        return plan.randomization(self.experiment)
+        return source_randomization(self.plan)
 
     def ready_made(self, bundle: str) -> None:
         """Take a bundle as the source policy, and evaluate it in the source as it is."""
@@ -182,8 +222,9 @@ class _Work:
         copied = self.folder / "bundle"
         place = pretrained.locate(bundle, source.world)
         pretrained.copy(place, copied, str(source.bundle_sha256))
-        policy = bundles.load(copied, self.trust).policy(self.experiment.device)
-        record = self._evaluate_once(policy, source.spec()).record(source.steps)
+        policy = bundles.load(copied, self.plan.trust).policy(self.experiment.device)
+        with self._session(policy, self.plan.worlds[SOURCE]) as session:
+            record = session.evaluate().record(source.steps)
         records = Records(self.folder / CURVE)
         if not records.rows:
             records.append(record)
@@ -194,21 +235,20 @@ class _Work:
 
     def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, Any]:
         """Run a method on a target; returns what it decided, and its retention."""
-        target = self.experiment.targets[target_name]
-        spec = target.spec(self.experiment.source)
-        method = plan.methods(self.experiment)[label]
-        source = self.run / plan.source_path(self.experiment, trial_seed)
+        spec, method = self.plan.worlds[target_name], self.plan.methods[label]
+        source = self.run / self.plan.source_path(trial_seed)
         seed = stream(trial_seed, f"target {target_name}")
-        steps = plan.budget(self.experiment, target_name, method)
+        steps = self.plan.budgets[target_name, label]
+        grid = self.plan.target_grid(target_name, label)
         worlds = CountedWorlds(spec.make)
-        bundle = bundles.load(source / "bundle", self.trust) if method.needs_source else None
+        bundle = bundles.load(source / "bundle", self.plan.trust) if method.needs_source else None
         if bundle is not None and bundle.randomizer and self._randomization is not None:
             # Source worlds draw as they did at the end of the source's training.
             self._randomization.randomizer.load_sampler(bundle.randomizer["state"])
         learner = method.start(
             Problem(
                 bundle=bundle,
-                algorithm=self.algorithm,
+                algorithm=self.plan.algorithm,
                 make_world=worlds.make,
                 seed=seed,
                 steps=steps,
@@ -216,22 +256,23 @@ class _Work:
                 make_source=self._make_source,
             )
         )
-        if taken := worlds.stop() or learner.steps:
-            learner.close()
-            raise HeadstartError(
-                f"method {label} took {taken:,} steps in the target in its `start`, where they do "
-                "not count against the budget; let it interact in its learner's training"
-            )
-        if method.trains:
-            self._train(learner, spec, steps, self.experiment.evaluation.every, seed)
-        else:
-            self._hold(learner, spec, steps)
+        with self._session(learner, spec) as session:
+            if taken := worlds.stop() or learner.steps:
+                raise HeadstartError(
+                    f"method {label} took {taken:,} steps in the target in its `start`, where they "
+                    "do not count against the budget; let it interact in its learner's training"
+                )
+            if method.trains:
+                self._train(session, target_name, steps, grid, seed)
+            else:
+                self._hold(session, target_name, steps, grid)
         found: dict[str, Any] = {"decisions": learner.decisions} if learner.decisions else {}
         if learner.source_steps:
             found["source_steps"] = learner.source_steps
         if not method.needs_source:
             return found
-        after = self._evaluate_once(learner, self.experiment.source.spec())
+        with self._session(learner, self.plan.worlds[SOURCE]) as session:
+            after = session.evaluate()
         return found | {
             "source_return_before": Records(source / CURVE).rows[-1]["return"],
             "source_return_after": float(after.returns.mean()),
@@ -239,10 +280,9 @@ class _Work:
 
     def anchor(self, name: str) -> None:
         """Measure what a policy of uniformly random actions gets."""
-        source = self.experiment.source
-        spec = source.spec() if name == SOURCE else self.experiment.targets[name].spec(source)
         first = self.experiment.evaluation.seed
-        evaluator = Evaluator(spec.make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
+        make = self.plan.worlds[name].make
+        evaluator = Evaluator(make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
         space = evaluator.world.action_space
         space.seed(stream(first, "random policy"))
         try:
@@ -254,11 +294,10 @@ class _Work:
         write_json(self.folder / "random.json", record)
         self.report(0, 0, record["return"])
 
-    def _hold(self, learner: Learner, spec: WorldSpec, steps: int) -> None:
+    def _hold(self, session: Session, target: str, steps: int, grid: list[int]) -> None:
         """Record a policy that is not trained: the same evaluation at every step of the grid."""
-        record = self._evaluate_once(learner, spec).record(0)
+        record = session.evaluate().record(0)
         records = Records(self.folder / CURVE)
-        grid = evaluation_steps(steps, self.experiment.evaluation.every, self.algorithm.rollout)
         log = tensorboard_logger(self.folder, 0)
         for step in grid:
             log_evaluation(log, step, record)
@@ -267,23 +306,14 @@ class _Work:
             records.clear()
         for step in grid[len(records.rows) :]:
             records.append({**record, "step": step})
-        self._save(learner, spec, "bundle", {})
+        self._save(session, target, "bundle")
         self.report(steps, steps, record["return"])
 
-    def _train(
-        self,
-        learner: Learner,
-        spec: WorldSpec,
-        steps: int,
-        every: int,
-        seed: int,
-        randomization: dict[str, str] | None = None,
-    ) -> None:
+    def _train(self, session: Session, world: str, steps: int, grid: list[int], seed: int) -> None:
         """Train from the last checkpoint, or the beginning, to the end, and save the bundle."""
         checkpoint = self.folder / "checkpoint"
         records = Records(self.folder / CURVE)
-        grid = evaluation_steps(steps, every, self.algorithm.rollout)
-        begun = bundles.load(checkpoint, self.trust) if bundles.exists(checkpoint) else None
+        begun = bundles.load(checkpoint, self.plan.trust) if bundles.exists(checkpoint) else None
         # What was evaluated before a checkpoint cannot be evaluated again: where that is not there,
         # all begins anew.
         due = sum(step < begun.steps for step in grid) if begun else 0
@@ -292,8 +322,7 @@ class _Work:
             records.clear()
             shutil.rmtree(checkpoint, ignore_errors=True)
         elif begun:
-            begun.restore(learner)
-        evaluator = self._evaluator(spec)
+            begun.restore(session.learner)
 
         def announce(step: int, evaluation: Evaluation) -> None:
             record = evaluation.record(step)
@@ -302,57 +331,37 @@ class _Work:
             self.report(step, steps, record["return"])
 
         def save_checkpoint(step: int) -> None:
-            self._save(learner, spec, "checkpoint", randomization, replay_buffer=True)
+            self._save(session, world, "checkpoint", replay_buffer=True)
             self.report(step, steps, None)
 
-        try:
-            train(
-                learner,
-                # Whatever its rollouts, it trains to where all are evaluated last.
-                steps=max(grid),
-                seed=seed,
-                grid=grid,
-                evaluate=lambda learner: evaluator.evaluate(learner.acting()),
-                on_evaluation=announce,
-                checkpoint_every=self.experiment.checkpoint,
-                save_checkpoint=save_checkpoint,
-                recorded={row["step"]: row for row in records.rows},
-                log_dir=self.folder,
-            )
-            learner.settle()
-            self._save(learner, spec, "bundle", randomization)
-        finally:
-            evaluator.close()
-            learner.close()
+        session.train(
+            # Whatever its rollouts, it trains to where all are evaluated last.
+            steps=max(grid),
+            seed=seed,
+            grid=grid,
+            on_evaluation=announce,
+            checkpoint_every=self.experiment.checkpoint,
+            save_checkpoint=save_checkpoint,
+            recorded={row["step"]: row for row in records.rows},
+            log_dir=self.folder,
+        )
+        session.learner.settle()
+        self._save(session, world, "bundle")
         shutil.rmtree(checkpoint, ignore_errors=True)
 
-    def _evaluate_once(self, learner: Learner, spec: WorldSpec) -> Evaluation:
-        evaluator = self._evaluator(spec)
-        try:
-            return evaluator.evaluate(learner.acting())
-        finally:
-            evaluator.close()
-
-    def _evaluator(self, spec: WorldSpec) -> Evaluator:
+    def _session(self, learner: Learner, spec: WorldSpec) -> Session:
         seeds = self.experiment.evaluation.episode_seeds()
-        return Evaluator(spec.make, seeds, EVALUATION_WORLDS)
+        return Session(learner, spec.make, seeds, EVALUATION_WORLDS)
 
     def _save(
-        self,
-        learner: Learner,
-        spec: WorldSpec,
-        name: str,
-        randomization: dict[str, str] | None,
-        *,
-        replay_buffer: bool = False,
+        self, session: Session, world: str, name: str, *, replay_buffer: bool = False
     ) -> None:
         self.still_mine()
-        bundles.save(
-            learner,
+        session.save(
             self.folder / name,
-            world_id=spec.world,
-            randomization=randomization,
-            randomizer=self._randomizer(learner),
+            world_id=self.plan.worlds[world].world,
+            randomization=self.experiment.source.randomization if world == SOURCE else None,
+            randomizer=self._randomizer(session.learner),
             replay_buffer=replay_buffer,
         )
 

@@ -9,18 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 from ...agents.bundles import bundle as bundles
-from ...agents.training import evaluation_steps
 from ...core.errors import HeadstartError
 from ...core.files import StoreError, read_json
-from ..config.schema import Experiment
 from ..records import CURVE, RunError, check_curve, read_evaluations
-from . import plan
 from .claims import claim
-from .plan import Unit
+from .plan import Plan, Unit
 from .pool import record_failure
 
 
-def finished(experiment: Experiment, run: Path, unit: Unit) -> bool:
+def finished(plan: Plan, run: Path, unit: Unit) -> bool:
     """Whether a unit is done, and what it left can be used.
 
     Raises:
@@ -29,11 +26,11 @@ def finished(experiment: Experiment, run: Path, unit: Unit) -> bool:
     status = read_json(run / unit.path / "status.json") or {}
     if status.get("state") != "done":
         return False
-    _check(experiment, run, unit)
+    _check(plan, run, unit)
     return True
 
 
-def settle(experiment: Experiment, run: Path, units: Iterable[Unit], console: Console) -> set[str]:
+def settle(plan: Plan, run: Path, units: Iterable[Unit], console: Console) -> set[str]:
     """Return the paths of the units that are finished.
 
     One that says so but cannot be used is recorded as failed, with why, so that it is run again as
@@ -45,7 +42,7 @@ def settle(experiment: Experiment, run: Path, units: Iterable[Unit], console: Co
     done = set()
     for unit in units:
         try:
-            if finished(experiment, run, unit):
+            if finished(plan, run, unit):
                 done.add(unit.path)
         except HeadstartError:
             with claim(run, unit.path) as mine:
@@ -53,7 +50,7 @@ def settle(experiment: Experiment, run: Path, units: Iterable[Unit], console: Co
                     continue
                 # Looked at again, now that nobody else writes there.
                 try:
-                    if finished(experiment, run, unit):
+                    if finished(plan, run, unit):
                         done.add(unit.path)
                 except HeadstartError as error:
                     why = f"it was done, but cannot be used: {error}"
@@ -63,7 +60,7 @@ def settle(experiment: Experiment, run: Path, units: Iterable[Unit], console: Co
     return done
 
 
-def _check(experiment: Experiment, run: Path, unit: Unit) -> None:
+def _check(plan: Plan, run: Path, unit: Unit) -> None:
     """Raise HeadstartError unless what a unit that is done has left can be used."""
     folder, (kind, *rest) = run / unit.path, unit.path.split("/")
     if kind == "anchors":
@@ -74,17 +71,15 @@ def _check(experiment: Experiment, run: Path, unit: Unit) -> None:
         return
     evaluations = read_evaluations(folder / CURVE)
     if kind == "source":
-        bundles.load(folder / "bundle", plan.trust(experiment))
-        steps, every = experiment.source.steps, experiment.source_every
-        if experiment.source.bundle is not None and evaluations:
+        bundles.load(folder / "bundle", plan.trust)
+        if plan.experiment.source.bundle is not None and evaluations:
             return
+        steps, grid = plan.experiment.source.steps, plan.source_grid()
     else:
         target, label, _ = rest
-        steps = plan.budget(experiment, target, plan.methods(experiment)[label])
-        every = experiment.evaluation.every
+        steps, grid = plan.budgets[target, label], plan.target_grid(target, label)
     check_curve(evaluations, folder / CURVE)
     if (last := evaluations[-1]["step"]) < steps:
         raise RunError(f"{folder / CURVE}: ends at step {last:,} of {steps:,}")
-    grid = evaluation_steps(steps, every, plan.algorithm(experiment).rollout)
     if lost := sorted(set(grid) - {line["step"] for line in evaluations}):
         raise RunError(f"{folder / CURVE}: has no evaluation at step {lost[0]:,}")

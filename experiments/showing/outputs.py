@@ -9,7 +9,7 @@ from ...core.files import write_bytes, write_json, write_text
 from ...core.plain import to_json
 from ..measuring import comparison
 from ..measuring.results import Summary
-from ..measuring.runs import Run, RunError, load
+from ..measuring.runs import Run, RunError, load_run
 from .figures.run import draw_run
 from .html.comparison import ComparisonReport
 from .html.report import build_report
@@ -34,7 +34,7 @@ def write_outputs(directory: str | Path) -> Summary:
         RunError: it is no run directory, or its curves cannot be compared.
         StoreError: a file cannot be written; the files before it are whole, the old one stays.
     """
-    return _write_run(load(directory))
+    return _write_run(load_run(directory))
 
 
 def compare_runs(directories: Sequence[str | Path], out: str | Path) -> ComparisonReport:

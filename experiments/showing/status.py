@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.runs import Run, Trial, load
+from ..measuring.runs import Run, Trial, load_run
 from ..running.claims import at_work
 from .formats import duration
 
@@ -83,7 +83,7 @@ def overview(directory: Path) -> tuple[RenderableType, bool]:
     Raises:
         RunError: it is no run directory.
     """
-    return _overview(load(directory))
+    return _overview(load_run(directory))
 
 
 def _overview(run: Run) -> tuple[RenderableType, bool]:
@@ -116,7 +116,7 @@ def sweep_overview(points: Mapping[str, Path]) -> tuple[RenderableType, bool]:
         if not (directory / "experiment.yaml").exists():
             table.add_row(name, *["–"] * (len(STATES) + 2), style="dim")
             continue
-        run = load(directory)
+        run = load_run(directory)
         busy = at_work(directory)
         parts = [row for _, _, row in _rows(run, busy=busy)]
         row = sum(parts[1:], parts[0])
@@ -132,7 +132,9 @@ def sweep_overview(points: Mapping[str, Path]) -> tuple[RenderableType, bool]:
     return Group(table, Text(f"{said}."), *now), more
 
 
-def watch(look: Callable[[], tuple[RenderableType, bool]], console: Console, *, once: bool) -> None:
+def watch_status(
+    look: Callable[[], tuple[RenderableType, bool]], console: Console, *, once: bool
+) -> None:
     """Print an overview; in a terminal, unless `once`, renew it until nothing more comes."""
     shown, more = look()
     if once or not console.is_terminal:

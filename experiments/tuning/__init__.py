@@ -7,7 +7,7 @@ import importlib.util
 from ...core.errors import HeadstartError
 
 
-def require() -> None:
+def require_optuna() -> None:
     """Raise HeadstartError unless Optuna, which all of this folder imports, is installed."""
     if importlib.util.find_spec("optuna") is None:
         raise HeadstartError(

@@ -17,7 +17,7 @@ from ..config.yaml_text import dumps
 from ..running import metadata
 from ..showing.tables.registries import Sheet, in_yaml
 from .space import short
-from .study import Task
+from .study import TuningTask
 from .trials import ERROR, SETTINGS, STEPS, TRIED
 
 SHOWN = 10
@@ -35,7 +35,7 @@ def ended(study: Study) -> list[FrozenTrial]:
     return sorted(trials, key=rank)
 
 
-def tuned(study: Study, task: Task) -> Tuned:
+def tuned(study: Study, task: TuningTask) -> Tuned:
     """Return what the best settings were found with."""
     trials = ended(study)
     tried = sum(trial.state in TRIED for trial in trials)
@@ -47,7 +47,7 @@ def tuned(study: Study, task: Task) -> Tuned:
     )
 
 
-def write(study: Study, task: Task, out: Path) -> None:
+def write_search(study: Study, task: TuningTask, out: Path) -> None:
     """Write `tuning.csv` and `best.yaml`.
 
     Raises:
@@ -57,7 +57,7 @@ def write(study: Study, task: Task, out: Path) -> None:
     write_text(out / "best.yaml", _best(study, task))
 
 
-def sheet(study: Study, task: Task) -> Sheet:
+def sheet(study: Study, task: TuningTask) -> Sheet:
     """Return the best trials, and the method as it is, as a table."""
     names = [found.name for found in task.space.ranges]
     trials = ended(study)
@@ -74,7 +74,7 @@ def sheet(study: Study, task: Task) -> Sheet:
     return Sheet(("trial", "state", "value", *map(short, names)), rows)
 
 
-def verdict(study: Study, task: Task) -> str:
+def verdict(study: Study, task: TuningTask) -> str:
     """Say in words what the search was worth."""
     best, first = ended(study)[0], study.get_trials(deepcopy=False)[0]
     spent = tuned(study, task)
@@ -94,7 +94,7 @@ def verdict(study: Study, task: Task) -> str:
     )
 
 
-def _csv(study: Study, task: Task) -> str:
+def _csv(study: Study, task: TuningTask) -> str:
     names = [found.name for found in task.space.ranges]
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
@@ -108,7 +108,7 @@ def _csv(study: Study, task: Task) -> str:
     return written.getvalue()
 
 
-def _best(study: Study, task: Task) -> str:
+def _best(study: Study, task: TuningTask) -> str:
     """Return the best settings as an experiment's `methods`, with how they were found."""
     best, first = ended(study)[0], study.get_trials(deepcopy=False)[0]
     entry: dict[str, Any] = task.space.settings(best.user_attrs[SETTINGS])

@@ -33,13 +33,14 @@ from ...core.files import StoreError, read_json, write_json
 from ...core.streams import Terminal
 from ...transfer.methods import METHODS
 from ..config.schema import ConfigError, Experiment, build, method_label
-from ..running import plan
+from ..running.checks import check_plan
+from ..running.plan import Plan
 from ..running.runner import run_units
 from ..running.workers.start import WorkerProcess
 from ..showing.tables.registries import in_yaml
 from . import results, space
-from .study import Task, open_study
-from .trials import FIRST, TRIED, add_first, folder
+from .study import TuningTask, open_study
+from .trials import FIRST, TRIED, add_first, trial_folder
 
 SEEDS, FIRST_SEED = 2, 100
 """How many seeds are tuned on unless told, and from which on they are looked for."""
@@ -51,7 +52,7 @@ class Search:
 
     out: Path
     study: Study
-    task: Task
+    task: TuningTask
     errors: Sequence[str]
 
     @property
@@ -75,7 +76,7 @@ def task_of(
     ranges: Sequence[str] = (),
     seed: int = 0,
     where: str = "experiment",
-) -> Task:
+) -> TuningTask:
     """Return what is to be tuned.
 
     Args:
@@ -110,9 +111,9 @@ def task_of(
     plain["targets"] = {
         name: plain["targets"][name] for name in experiment.targets if name in chosen
     }
-    task = Task(build(plain, where), space.read(ranges), seed)
+    task = TuningTask(build(plain, where), space.read(ranges), seed)
     # What the method declares is written down too: the study is bound to the ranges it began with.
-    return Task(task.experiment, task.space.texts, seed)
+    return TuningTask(task.experiment, task.space.texts, seed)
 
 
 def _seeds(reported: Collection[int], asked: Sequence[int] | None) -> list[int]:
@@ -128,8 +129,8 @@ def _seeds(reported: Collection[int], asked: Sequence[int] | None) -> list[int]:
     return list(asked)
 
 
-def tune(
-    task: Task,
+def search_settings(
+    task: TuningTask,
     *,
     out: str | Path | None = None,
     storage: str | None = None,
@@ -155,7 +156,7 @@ def tune(
         StoreError: `out` cannot be written.
     """
     console = console or Terminal()
-    plan.check(task.experiment, where)
+    plan = check_plan(task.experiment, where)
     out = Path(out or Path("runs") / f"{task.experiment.name}-tune" / task.label)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -165,13 +166,13 @@ def tune(
     if "://" not in place:
         place = str(Path(place).resolve())
     study = open_study(place, task)
-    failed = _first(task, out, study, jobs, console, where)
+    failed = _first(task, plan, out, study, jobs, console, where)
     if failed:
         return Search(out, study, task, failed)
     alone = Path(place).is_relative_to(out.resolve())
     order = {"storage": place, "study": study.study_name, "goal": trials, "alone": alone}
     search = Search(out, study, task, _Processes(study, task, out, order, console).run(jobs))
-    results.write(search.study, task, out)
+    results.write_search(search.study, task, out)
     return search
 
 
@@ -191,7 +192,13 @@ def _bind(out: Path, study: Study) -> None:
 
 
 def _first(
-    task: Task, out: Path, study: Study, jobs: int, console: Console, where: str
+    task: TuningTask,
+    plan: Plan,
+    out: Path,
+    study: Study,
+    jobs: int,
+    console: Console,
+    where: str,
 ) -> list[str]:
     """Run the method as it is, with its sources and anchors; returns what failed."""
     guard = FileLock(out / ".first")
@@ -202,7 +209,7 @@ def _first(
         guard.acquire()
     try:
         _bind(out, study)
-        failed = run_units(task.experiment, out / FIRST, jobs=jobs, console=console, where=where)
+        failed = run_units(plan, out / FIRST, jobs=jobs, console=console, where=where)
         if not failed:
             add_first(study, task, out)
     finally:
@@ -218,7 +225,7 @@ class _Processes:
     """Processes that run trials, and what one sees of them."""
 
     def __init__(
-        self, study: Study, task: Task, out: Path, order: dict[str, Any], console: Console
+        self, study: Study, task: TuningTask, out: Path, order: dict[str, Any], console: Console
     ) -> None:
         self.study, self.task, self.out, self.console = study, task, out, console
         self.order = {**order, "out": str(out.resolve())}
@@ -305,7 +312,7 @@ class _Display:
                 for name, value in message["settings"].items()
             )
             self._bars[number] = self._progress.add_task(
-                folder(number), total=self._evaluations, note=""
+                trial_folder(number), total=self._evaluations, note=""
             )
         elif "done" in message:
             note = f"value {message['value']:.3f}"
@@ -320,6 +327,8 @@ class _Display:
         style = {"complete": "green", "pruned": "yellow", "failed": "red"}[state]
         shown = "     –" if value is None else f"{value:6.3f}"
         console = self._progress.console
-        console.print(f"[{style}]{state:8}[/] {folder(number)} {shown}  ", end="", highlight=False)
+        console.print(
+            f"[{style}]{state:8}[/] {trial_folder(number)} {shown}  ", end="", highlight=False
+        )
         said = self._settings[number] + (f"  ({error})" if error else "")
         console.print(said, markup=False, highlight=False)

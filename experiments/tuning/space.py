@@ -29,9 +29,7 @@ from ...agents.algorithms import Algorithm, setting_types
 from ...core.errors import HeadstartError, nearest
 from ...envs.changes import Choice, Distribution, LogUniform, Uniform
 from ...envs.changes import parse as parse_change
-from ...transfer.methods import Method, settings_in_force
-from ...transfer.methods import check as check_method
-from ...transfer.methods import resolve as resolve_method
+from ...transfer.methods import Method, check_method, resolve_method, settings_in_force
 from ...transfer.methods import search as declared_by
 from ..config.yaml_text import YAMLError, loads
 from ..showing.tables.registries import in_yaml

@@ -20,12 +20,12 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from ...agents.training import evaluation_steps
 from ...core.errors import HeadstartError
+from ...core.named import split_named
 from ..config.method_entries import own_settings
 from ..config.schema import Experiment, build, method_label
 from ..config.yaml_text import dumps, loads
-from ..running import plan
+from ..running.plan import Plan, make_plan
 from ..running.runner import first_difference
 from ..running.unit import stream
 from .space import Space, space
@@ -39,7 +39,7 @@ _JOURNAL = b'{"op_code":'
 
 
 @dataclass(frozen=True)
-class Task:
+class TuningTask:
     """What is tuned: an experiment of one method, on the seeds to tune on, and its ranges."""
 
     experiment: Experiment
@@ -47,7 +47,7 @@ class Task:
     seed: int
 
     @classmethod
-    def of(cls, study: Study) -> Task:
+    def of(cls, study: Study) -> TuningTask:
         """Return the task that a study holds."""
         plain = _task(study)
         return cls(build(plain["experiment"], "the study"), plain["search"], plain["seed"])
@@ -60,8 +60,7 @@ class Task:
     @property
     def name(self) -> str:
         """The method's name in the registry, or its path."""
-        entry = self.experiment.methods[0]
-        return entry if isinstance(entry, str) else next(iter(entry))
+        return split_named(self.experiment.methods[0], "method")[0]
 
     @property
     def label(self) -> str:
@@ -74,11 +73,15 @@ class Task:
         return f"{self.experiment.name}/{self.label}"
 
     @cached_property
+    def plan(self) -> Plan:
+        """The experiment, resolved."""
+        return make_plan(self.experiment)
+
+    @cached_property
     def space(self) -> Space:
         """The ranges that are searched."""
-        entry = self.experiment.methods[0]
-        base = {} if isinstance(entry, str) else own_settings(entry[self.name])
-        return space(self.name, base, plan.algorithm(self.experiment), self.search)
+        _, settings = split_named(self.experiment.methods[0], "method")
+        return space(self.name, own_settings(settings), self.plan.algorithm, self.search)
 
     @cached_property
     def units(self) -> list[str]:
@@ -92,11 +95,8 @@ class Task:
     @cached_property
     def grids(self) -> list[list[int]]:
         """The steps at which each of the units is evaluated."""
-        rollout = plan.algorithm(self.experiment).rollout
-        every = self.experiment.evaluation.every
-        method = plan.methods(self.experiment)[self.label]
         return [
-            evaluation_steps(plan.budget(self.experiment, target, method), every, rollout)
+            self.plan.target_grid(target, self.label)
             for _ in self.experiment.seeds
             for target in self.experiment.targets
         ]
@@ -112,7 +112,7 @@ class Task:
         return sum(len(grid) - 1 for grid in self.grids)
 
 
-def open_study(storage: str, task: Task | None = None, name: str = "") -> Study:
+def open_study(storage: str, task: TuningTask | None = None, name: str = "") -> Study:
     """Return the study of a task, begun if it is not there; or the one of this name.
 
     Raises:
@@ -140,7 +140,7 @@ def open_study(storage: str, task: Task | None = None, name: str = "") -> Study:
                 f"'{storage}' holds another study '{study.study_name}': {differing}; choose "
                 "another --out, or another --storage"
             )
-    task = Task.of(study)
+    task = TuningTask.of(study)
     study.sampler = Sampler(task.seed)
     study.pruner = CurvePruner(1 + int(WARM_UP * (len(task.grids[0]) - 1)))
     return study

@@ -22,10 +22,9 @@ from ...agents.training import TrainingError
 from ...core.files import StoreError, lock, read_json, write_json, write_text
 from ..config.yaml_text import dumps, loads
 from ..records import CURVE, read_evaluations
-from ..running.plan import known_anchors
 from ..running.unit import Stop, run_unit
 from .objective import Curve, Scale, reports, scale, value
-from .study import SCALES, Task
+from .study import SCALES, TuningTask
 
 Tell = Callable[..., None]
 SETTINGS, STEPS, ERROR = "settings", "steps", "error"
@@ -38,15 +37,15 @@ FAILURES = 3
 _DIVERGED = tuple(f"{error.__name__}:" for error in (TrainingError, EvaluationError))
 
 
-def folder(number: int) -> str:
+def trial_folder(number: int) -> str:
     """Return what a trial's folder is called."""
     return f"trial-{number:04d}"
 
 
-FIRST = folder(0)
+FIRST = trial_folder(0)
 
 
-def curves(task: Task, directory: Path) -> list[Curve]:
+def curves(task: TuningTask, directory: Path) -> list[Curve]:
     """Return the curves that a trial has so far, in the order of the task's units."""
     found: list[Curve] = []
     for unit in task.units:
@@ -58,14 +57,14 @@ def curves(task: Task, directory: Path) -> list[Curve]:
     return found
 
 
-def add_first(study: Study, task: Task, out: Path) -> None:
+def add_first(study: Study, task: TuningTask, out: Path) -> None:
     """Put the method as it is without tuning into the study, as its first trial, and the scales."""
     if study.get_trials(deepcopy=False):
         return
     found, targets, scales = curves(task, out / FIRST), task.experiment.targets, []
     for number, name in enumerate(targets):
         returns = np.concatenate([heights for _, heights in found[number :: len(targets)]])
-        known = known_anchors(task.experiment, name)
+        known = task.plan.stored_anchors(name)
         if known is not None:
             random, reference = known["random"]["return"], known["reference"]["return"]
         else:
@@ -87,7 +86,7 @@ def add_first(study: Study, task: Task, out: Path) -> None:
     )
 
 
-def _scales(study: Study, task: Task) -> list[Scale]:
+def _scales(study: Study, task: TuningTask) -> list[Scale]:
     """Return the scale of each of the task's units."""
     found = [(float(low), float(high)) for low, high in study.user_attrs[SCALES]]
     return found * len(task.experiment.seeds)
@@ -103,7 +102,7 @@ class Work:
     """
 
     study: Study
-    task: Task
+    task: TuningTask
     out: Path
     goal: int
     alone: bool
@@ -137,11 +136,11 @@ class Work:
                 return None
             trial = self.study.ask()
             self._suggest(trial)
-            return trial, lock(self.out / folder(trial.number))
+            return trial, lock(self.out / trial_folder(trial.number))
 
     def _free(self, trial: FrozenTrial) -> FileLock | None:
         """Return the lock of a running trial's folder, unless a living process holds it."""
-        directory = self.out / folder(trial.number)
+        directory = self.out / trial_folder(trial.number)
         if not self.alone and not directory.is_dir():
             return None  # another machine's
         try:
@@ -160,7 +159,7 @@ class Work:
 
     def _run(self, trial: Trial) -> str | None:
         """Run a trial to its end, which the study is told of; returns why it failed, if it did."""
-        directory = self.out / folder(trial.number)
+        directory = self.out / trial_folder(trial.number)
         settings = trial.user_attrs[SETTINGS]
         self.tell(trial=trial.number, settings=settings)
         self._prepare(directory, settings)

@@ -13,19 +13,19 @@ import sys
 import threading
 from pathlib import Path
 
-from ..running.workers.answering import begin
+from ..running.workers.answering import begin_answering
 
 
 def main() -> None:
     """Serve one order."""
-    tell = begin()
+    tell = begin_answering()
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
 
     import torch
 
     from ...core.errors import HeadstartError, single_line
-    from .study import Task, open_study
+    from .study import TuningTask, open_study
     from .trials import Work
 
     torch.set_num_threads(1)
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         study = open_study(order["storage"], name=order["study"])
         out, goal = Path(order["out"]), int(order["goal"])
-        ending = Work(study, Task.of(study), out, goal, bool(order["alone"]), tell).run()
+        ending = Work(study, TuningTask.of(study), out, goal, bool(order["alone"]), tell).run()
     except HeadstartError as error:
         ending = single_line(str(error))
     tell(ending=ending)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from headstart.agents.algorithms import Algorithm, resolve
+from headstart.agents.algorithms import Algorithm, resolve_algorithm
 from headstart.agents.learner import create
 from headstart.agents.presets import PRESETS
 from headstart.core.errors import HeadstartError
@@ -9,15 +9,15 @@ from headstart.core.errors import HeadstartError
 
 def test_layers_general_preset_then_world_preset_then_given(monkeypatch):
     monkeypatch.setitem(PRESETS, ("ppo", "My-v0"), {"n_steps": 128, "gamma": 0.9})
-    algorithm = resolve({"ppo": {"gamma": 0.5}}, "My-v0")
+    algorithm = resolve_algorithm({"ppo": {"gamma": 0.5}}, "My-v0")
     assert algorithm.settings["worlds"] == 16
     assert algorithm.settings["n_steps"] == 128
     assert algorithm.settings["gamma"] == 0.5
-    assert resolve("ppo", "Other-v0").settings["n_steps"] == 64
+    assert resolve_algorithm("ppo", "Other-v0").settings["n_steps"] == 64
 
 
 def test_policy_kwargs_are_merged_key_by_key():
-    kwargs = resolve({"ppo": {"policy_kwargs": {"net_arch": [8]}}}, "My-v0").settings[
+    kwargs = resolve_algorithm({"ppo": {"policy_kwargs": {"net_arch": [8]}}}, "My-v0").settings[
         "policy_kwargs"
     ]
     assert kwargs == {"net_arch": [8], "activation_fn": "tanh"}
@@ -25,9 +25,9 @@ def test_policy_kwargs_are_merged_key_by_key():
 
 @pytest.mark.parametrize("spec", ["ppo", "sac", "sb3_contrib:TQC", "stable_baselines3:TD3"])
 def test_settings_are_json_and_come_back_from_it(spec):
-    algorithm = resolve(spec, "My-v0")
+    algorithm = resolve_algorithm(spec, "My-v0")
     text = json.dumps({algorithm.name: dict(algorithm.settings)})
-    assert resolve(json.loads(text), "My-v0") == algorithm
+    assert resolve_algorithm(json.loads(text), "My-v0") == algorithm
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,17 @@ def test_settings_are_json_and_come_back_from_it(spec):
 )
 def test_mistakes_are_one_clear_line(spec, message):
     with pytest.raises(HeadstartError) as caught:
-        resolve(spec, "My-v0")
+        resolve_algorithm(spec, "My-v0")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_numbers_that_yaml_reads_as_text_are_numbers():
     # YAML 1.1 reads 3e-4 as a string.
-    assert resolve({"ppo": {"learning_rate": "3e-4"}}, "My-v0").settings["learning_rate"] == 3e-4
+    assert (
+        resolve_algorithm({"ppo": {"learning_rate": "3e-4"}}, "My-v0").settings["learning_rate"]
+        == 3e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,30 +82,30 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
     ],
 )
 def test_rollout_is_known_before_the_learner_is_made(spec, steps):
-    assert resolve(spec, "My-v0").rollout == steps
+    assert resolve_algorithm(spec, "My-v0").rollout == steps
 
 
 def test_episodic_rollouts_are_refused():
-    algorithm = resolve({"sac": {"train_freq": [1, "episode"]}}, "My-v0")
+    algorithm = resolve_algorithm({"sac": {"train_freq": [1, "episode"]}}, "My-v0")
     with pytest.raises(HeadstartError, match="train_freq"):
         _ = algorithm.rollout
 
 
 def test_action_noise_is_a_standard_deviation(pendulum):
-    algorithm = resolve({"stable_baselines3:TD3": {"action_noise": 0.25}}, "Pendulum-v1")
+    algorithm = resolve_algorithm({"stable_baselines3:TD3": {"action_noise": 0.25}}, "Pendulum-v1")
     learner = create(algorithm, pendulum, 0)
     assert learner.model.action_noise._sigma.tolist() == [0.25]
     learner.close()
 
 
 def test_an_algorithm_that_does_not_go_with_the_actions_is_the_users_mistake(pendulum):
-    algorithm = resolve("stable_baselines3:DQN", "Pendulum-v1")
+    algorithm = resolve_algorithm("stable_baselines3:DQN", "Pendulum-v1")
     with pytest.raises(HeadstartError, match="DQN cannot be made"):
         create(algorithm, pendulum, 0)
 
 
 def test_replace_checks_too():
-    algorithm = resolve("ppo", "My-v0")
+    algorithm = resolve_algorithm("ppo", "My-v0")
     assert algorithm.replace(target_kl=0.02).settings["target_kl"] == 0.02
     assert isinstance(algorithm, Algorithm)
     with pytest.raises(HeadstartError, match="target_k"):
@@ -110,7 +113,7 @@ def test_replace_checks_too():
 
 
 def test_replace_changes_what_it_names_of_a_mapping():
-    algorithm = resolve({"ppo": {"policy_kwargs": {"net_arch": [8]}}}, "My-v0")
+    algorithm = resolve_algorithm({"ppo": {"policy_kwargs": {"net_arch": [8]}}}, "My-v0")
     changed = algorithm.replace(policy_kwargs={"log_std_init": -1})
     assert changed.settings["policy_kwargs"] == {
         "net_arch": [8],

@@ -12,7 +12,7 @@ from headstart.experiments import api
 from headstart.experiments.cli import app
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import loads
-from headstart.experiments.running import plan
+from headstart.experiments.running.checks import check_plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "custom-environment.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
@@ -97,7 +97,7 @@ def test_wrappers(here):
     experiment["targets"] = loads(block("pendulum.yaml: other targets"))
     assert list(experiment["targets"]) == ["late", "sticky"]
     checked = build(experiment)
-    plan.check(checked)
+    check_plan(checked)
     world = checked.targets["late"].spec(checked.source).make()
     assert "DelayObservation" in str(world)
     world.close()
@@ -148,7 +148,7 @@ def test_the_script(here, monkeypatch, capsys):
             print("shown")
 
     def check(experiment):
-        plan.check(build(experiment))
+        check_plan(build(experiment))
         return Checked(Path(), {}, [])
 
     monkeypatch.setattr(api, "run", check)

@@ -14,8 +14,10 @@ from headstart.core.errors import HeadstartError
 from headstart.experiments import api
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import loads
-from headstart.experiments.running import plan
-from headstart.transfer.methods import Problem, resolve
+from headstart.experiments.running.checks import check_plan
+from headstart.experiments.running.plan import make_plan
+from headstart.experiments.running.randomization import source_randomization
+from headstart.transfer.methods import Problem, resolve_method
 
 DOCS = Path(__file__).parents[2] / "docs"
 TINY_PPO = {"ppo": {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}}
@@ -67,15 +69,19 @@ def test_own_method(files):
     found = files("own-method.md")
     assert list(found) == ["shrink.py", "shrink.yaml"]
     experiment = build(loads(found["shrink.yaml"]))
-    plan.check(experiment)
-    assert list(plan.methods(experiment)) == ["scratch", "fine_tune", "ShrinkAndPerturb", "half"]
+    assert list(check_plan(experiment).methods) == [
+        "scratch",
+        "fine_tune",
+        "ShrinkAndPerturb",
+        "half",
+    ]
 
-    source = bundle.load(pretrained.find("pretrained/nominal", experiment.source.world))
+    source = bundle.load(pretrained.find_pretrained("pretrained/nominal", experiment.source.world))
     target = experiment.targets["heavy"].spec(experiment.source)
     problem = Problem(source, source.algorithm, target.make, seed=0, steps=64)
 
     def first_weights(keep):
-        learner = resolve({"shrink:ShrinkAndPerturb": {"keep": keep}}).start(problem)
+        learner = resolve_method({"shrink:ShrinkAndPerturb": {"keep": keep}}).start(problem)
         weights = {name: tensor.clone() for name, tensor in learner.tensors().items()}
         learner.close()
         return weights
@@ -88,15 +94,15 @@ def test_own_method(files):
             mixed = (1 - keep) * new[name] + keep * source.weights()[name]
             torch.testing.assert_close(tensor, mixed, rtol=1e-4, atol=1e-6)
     with pytest.raises(HeadstartError, match="less than or equal to 1"):
-        resolve({"shrink:ShrinkAndPerturb": {"keep": 2}})
+        resolve_method({"shrink:ShrinkAndPerturb": {"keep": 2}})
 
 
 def test_randomization(files):
     found = files("randomization.md")
     assert list(found) == ["ranges.yaml", "battery.py", "battery.yaml"]
-    plan.check(build(loads(found["ranges.yaml"])))
+    check_plan(build(loads(found["ranges.yaml"])))
     experiment = build(loads(found["battery.yaml"]))
-    plan.check(experiment)
+    check_plan(experiment)
     world = experiment.source.spec().make()
     drawn = []
     for seed in (0, 1, 0):
@@ -124,11 +130,10 @@ def test_randomization_in_your_own_training():
 
 def test_ranges_that_grow(files):
     found = files("randomization.md")
-    check = build(loads(found["grow.yaml"]))
-    plan.check(check)
+    check_plan(build(loads(found["grow.yaml"])))
     experiment = loads(found["grow.yaml"])
     experiment["source"] |= {"randomizer": {"ends:Ends": {"sharpness": 0.2}}}
-    ready = plan.randomization(build(experiment))
+    ready = source_randomization(make_plan(build(experiment)))
     drawn = [ready.randomizer.sample(np.random.default_rng(s)).unit for s in range(200)]
     # More than half of a Beta(0.2, 0.2) lies within 0.05 of its ends.
     assert np.mean(np.abs(np.array(drawn) - 0.5) > 0.45) > 0.5
@@ -151,7 +156,7 @@ def test_adapters(files, name):
     if name in needs:
         pytest.importorskip(needs[name])
     experiment = build(loads(files("adapters.md")[f"{name}.yaml"]))
-    parameters = plan.check(experiment)[experiment.source.world]
+    parameters = check_plan(experiment).parameters[experiment.source.world]
     target = next(iter(experiment.targets.values()))
     # What is randomized and what is shifted is among the facts that the report shows.
     assert parameters.keys() >= {*experiment.source.randomization, *target.shift}

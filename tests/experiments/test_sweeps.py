@@ -4,12 +4,14 @@ import io
 
 import pytest
 from headstart.core.plain import from_json, to_json
-from headstart.experiments import api, sweeps
+from headstart.experiments import api
+from headstart.experiments.config.points import points
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import loads
 from headstart.experiments.measuring import sweep as measured_sweep
 from headstart.experiments.measuring.results import Summary
 from headstart.experiments.measuring.sweep import quantity
+from headstart.experiments.running import sweep as sweeps
 from headstart.experiments.showing.words.sweep import describe_sweep
 from rich.console import Console
 
@@ -33,7 +35,7 @@ EXPERIMENT = {
 
 
 def swept(**sweep):
-    return sweeps.points(build({**EXPERIMENT, "sweep": sweep}))
+    return points(build({**EXPERIMENT, "sweep": sweep}))
 
 
 def test_each_value_makes_an_experiment_and_nothing_else_changes():
@@ -389,7 +391,7 @@ def test_every_point_is_checked_before_the_first_is_run(tmp_path):
     quiet = Console(file=io.StringIO())
     said = r"^ice.yaml: sweep, targets\.icy\.shift: worn-tyres/mil: targets\.icy\.shift: .*'mil'"
     with pytest.raises(ConfigError, match=said):
-        sweeps.run_sweep(experiment, tmp_path / "runs", lambda *_: 1 / 0, quiet, "ice.yaml")
+        sweeps.run_points(experiment, tmp_path / "runs", lambda *_: 1 / 0, quiet, "ice.yaml")
     assert not (tmp_path / "runs").exists()
 
 
@@ -398,9 +400,6 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     one = build({**EXPERIMENT, "sweep": {"source.steps": [1_000, 2_000]}})
     other = build({**EXPERIMENT, "sweep": {"source.steps": [1_000, 3_000]}})
 
-    class Done:
-        failed = ("trials/icy/scratch/seed-0",)
-
     ran = []
 
     def run(experiment, directory):
@@ -408,20 +407,20 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
         build_run(
             directory, targets=("icy", "worn"), methods=("scratch", "fine_tune"), seeds=(0, 1)
         )
-        return Done()
+        return ["trials/icy/scratch/seed-0"]
 
     quiet = Console(file=io.StringIO())
-    result = sweeps.run_sweep(one, place, run, quiet, "here")
+    failed = sweeps.run_points(one, place, run, quiet, "here")
     assert ran == ["points/00-1000", "points/01-2000"]
-    assert result.failed[0] == "points/00-1000/trials/icy/scratch/seed-0"
+    assert failed[0] == "points/00-1000/trials/icy/scratch/seed-0"
     assert sweeps.is_sweep(place)
     assert loads((place / "sweep.yaml").read_text())["sweep"] == {"source.steps": [1_000, 2_000]}
     with pytest.raises(ConfigError, match=r"another sweep: sweep\.source\.steps is"):
-        sweeps.run_sweep(other, place, run, quiet, "here")
+        sweeps.run_points(other, place, run, quiet, "here")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty and holds no sweep"):
-        sweeps.run_sweep(one, tmp_path / "mine", run, quiet, "here")
+        sweeps.run_points(one, tmp_path / "mine", run, quiet, "here")
 
 
 def test_every_trial_that_is_listed_can_be_run_alone(monkeypatch, tmp_path):

@@ -5,13 +5,12 @@ from types import SimpleNamespace
 import gymnasium as gym
 import pytest
 import torch
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import Evaluator
 from headstart.agents.learner import create
 from headstart.agents.training import evaluation_steps, train
-from headstart.transfer.methods import Problem
-from headstart.transfer.methods import resolve as resolve_method
+from headstart.transfer.methods import Problem, resolve_method
 
 torch.set_num_threads(1)
 
@@ -44,7 +43,7 @@ def sources(tmp_path_factory):
     found = {}
     for name, settings in SETTINGS.items():
         net = {"policy_kwargs": {"net_arch": [16, 16]}}
-        algorithm = resolve({name.split()[0]: {**settings, **net}}, "Pendulum-v1")
+        algorithm = resolve_algorithm({name.split()[0]: {**settings, **net}}, "Pendulum-v1")
         learner = create(algorithm, pendulum(10.0), seed=0)
         steps = SOURCE_STEPS[name]
         train(learner, steps=steps, seed=0, grid=[], evaluate=print, on_evaluation=print)

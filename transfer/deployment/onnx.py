@@ -12,9 +12,7 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,6 +31,7 @@ from ...agents.bundles.bundle import Bundle
 from ...agents.learner import Array, Learner, MakeWorld, World
 from ...agents.policies.history import WHOLE
 from ...core.errors import HeadstartError, single_line
+from ...core.files import replaced
 from ...envs.privileged import OBSERVATION
 from ...envs.spec import WorldSpec
 from ...envs.world import World as OwnWorld
@@ -115,7 +114,8 @@ def export_onnx(
         )
     one, policy = seen.observations[:1], learner.acting()
     timings = _microseconds(lambda: runner.act(one)), _microseconds(lambda: policy.act(one))
-    _write(path, data)
+    with replaced(path) as temporary:
+        temporary.write_bytes(data)
     return Export(path, len(data), len(seen.observations), origin, error, *timings)
 
 
@@ -383,17 +383,3 @@ def _metadata(bundle: Bundle, world: World | None, acting: Acting) -> dict[str, 
         key: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         for key, value in about.items()
     }
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +11,7 @@ from ...agents.algorithms import Algorithm
 from ...agents.learner import Learner
 from ...core.classes import load_class
 from ...core.errors import HeadstartError, nearest
+from ...core.named import NamedEntry, split_named
 from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 
@@ -25,21 +25,14 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
+def resolve_method(spec: NamedEntry) -> Method:
     """Turn `"fine_tune"`, `{"fine_tune": {...}}` or `"package.module:Class"` into a method.
 
     Raises HeadstartError for an unknown method or setting, or a value of the wrong kind.
     """
-    settings: dict[str, Any] = {}
-    if isinstance(spec, str):
-        name = spec
-    elif isinstance(spec, Mapping) and len(spec) == 1:
-        name, settings = next((str(key), dict(value or {})) for key, value in spec.items())
-    else:
-        raise HeadstartError(
-            f"method {spec!r}: expected a name such as 'fine_tune', or "
-            "{fine_tune: {normalizer: frozen}}"
-        )
+    name, settings = split_named(
+        spec, "method", "a name such as 'fine_tune', or {fine_tune: {normalizer: frozen}}"
+    )
     cls: Any = _method_class(name)
     try:
         if not dataclasses.is_dataclass(cls):
@@ -64,7 +57,7 @@ def resolve(spec: str | Mapping[str, Mapping[str, Any] | None]) -> Method:
     return method
 
 
-def check(method: Method, algorithm: Algorithm) -> None:
+def check_method(method: Method, algorithm: Algorithm) -> None:
     """Raise HeadstartError where a method's settings do not go with the experiment's algorithm."""
     own = getattr(method, "check", None)
     if own is not None:
@@ -78,7 +71,7 @@ def check_budget(method: Method, algorithm: Algorithm, source_steps: int) -> Non
         own(algorithm, source_steps)
 
 
-def fits(method: Method, learner: Learner) -> None:
+def check_networks(method: Method, learner: Learner) -> None:
     """Raise HeadstartError where a method's settings do not go with the networks of a learner."""
     own = getattr(method, "fits", None)
     if own is not None:

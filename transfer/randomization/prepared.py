@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from ...core.named import NamedEntry
 from ...envs.changes import Change
 from ...envs.parameters import parameterized
 from .base import EpisodeBudget, Randomizer
 from .ranges import Ranges
-from .registry import DEFAULT_RANDOMIZER, Entry, resolve_randomizer
+from .registry import DEFAULT_RANDOMIZER, resolve_randomizer
 from .signal import Signal, signal_of
 from .uniform import UniformRandomization
 from .wrapper import Randomization
@@ -30,7 +31,7 @@ class PreparedRandomization:
     """
 
     changes: Mapping[str, str | Change]
-    entry: Entry
+    entry: NamedEntry
     randomizer: Randomizer
     signal: Signal | None
     notes: tuple[str, ...]
@@ -51,7 +52,7 @@ class PreparedRandomization:
 
 def prepare_randomization(
     changes: Mapping[str, str | Change],
-    entry: Entry,
+    entry: NamedEntry,
     env: gymnasium.Env[Any, Any],
     *,
     world_id: str,

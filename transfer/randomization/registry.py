@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ...core.classes import load_class
-from ...core.errors import nearest
+from ...core.errors import HeadstartError, nearest
+from ...core.named import NamedEntry, split_named
 from .adr import ADR
 from .alp_gmm import AlpGmm
 from .base import Adaptive, Draw, EpisodeBudget, EpisodeOutcome, Randomizer, RandomizerError, Spread
@@ -19,8 +20,6 @@ from .betas import Doraemon, SelfPaced
 from .fixed import AsStated, GrowingRanges, NominalOnly
 from .ranges import Ranges
 from .replay import Hard, Worst
-
-Entry = str | Mapping[str, Mapping[str, Any] | None]
 
 
 @dataclass
@@ -115,7 +114,7 @@ RANDOMIZERS: dict[str, type[Randomizer]] = {
 DEFAULT_RANDOMIZER = "uniform"
 
 
-def resolve_randomizer(entry: Entry) -> Randomizer:
+def resolve_randomizer(entry: NamedEntry) -> Randomizer:
     """Return the randomizer of `"adr"`, `{"adr": {...}}` or `"package.module:Class"`.
 
     Args:
@@ -130,15 +129,10 @@ def resolve_randomizer(entry: Entry) -> Randomizer:
     >>> resolve_randomizer({"adr": {"queue": 20}}).queue
     20
     """
-    if isinstance(entry, str):
-        name, settings = entry, dict[str, Any]()
-    elif isinstance(entry, Mapping) and len(entry) == 1:
-        [(name, given)] = entry.items()
-        settings = dict(given or {})
-    else:
-        raise RandomizerError(
-            f"randomizer {entry!r}: expected a name such as 'adr', or {{adr: {{queue: 20}}}}"
-        )
+    try:
+        name, settings = split_named(entry, "randomizer", "a name such as 'adr', or {adr: {...}}")
+    except HeadstartError as error:
+        raise RandomizerError(str(error)) from None
     cls: Any = RANDOMIZERS.get(name)
     if cls is None and ":" not in name:
         raise RandomizerError(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def begin() -> Callable[..., None]:
+def begin_answering() -> Callable[..., None]:
     """Make this process a worker and return what it answers with, a line for each call.
 
     Lines go to what was its standard output; whatever libraries print goes to the file that is

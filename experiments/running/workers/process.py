@@ -15,12 +15,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .answering import begin
+from .answering import begin_answering
 
 
 def main() -> None:
     """Serve until the input ends."""
-    answer = begin()
+    answer = begin_answering()
     units: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(units,), daemon=True).start()
 

@@ -21,10 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ....agents.bundles.storage import MANIFEST, write_directory, write_synced
+from ....agents.bundles.storage import MANIFEST, write_directory
 from ....core.errors import HeadstartError, one_line
-from ....core.files import read_json
-from ....core.files import write_bytes as replace
+from ....core.files import read_json, write_bytes, write_synced
 from ....envs.vector.cores import ONE_THREAD
 from ...config.schema import Experiment, load
 from ...records import CURVE
@@ -33,7 +32,7 @@ from ..claims import CLAIMED, ClaimLost, claim, holder
 from ..plan import Unit
 from ..pool import Answers, StartWorker
 from ..unit import run_unit
-from .local import python_path
+from .start import python_path
 
 LOCAL = "local"
 PORT = 6379
@@ -314,7 +313,7 @@ def _apply(folder: Path, files: Files, names: list[str] | None) -> None:
     bundles = {Path(name).parent.as_posix() for name in files} - {"."}
     for name, data in files.items():
         if "/" not in name:
-            replace(folder / name, data)
+            write_bytes(folder / name, data)
     for bundle in sorted(bundles):
         parts = {
             name.removeprefix(f"{bundle}/"): files.get(name) or (folder / name).read_bytes()

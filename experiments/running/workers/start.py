@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -41,7 +42,7 @@ class WorkerProcess:
                     [sys.executable, "-m", module, str(log)],
                     stdin=reads,
                     stdout=answers,
-                    env={**_environment(), "PYTHONPATH": os.pathsep.join(_path())},
+                    env={**_environment(), "PYTHONPATH": python_path()},
                 )
             else:
                 self._process = _Forked(server, module, log, reads, answers)
@@ -108,11 +109,13 @@ class _Server:
         self._socket = ours
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", SERVER], stdin=theirs, env=_environment() | _own_path()
+                [sys.executable, "-m", SERVER],
+                stdin=theirs.fileno(),
+                env={**_environment(), "PYTHONPATH": python_path()},
             )
         atexit.register(self.close)
 
-    def ask(self, order: dict[str, object], pipes: tuple[int, ...] = ()) -> None:
+    def ask(self, order: Mapping[str, object], pipes: tuple[int, ...] = ()) -> None:
         """Send an order, with the ends of pipes that are to be the worker's."""
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", pipes))
         # That the server is gone is noticed by who waits for the worker.
@@ -141,11 +144,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, **ONE_THREAD}
 
 
+def python_path() -> str:
+    """Return `PYTHONPATH` for a process that is to find what this one can import."""
+    return os.pathsep.join(_path())
+
+
 def _path() -> list[str]:
     """Return where workers find what this process can import: beside the script, and here."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return list(dict.fromkeys(place for place in (os.getcwd(), sys.path[0], *given) if place))
-
-
-def _own_path() -> dict[str, str]:
-    return {"PYTHONPATH": os.pathsep.join(_path())}

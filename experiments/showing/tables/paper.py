@@ -67,11 +67,11 @@ def texts(run: Run, summary: Summary) -> dict[str, str]:
 
 def tables(summary: Summary) -> list[Table]:
     """Return a table a target, and one over all targets where there are several with scores."""
-    made = [target_table(summary, name) for name in summary.targets]
+    made = [paper_table(summary, name) for name in summary.targets]
     return [*made, across_table(summary)] if summary.across else made
 
 
-def target_table(summary: Summary, target: str) -> Table:
+def paper_table(summary: Summary, target: str) -> Table:
     """Return the results of one target: gains over scratch, or returns where it has no scores."""
     entry = summary.targets[target]
     label = f"tab:{summary.name}-{target}"

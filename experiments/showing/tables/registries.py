@@ -122,7 +122,7 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
         env.close()
 
 
-def worlds() -> Sheet:
+def known_worlds_table() -> Sheet:
     """Return the worlds of headstart."""
     rows = [
         (world_id, entry.about, ", ".join(families(world_id))) for world_id, entry in WORLDS.items()
@@ -152,7 +152,7 @@ def exceptions() -> Sheet:
     return Sheet(("world", "shift", "band", "score [95 %]", "the interval"), rows)
 
 
-def methods() -> Sheet:
+def methods_table() -> Sheet:
     """Return the transfer methods with their settings and defaults."""
     from ....transfer.methods import METHODS
 

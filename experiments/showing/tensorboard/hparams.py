@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+from ....core.named import split_named
 from ...measuring.gains import uses_source
 from ...measuring.results import Summary
 from ...measuring.runs import Run, Trial
@@ -81,15 +82,11 @@ def _settings(run: Run, trial: Trial) -> Iterator[tuple[str, Setting]]:
     # One that failed has the steps of those that did not: what all of a method are given.
     done = run.done(trial.target, trial.method)
     yield "target_steps", done[0].steps[-1] if done else run.targets[trial.target].steps or 0
-    entry = run.method_entries[trial.method]
-    if isinstance(entry, Mapping):
-        [(name, settings)] = entry.items()
-        given = {key: value for key, value in (settings or {}).items() if key != "label"}
-        yield from _flat(name, given)
-    algorithm = run.source.algorithm or {}
-    [(name, settings)] = ({algorithm: None} if isinstance(algorithm, str) else algorithm).items()
+    name, given = split_named(run.method_entries[trial.method], "method")
+    yield from _flat(name, {key: value for key, value in given.items() if key != "label"})
+    name, given = split_named(run.source.algorithm, "algorithm")
     yield "algorithm", name
-    yield from _flat(name, settings or {})
+    yield from _flat(name, given)
 
 
 def _flat(prefix: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:

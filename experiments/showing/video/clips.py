@@ -18,8 +18,8 @@ from ....agents.learner import Learner
 from ....core.errors import HeadstartError, one_line
 from ....core.files import StoreError, read_json, write_json
 from ....envs.spec import WorldSpec
-from ...config.schema import SOURCE, ConfigError, Experiment
-from ...running import plan
+from ...config.schema import SOURCE, ConfigError
+from ...running.plan import Plan
 from . import watch
 from .encoding import VideoError
 
@@ -31,30 +31,27 @@ SECONDS = 10.0  # s, so that a report of many targets stays small
 FASTEST = 15.0  # frames per second
 
 
-def check_videos(experiment: Experiment, where: str = "experiment") -> None:
+def check_videos(plan: Plan, where: str = "experiment") -> None:
     """Raise ConfigError unless mp4 can be written and every world gives pictures."""
-    # First what is wrong with the experiment itself, which has nothing to do with pictures.
-    plan.check(experiment, where)
-    source = experiment.source
-    for spec in (source.spec(), *(t.spec(source) for t in experiment.targets.values())):
+    for spec in plan.worlds.values():
         try:
             watch.check_pictures(spec)
         except VideoError as error:
             raise ConfigError(f"{where}: video: {error}") from None
 
 
-def record_all(experiment: Experiment, directory: Path, console: Console) -> None:
+def record_all(plan: Plan, directory: Path, console: Console) -> None:
     """Record what videos of a run are not there; what cannot be recorded is said, not raised."""
-    for target in experiment.targets:
+    seed = plan.experiment.evaluation.seed
+    for target in plan.experiment.targets:
         path = directory / FOLDER / f"{target}.mp4"
-        shown = _shown(experiment, directory, target)
-        seed = experiment.evaluation.seed
+        shown = _shown(plan, directory, target)
         about = {"target": target, "panels": [panel for panel, _ in shown], "seed": seed}
         if not shown or (path.is_file() and _known(path, about)):
             continue
         try:
             with console.status(f"video of {target}"):
-                outcomes = _record(path, shown, seed, directory, plan.trust(experiment))
+                outcomes = _record(path, shown, seed, directory, plan.trust)
             write_json(path.with_suffix(".json"), {**about, "outcomes": outcomes})
         # A world may raise anything; the numbers are worth more than the pictures.
         except Exception as error:
@@ -73,20 +70,17 @@ def videos(directory: Path) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
     return found
 
 
-def _shown(
-    experiment: Experiment, directory: Path, target: str
-) -> list[tuple[dict[str, Any], WorldSpec]]:
+def _shown(plan: Plan, directory: Path, target: str) -> list[tuple[dict[str, Any], WorldSpec]]:
     """Return the panels that a target's video can have (title, unit, anchors), and their worlds."""
-    source = experiment.source
-    there = experiment.targets[target].spec(source)
-    sources = [plan.source_path(experiment, seed) for seed in experiment.seeds]
-    candidates = [("source policy, source", SOURCE, source.spec(), sources)]
-    for label in plan.methods(experiment):
-        trials = [f"trials/{target}/{label}/seed-{seed}" for seed in experiment.seeds]
+    seeds, there = plan.experiment.seeds, plan.worlds[target]
+    sources = [plan.source_path(seed) for seed in seeds]
+    candidates = [("source policy, source", SOURCE, plan.worlds[SOURCE], sources)]
+    for label in plan.methods:
+        trials = [f"trials/{target}/{label}/seed-{seed}" for seed in seeds]
         candidates.append((label, target, there, trials))
     panels = []
     for title, world, spec, units in candidates:
-        known = plan.known_anchors(experiment, world)
+        known = plan.stored_anchors(world)
         anchors = known and {name: anchor["return"] for name, anchor in known.items()}
         for unit in units:
             status = read_json(directory / unit / "status.json") or {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ....core.errors import HeadstartError
+from ....core.files import replaced
 
 SUFFIXES = (".mp4", ".gif")
 # About the same at any size: constant quality, and a ceiling that a busy picture cannot pass.
@@ -46,16 +46,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         OSError: the file cannot be written; one that was there stays.
     """
     require_encoder(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replaced(path) as temporary:
         (_write_mp4 if path.suffix == ".mp4" else _write_gif)(temporary, frames, fps)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def as_gif(mp4: bytes, fps: float, width: int) -> bytes | None:

@@ -24,6 +24,7 @@ from ....agents.bundles import bundle as bundles
 from ....agents.bundles import pretrained
 from ....agents.policies.base import Act, Policy, as_policy
 from ....core.errors import HeadstartError, single_line
+from ....core.named import split_named
 from ....core.streams import Terminal
 from ....envs.catalog import WORLDS
 from ....envs.parameters import find_parameterized
@@ -253,7 +254,7 @@ def _differing(world: Any, spec: WorldSpec, info: Mapping[str, Any]) -> list[str
     """Return a line on each thing in which a world is not the nominal one."""
     lines = [f"{key} = {value}" for key, value in spec.kwargs.items()]
     for wrapper in spec.wrappers:
-        path = wrapper if isinstance(wrapper, str) else next(iter(wrapper))
+        path, _ = split_named(wrapper, "wrapper")
         lines.append(path.split(":")[-1])
     inner = find_parameterized(world)
     if inner is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ....core.named import split_named
 from ...measuring import metrics
 from ...measuring.gains import BASELINE, uses_source
 from ...measuring.results import Across, Anchors, Summary
@@ -79,10 +80,7 @@ def _algorithm(run: Run) -> str:
 def _learner(run: Run) -> tuple[str | None, Mapping[str, Any]]:
     """Return the algorithm's name and settings, as far as they were recorded."""
     found = run.source.algorithm
-    if isinstance(found, Mapping):
-        [(name, settings)] = found.items()
-        return name, settings or {}
-    return found, {}
+    return (None, {}) if found is None else split_named(found, "algorithm")
 
 
 def _targets(run: Run, summary: Summary) -> str:

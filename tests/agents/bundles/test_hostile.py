@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.learner import create
 from headstart.agents.training import train
@@ -26,7 +26,7 @@ def originals(tmp_path, pendulum, evaluate):
         settings = {"policy_kwargs": {"net_arch": [16, 16]}}
         settings |= {"buffer_size": 200, "learning_starts": 40} if name == "sac" else {"worlds": 2}
         settings |= {"n_steps": 32, "batch_size": 32} if name == "ppo" else {}
-        one = create(resolve({name: settings}, "Pendulum-v1"), pendulum, 0)
+        one = create(resolve_algorithm({name: settings}, "Pendulum-v1"), pendulum, 0)
         train(one, steps=100, seed=0, grid=[], evaluate=evaluate, on_evaluation=print)
         where = tmp_path / "originals" / name
         bundle.save(one, where, world_id="Pendulum-v1", replay_buffer=True)

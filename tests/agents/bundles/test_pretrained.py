@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle as bundles
 from headstart.agents.bundles import pretrained
 from headstart.agents.bundles.storage import BundleError
@@ -42,7 +42,7 @@ def test_it_is_small_whole_and_of_todays_recipe(world_id, kind, path):
     bundle, card = bundles.load(path), read_card(path)
     anew = "differs from today's recipe: train it anew, headstart bench pretrained"
     assert bundle.world_id == world_id
-    assert bundle.algorithm == resolve("ppo", world_id), f"algorithm {anew}"
+    assert bundle.algorithm == resolve_algorithm("ppo", world_id), f"algorithm {anew}"
     ranges = WORLDS[world_id].ranges if kind == "randomized" else {}
     assert bundle.randomization == ranges, f"randomization {anew}"
     goes_on = kind == "randomized" and STEPS[world_id].goes_on
@@ -65,7 +65,7 @@ def test_the_world_has_not_drifted_away_from_it(world_id, kind, path):
     same = card["measured_with"] == versions() and card["processor"] == hardware()["processor"]
     # Rounding differs elsewhere, and episodes of contacts with it: then only the mean is held.
     first, count = card["first_seed"], len(known["returns"]) if same else EPISODES
-    found = cards.check(bundle, range(first, first + count))
+    found = cards.check_pretrained(bundle, range(first, first + count))
     if same:
         assert found.returns.tolist() == known["returns"], drifted
         assert found.lengths.tolist() == known["lengths"], drifted
@@ -77,9 +77,9 @@ def test_the_world_has_not_drifted_away_from_it(world_id, kind, path):
 def test_names_that_lead_nowhere():
     world_id = SHIPPED[0][0]
     with pytest.raises(HeadstartError, match="did you mean 'pretrained/nominal'"):
-        pretrained.find("pretrained/nominl", world_id)
+        pretrained.find_pretrained("pretrained/nominl", world_id)
     with pytest.raises(HeadstartError, match=f"for world 'Pendulum-v1'; known: .*{world_id}"):
-        pretrained.find("pretrained/nominal", "Pendulum-v1")
+        pretrained.find_pretrained("pretrained/nominal", "Pendulum-v1")
     with pytest.raises(HeadstartError, match="say which with --world"):
         pretrained.locate("pretrained/nominal")
 

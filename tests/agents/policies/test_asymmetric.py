@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
@@ -13,8 +13,7 @@ from headstart.agents.training import train
 from headstart.core.errors import HeadstartError
 from headstart.envs.privileged import Privileges
 from headstart.envs.spec import WorldSpec
-from headstart.transfer.methods import Problem
-from headstart.transfer.methods import resolve as resolve_method
+from headstart.transfer.methods import Problem, resolve_method
 from headstart.transfer.randomization import randomized
 
 POLE = "headstart/CartPoleSwingUp-v0"
@@ -31,7 +30,7 @@ def make():
 
 def asymmetric(name, **settings):
     net = {"policy_kwargs": {"net_arch": [8]}, "critic_sees": ["pole_mass", "pole_velocity"]}
-    return resolve({name: {**SETTINGS[name], **net, **settings}}, POLE)
+    return resolve_algorithm({name: {**SETTINGS[name], **net, **settings}}, POLE)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +188,7 @@ def test_mistakes_are_one_clear_line(settings, said):
 
 def test_other_algorithms_and_worlds_are_refused():
     with pytest.raises(HeadstartError, match="expected ppo, recurrent_ppo or sac"):
-        resolve({"stable_baselines3:TD3": {"critic_sees": "parameters"}}, POLE)
+        resolve_algorithm({"stable_baselines3:TD3": {"critic_sees": "parameters"}}, POLE)
     with pytest.raises(HeadstartError, match="this world has no 'parameters'"):
         create(asymmetric("ppo", critic_sees="parameters"), lambda: gym.make("Pendulum-v1"), 0)
 

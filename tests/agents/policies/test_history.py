@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
@@ -212,7 +212,9 @@ class Pixels(gym.Env):
 
 def test_sac_learns_from_histories_of_dicts_with_pictures():
     settings = {"learning_starts": 8, "batch_size": 4, "buffer_size": 30, "history": 2}
-    algorithm = resolve({"sac": {**settings, "policy_kwargs": {"net_arch": [8]}}}, "Pixels-v0")
+    algorithm = resolve_algorithm(
+        {"sac": {**settings, "policy_kwargs": {"net_arch": [8]}}}, "Pixels-v0"
+    )
     one = create(algorithm, Pixels, 0)
     one.model.learn(12)
     buffer = one.model.replay_buffer

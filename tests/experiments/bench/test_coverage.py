@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from headstart.experiments.bench import coverage
-from headstart.experiments.bench.coverage import Coverage, Estimator, page, sample, study
+from headstart.experiments.bench.coverage import Coverage, Estimator, coverage_study, page, sample
 from headstart.experiments.measuring.statistics import Interval
 from rich.progress import Progress
 
@@ -27,7 +27,7 @@ def fixed(low, high, kind="t"):
 def test_intervals_are_counted_where_they_are_given(monkeypatch, estimator, held, given):
     monkeypatch.setattr(coverage, "ESTIMATORS", (estimator,))
     monkeypatch.setattr(coverage, "LARGE", 100)
-    found = list(study(7, 0, Progress(disable=True)))
+    found = list(coverage_study(7, 0, Progress(disable=True)))
     assert {(c.held, c.given, c.drawn) for c in found} == ({(held, given, 7)} if given else set())
     assert len(found) == (len(coverage.SHARED) * len(coverage.SEEDS) if given else 0)
 

@@ -31,7 +31,7 @@ def call(capsys):
 def asked(monkeypatch):
     """What `headstart pretrain` would train, in place of training it."""
     calls = []
-    monkeypatch.setattr(pretrain, "pretrain", lambda *args: calls.append(args))
+    monkeypatch.setattr(pretrain, "train_bundle", lambda *args: calls.append(args))
     return calls
 
 
@@ -61,8 +61,8 @@ def test_evaluate_a_policy_by_its_name(call):
 def test_a_card_says_what_the_bundle_gets(call, tmp_path, monkeypatch):
     measured = {"shifts": {"heavy/mild": {"changes": {"payload_mass": "+ 1"}}}}
     monkeypatch.setattr(cards, "measurements", lambda world: measured)
-    folder = pretrained.folder(tmp_path, REACH, "nominal")
-    shutil.copytree(pretrained.find("pretrained/nominal", REACH), folder)
+    folder = pretrained.pretrained_folder(tmp_path, REACH, "nominal")
+    shutil.copytree(pretrained.find_pretrained("pretrained/nominal", REACH), folder)
     (folder / pretrained.CARD).unlink()
     words = ("bench", "pretrained", "--out", str(tmp_path), "--episodes", "2")
     assert call(*words, "--cards-only")[0] == 0
@@ -96,6 +96,6 @@ def test_mistakes_are_one_line(call, words, said):
 
 
 def test_a_bundle_of_the_other_kind_gets_no_card():
-    path = pretrained.find("pretrained/nominal", REACH)
+    path = pretrained.find_pretrained("pretrained/nominal", REACH)
     with pytest.raises(HeadstartError, match="is of 'headstart/PandaReach-v0', nominal"):
         cards.card(path, REACH, "randomized")

@@ -33,7 +33,7 @@ def test_an_ant_has_landed_in_what_is_played():
 def test_finer_steps_are_nearer_to_the_reference(monkeypatch):
     monkeypatch.setattr(timing, "REPETITIONS", 1)
     with timing.Progress(disable=True) as progress:
-        found = timing.study("headstart/CartPoleSwingUp-v0", 2, progress)
+        found = timing.timing_study("headstart/CartPoleSwingUp-v0", 2, progress)
     errors = {
         row["substeps"]: row["error"] for row in found["rows"] if row["solver_iterations"] == 10
     }

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from headstart.core.files import StoreError
 from headstart.experiments.bench import training
-from headstart.experiments.bench.training import Curve, compare, training_table
+from headstart.experiments.bench.training import Curve, compare_settings, training_table
 from rich.console import Console
 
 WORLD = "headstart/Hopper-v0"
@@ -30,10 +30,10 @@ def trained(monkeypatch):
 
 def test_what_a_file_holds_is_not_trained_again(trained, tmp_path):
     out = tmp_path / "learned.json"
-    first = compare(WORLD, range(1), 400, 2.0, SILENT, out)
+    first = compare_settings(WORLD, range(1), 400, 2.0, SILENT, out)
     # The peer may take 20 times our steps, and twice our 8 s.
     assert trained == [("headstart", 0, 400, float("inf")), ("RL Zoo", 0, 8_000, 16.0)]
-    whole = compare(WORLD, range(3), 400, 2.0, SILENT, out)
+    whole = compare_settings(WORLD, range(3), 400, 2.0, SILENT, out)
     assert [row[:2] for row in trained[2:]] == [
         ("headstart", 1), ("RL Zoo", 1), ("headstart", 2), ("RL Zoo", 2)
     ]  # fmt: skip
@@ -43,26 +43,26 @@ def test_what_a_file_holds_is_not_trained_again(trained, tmp_path):
 
 def test_trainings_with_other_settings_are_not_taken_for_these(trained, tmp_path, monkeypatch):
     out = tmp_path / "learned.json"
-    compare(WORLD, range(1), 400, 2.0, SILENT, out)
+    compare_settings(WORLD, range(1), 400, 2.0, SILENT, out)
     published, threshold = training.ZOO[WORLD]
     changed = {WORLD: ({**published, "gamma": 0.9}, threshold)}
     monkeypatch.setattr(training, "ZOO", changed)
     with pytest.raises(StoreError, match="with other settings;"):
-        compare(WORLD, range(1), 400, 2.0, SILENT, out)
+        compare_settings(WORLD, range(1), 400, 2.0, SILENT, out)
 
 
 def test_other_comparisons_in_the_file_are_kept(trained, tmp_path):
     out = tmp_path / "learned.json"
-    compare(WORLD, range(1), 400, 2.0, SILENT, out)
+    compare_settings(WORLD, range(1), 400, 2.0, SILENT, out)
     with pytest.raises(StoreError, match=r"comparison of headstart/Hopper-v0 with other steps;"):
-        compare(WORLD, range(1), 500, 2.0, SILENT, out)
+        compare_settings(WORLD, range(1), 500, 2.0, SILENT, out)
     assert len(trained) == 2
-    compare("headstart/HalfCheetah-v0", range(1), 500, 2.0, SILENT, out)
+    compare_settings("headstart/HalfCheetah-v0", range(1), 500, 2.0, SILENT, out)
     assert set(json.loads(out.read_text())) == {WORLD, "headstart/HalfCheetah-v0"}
 
 
 def test_the_table_says_how_much_sooner(trained):
-    table = training_table(compare(WORLD, range(3), 400, 2.0, SILENT))
+    table = training_table(compare_settings(WORLD, range(3), 400, 2.0, SILENT))
     console = Console(width=120, record=True, file=StringIO())
     console.print(table)
     text = console.export_text()

@@ -122,7 +122,9 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(call, here):
 
 def test_a_dry_run_of_a_sweep_measures_the_pace_once(call, here, monkeypatch):
     measured = []
-    monkeypatch.setattr(previewing, "measure", lambda found: measured.append(found) or Pace(1, 1))
+    monkeypatch.setattr(
+        previewing, "measure_pace", lambda found: measured.append(found) or Pace(1, 1)
+    )
     swept = "sweep={source.steps: [64, 128]}"
     code, out, _ = call("run", "tiny.yaml", "--dry-run", "--set", swept)
     assert code == 0

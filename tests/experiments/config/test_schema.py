@@ -12,8 +12,7 @@ import pytest
 from headstart.envs.changes import parse
 from headstart.experiments.config import schema as config
 from headstart.experiments.config.schema import ConfigError, Experiment, build, load, method_label
-from headstart.experiments.config.yaml_text import dumps, loads, parse_all
-from headstart.experiments.config.yaml_text import parse as parse_yaml
+from headstart.experiments.config.yaml_text import dumps, loads, parse_all, parse_yaml
 
 GOOD = """
 name: try

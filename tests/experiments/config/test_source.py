@@ -6,15 +6,15 @@ import re
 
 import gymnasium
 import pytest
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle as bundles
 from headstart.agents.bundles import pretrained
 from headstart.agents.learner import create
 from headstart.agents.training import train
 from headstart.experiments.api import run
+from headstart.experiments.config.points import points
 from headstart.experiments.config.schema import ConfigError, build, load
 from headstart.experiments.config.yaml_text import dumps, loads
-from headstart.experiments.sweeps import points
 from headstart.transfer.randomization.recommended import recommended
 from rich.console import Console
 
@@ -37,7 +37,7 @@ def pendulum(tmp_path_factory):
     """A bundle of a policy that learned for 128 steps."""
     out = tmp_path_factory.mktemp("source") / "pendulum"
     settings = {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}
-    algorithm = resolve({"ppo": settings}, "Pendulum-v1")
+    algorithm = resolve_algorithm({"ppo": settings}, "Pendulum-v1")
     learner = create(algorithm, lambda: gymnasium.make("Pendulum-v1"), seed=0)
     train(learner, steps=128, seed=0, grid=[], evaluate=print, on_evaluation=print)
     bundles.save(learner, out, world_id="Pendulum-v1")
@@ -46,7 +46,7 @@ def pendulum(tmp_path_factory):
 
 
 def test_what_a_bundle_determines_is_spelled_out():
-    facts = pretrained.facts(pretrained.find("pretrained/randomized", REACH))
+    facts = pretrained.facts(pretrained.find_pretrained("pretrained/randomized", REACH))
     source = build(READY).source
     assert source.bundle == "pretrained/randomized"
     assert source.bundle_sha256 == facts.sha256
@@ -60,13 +60,13 @@ def test_what_a_bundle_determines_is_spelled_out():
 def test_bundles_and_worlds_can_be_swept():
     names = ["pretrained/nominal", "pretrained/randomized"]
     found = points(build({**READY, "sweep": {"source.bundle": names}}))
-    shas = [pretrained.facts(pretrained.find(name, REACH)).sha256 for name in names]
+    shas = [pretrained.facts(pretrained.find_pretrained(name, REACH)).sha256 for name in names]
     assert [point.experiment.source.bundle_sha256 for point in found] == shas
     trained = {"world": REACH, "steps": 1_000}
     found = points(build(with_(trained, sweep={"source.bundle": [None, names[0]]})))
     assert [(p.experiment.source.bundle, p.experiment.source.steps) for p in found] == [
         (None, 1_000),
-        (names[0], pretrained.facts(pretrained.find(names[0], REACH)).steps),
+        (names[0], pretrained.facts(pretrained.find_pretrained(names[0], REACH)).steps),
     ]
     worlds = [REACH, "headstart/KukaReach-v0"]
     source = {"world": REACH, "randomization": "recommended", "steps": 1_000}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from headstart.experiments.config.yaml_text import ConfigError, parse, parse_all
+from headstart.experiments.config.yaml_text import ConfigError, parse_all, parse_yaml
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,22 +58,22 @@ CHAIN = "\n".join(["- &a0 [1]", *(f"- &a{i} [*a{i - 1}]" for i in range(1, 99))]
 )
 def test_what_is_too_much_is_named(text, said):
     with pytest.raises(ConfigError) as caught:
-        parse(text, "there")
+        parse_yaml(text, "there")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
 def test_what_is_just_not_too_much_is_read():
-    deep = parse("[" * 40 + "]" * 40, "")
+    deep = parse_yaml("[" * 40 + "]" * 40, "")
     for _ in range(39):
         (deep,) = deep
     assert deep == []
-    assert parse("x: [9223372036854775807, -9223372036854775807, 1.7e308, -.inf]", "") == {
+    assert parse_yaml("x: [9223372036854775807, -9223372036854775807, 1.7e308, -.inf]", "") == {
         "x": [2**63 - 1, 1 - 2**63, 1.7e308, -float("inf")]
     }
     # 1 + 9 + 9 * 9 + 9 * 9 * 9 mappings of one key and value, and the lists and keys around them.
-    assert len(parse(laughs("[{}]", 3), "")["a3"]) == 9
+    assert len(parse_yaml(laughs("[{}]", 3), "")["a3"]) == 9
 
 
 PARTS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from headstart.core.plain import to_json
-from headstart.experiments.measuring import aggregates, load
+from headstart.experiments.measuring import aggregates, load_run
 from headstart.experiments.showing.tables.paper import across_table
 from headstart.experiments.showing.words.summary import summarize as describe_run
 
@@ -181,7 +181,7 @@ def test_the_interval_of_the_probability_of_improvement_by_hand():
 def test_a_summary_over_targets(make_run):
     lost = [("tired-arm", "fine_tune", 3)]
     lost += [(target, "naive", 4) for target in ("tired-arm", "long-tool")]
-    run = load(make_run(seeds=range(5), failed=lost))
+    run = load_run(make_run(seeds=range(5), failed=lost))
     summary = summarize(run)
     found = summary["across"]
     assert found["targets"] == ["tired-arm", "long-tool"]
@@ -218,4 +218,4 @@ def test_a_summary_over_targets(make_run):
 
 
 def test_one_target_has_nothing_across(make_run):
-    assert summarize(load(make_run(targets=("long-tool",))))["across"] is None
+    assert summarize(load_run(make_run(targets=("long-tool",))))["across"] is None

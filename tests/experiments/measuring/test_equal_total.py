@@ -5,7 +5,7 @@ import json
 import pytest
 from headstart.core.plain import to_json
 from headstart.experiments.config.yaml_text import dumps, loads
-from headstart.experiments.measuring.runs import load
+from headstart.experiments.measuring.runs import load_run
 from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tables import terminal
 from headstart.experiments.showing.words.summary import summarize as describe_run
@@ -51,7 +51,7 @@ def root(tmp_path):
 
 
 def test_it_stands_beside_the_methods_and_is_compared_with_those_that_use_the_source(root):
-    run = load(root)
+    run = load_run(root)
     assert run.methods == ["scratch", "fine_tune"]
     assert run.all_methods == ["scratch", "fine_tune", "scratch_total"]
     target = summarize(run)["targets"][TARGET]
@@ -76,7 +76,7 @@ def test_it_stands_beside_the_methods_and_is_compared_with_those_that_use_the_so
 
 
 def test_it_makes_the_comparison_fair_in_total_steps_and_is_said(root):
-    summary = summarize(load(root))
+    summary = summarize(load_run(root))
     [fact] = [f for f in summary["fairness"] if "source steps" in f["text"]]
     assert fact["holds"]
     assert "scratch_total had at least as many in the target" in fact["text"]
@@ -85,7 +85,7 @@ def test_it_makes_the_comparison_fair_in_total_steps_and_is_said(root):
     assert "<b>scratch_total</b> is scratch with 160,000 steps in the target" in page
     console = Console(width=150)
     with console.capture() as shown:
-        console.print(terminal.render_summary(describe_run(load(root))))
+        console.print(terminal.render_summary(describe_run(load_run(root))))
     assert "scratch_total: fine_tune ends at +0.10" in " ".join(shown.get().split())
 
 
@@ -98,7 +98,7 @@ def test_the_best_of_all_is_the_reference_where_none_is_given(root):
         [0, 80_000, 160_000],
         returns(1.7, 1.7, 1.7),
     )
-    anchors = summarize(load(root))["targets"][TARGET]["anchors"]
+    anchors = summarize(load_run(root))["targets"][TARGET]["anchors"]
     assert "(scratch_total)" in anchors["reference"]["origin"]
     assert anchors["reference"]["return"] == pytest.approx(returns(1.0)[0])
 
@@ -106,7 +106,7 @@ def test_the_best_of_all_is_the_reference_where_none_is_given(root):
 @pytest.mark.parametrize("steps", [(0, 160_000), (0, 60_000)])
 def test_steps_of_its_own_do_not_excuse_unequal_ones_among_its_seeds(root, steps):
     write_trial(root / "trials" / TARGET / "scratch_total" / "seed-0", steps, returns(0.0, 0.5))
-    [failure] = load(root).failures
+    [failure] = load_run(root).failures
     assert (failure.method, failure.seed, failure.state) == ("scratch_total", 0, "invalid")
     assert failure.error.startswith(
         f"has 2 evaluations up to step {steps[-1]:,} where others of its target have 3 up to step "
@@ -121,7 +121,7 @@ def test_what_is_lost_of_it_is_said_and_without_it_nothing_is_fair(root):
     assert "1 of 3 seeds lost" in (root / "report.html").read_text()
     for seed in (0, 2):
         (place / f"seed-{seed}" / "evaluations.jsonl").unlink()
-    summary = summarize(load(root))
+    summary = summarize(load_run(root))
     [fact] = [f for f in summary["fairness"] if "source steps" in f["text"]]
     assert not fact["holds"]
     assert "scratch_total" not in fact["text"]
@@ -134,7 +134,7 @@ def test_what_the_source_policies_took_counts_and_not_what_was_asked_for(root):
         write_trial(place, [0, 50_000, 104_000], returns(0.0, 0.5, 1.0))
         place = root / "trials" / TARGET / "fine_tune" / f"seed-{seed}"
         write_trial(place, [0, 30_000, 60_000], returns(0.9, 0.9, 0.9))
-    run = load(root)
+    run = load_run(root)
     assert run.experiment["source"]["steps"] == 100_000
     summary = summarize(run)
     assert summary["source"]["steps"] == 104_000

@@ -11,7 +11,7 @@ from headstart import __version__
 from headstart.core.errors import HeadstartError
 from headstart.core.plain import to_json
 from headstart.experiments.config.yaml_text import dumps, loads
-from headstart.experiments.measuring import RunError, load
+from headstart.experiments.measuring import RunError, load_run
 from headstart.experiments.measuring.estimates import estimate, within
 from headstart.experiments.measuring.gains import gain_of
 from headstart.experiments.measuring.results import (
@@ -38,7 +38,7 @@ TARGET = "tired-arm"
 
 
 def test_metrics_of_a_run_by_hand(tiny):
-    target = summarize(load(tiny))["targets"][TARGET]
+    target = summarize(load_run(tiny))["targets"][TARGET]
     scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
     assert scratch["returns"]["start"]["per_seed"] == {"0": -120, "1": -120}
     # 10 after step 0, of which the last 3: 0.8 and 0.4; 1 and 0.9
@@ -63,7 +63,7 @@ def test_metrics_of_a_run_by_hand(tiny):
 
 
 def test_times_to_threshold_by_hand(tiny):
-    target = summarize(load(tiny))["targets"][TARGET]
+    target = summarize(load_run(tiny))["targets"][TARGET]
     scratch, tuned = target["methods"]["scratch"], target["methods"]["fine_tune"]
     assert scratch["time_to_threshold"]["per_seed"] == {"0": 30, "1": None}
     assert (scratch["time_to_threshold"]["reached"], scratch["time_to_threshold"]["n"]) == (1, 2)
@@ -78,7 +78,7 @@ def test_times_to_threshold_by_hand(tiny):
 
 
 def test_retention_and_zero_shot_gap(make_run):
-    summary = summarize(load(make_run(targets=(TARGET,))))
+    summary = summarize(load_run(make_run(targets=(TARGET,))))
     target = summary["targets"][TARGET]
     kept = target["methods"]["fine_tune"]["retention"]
     assert kept["returns"]["estimate"] == pytest.approx(-4)
@@ -92,36 +92,36 @@ def test_retention_and_zero_shot_gap(make_run):
 
 def test_summary_is_plain_json_and_repeats_itself(make_run):
     root = make_run(seeds=range(6), failed=[(TARGET, "naive", 1)])
-    summary = summarize(load(root))
+    summary = summarize(load_run(root))
     text = json.dumps(summary, allow_nan=False)
     assert json.loads(text) == summary
-    assert json.dumps(summarize(load(root)), allow_nan=False) == text
+    assert json.dumps(summarize(load_run(root)), allow_nan=False) == text
 
 
 def test_reward_terms_of_the_last_evaluation_by_hand(tiny, tell_terms):
     # The last returns are -120 + 110 * 1 = -10 and -120 + 110 * 0.9 = -21.
     tell_terms("fine_tune", 0, distance=-12, reached=2, touched=0)
     tell_terms("fine_tune", 1, distance=-24, reached=3)
-    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    terms = summarize(load_run(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
     assert list(terms["parts"]) == ["distance", "reached"]
     assert terms["parts"]["distance"]["per_seed"] == {"0": -12, "1": -24}
     assert terms["parts"]["distance"]["estimate"] == -18
     assert (terms["parts"]["reached"]["low"], terms["parts"]["reached"]["high"]) == (2, 3)
     assert terms["whole"]
     tell_terms("fine_tune", 1, distance=-24, reached=4)
-    terms = summarize(load(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
+    terms = summarize(load_run(tiny))["targets"][TARGET]["methods"]["fine_tune"]["terms"]
     assert not terms["whole"]
 
 
 def test_a_world_that_reports_no_terms_has_none(tiny, tell_terms):
     tell_terms("fine_tune", 0, distance=-10)
-    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    methods = summarize(load_run(tiny))["targets"][TARGET]["methods"]
     assert methods["scratch"]["terms"] is None
     assert methods["fine_tune"]["terms"] is None
 
 
 def test_survival_is_kept_with_the_time_to_threshold(tiny):
-    methods = summarize(load(tiny))["targets"][TARGET]["methods"]
+    methods = summarize(load_run(tiny))["targets"][TARGET]["methods"]
     # Scratch holds 0.8 from step 30 on with one seed, never with the other.
     assert methods["scratch"]["time_to_threshold"]["survival"] == {
         "steps": [0, 30, 100],
@@ -135,7 +135,7 @@ def test_survival_is_kept_with_the_time_to_threshold(tiny):
 
 
 def test_verdicts_in_words(make_run):
-    methods = summarize(load(make_run(seeds=range(6))))["targets"][TARGET]["methods"]
+    methods = summarize(load_run(make_run(seeds=range(6))))["targets"][TARGET]["methods"]
     assert methods["scratch"]["verdict"]["word"] == "baseline"
     assert methods["fine_tune"]["verdict"]["word"] == "head start"
     assert methods["feature_reuse"]["verdict"]["word"] == "negative transfer"
@@ -145,7 +145,7 @@ def test_verdicts_in_words(make_run):
 
 
 def test_few_seeds_make_no_claim_but_keep_the_warning(make_run):
-    summary = summarize(load(make_run(seeds=range(3))))
+    summary = summarize(load_run(make_run(seeds=range(3))))
     methods = summary["targets"][TARGET]["methods"]
     for name in ("zero_shot", "naive", "fine_tune", "feature_reuse"):
         verdict = methods[name]["verdict"]
@@ -162,7 +162,7 @@ def test_few_seeds_make_no_claim_but_keep_the_warning(make_run):
     ("seeds", "policies", "said"), [(9, 9, True), (10, 10, False), (10, 5, True)]
 )
 def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
-    run = load(make_run(seeds=range(seeds), policies=policies))
+    run = load_run(make_run(seeds=range(seeds), policies=policies))
     summary = summarize(run)
     few = (
         f"there are fewer than 10 {'seeds' if policies == seeds else 'source policies'}, a method's"
@@ -173,13 +173,13 @@ def test_what_few_seeds_cannot_know_is_said(make_run, seeds, policies, said):
 
 def test_what_few_seeds_cannot_know_is_said_while_others_are_missing(make_run):
     lost = [("tired-arm", "fine_tune", seed) for seed in range(1, 5)]
-    assert summarize(load(make_run(seeds=range(5), failed=lost)))["caution"]
-    without = load(make_run(seeds=range(5), methods=("zero_shot", "fine_tune")))
+    assert summarize(load_run(make_run(seeds=range(5), failed=lost)))["caution"]
+    without = load_run(make_run(seeds=range(5), methods=("zero_shot", "fine_tune")))
     assert "there are fewer than 10 seeds" in methods_text(without, describe_run(without))
 
 
 def test_one_seed_has_numbers_without_intervals(make_run):
-    methods = summarize(load(make_run(seeds=(4,))))["targets"][TARGET]["methods"]
+    methods = summarize(load_run(make_run(seeds=(4,))))["targets"][TARGET]["methods"]
     assert methods["fine_tune"]["verdict"]["word"] == "no claim (1 seed)"
     assert methods["fine_tune"]["gains"]["area"]["low"] is None
     assert methods["fine_tune"]["converged"] is None
@@ -194,7 +194,7 @@ def test_a_method_has_converged_unless_the_slopes_own_interval_excludes_zero(mak
         lines = enumerate(map(json.loads, path.read_text().splitlines()))
         told = [json.dumps({**line, "return": rise * number}) for number, line in lines]
         path.write_text("\n".join([*told, ""]))
-    scratch = summarize(load(root))["targets"][TARGET]["methods"]["scratch"]
+    scratch = summarize(load_run(root))["targets"][TARGET]["methods"]["scratch"]
     drift = scratch["drift"]
     assert min(drift["per_seed"].values()) > 0 > drift["low"]
     assert (scratch["converged"], drift["kind"]) == (True, "t")
@@ -234,7 +234,7 @@ def test_words_follow_intervals_and_holm(jump, end, area, word):
 
 
 def test_the_best_of_the_run_serves_as_reference_and_this_is_said(make_run):
-    target = summarize(load(make_run(anchors=False)))["targets"][TARGET]
+    target = summarize(load_run(make_run(anchors=False)))["targets"][TARGET]
     reference = target["anchors"]["reference"]
     assert "this experiment's own methods (fine_tune)" in reference["origin"]
     assert target["methods"]["fine_tune"]["scores"]["end"]["estimate"] == pytest.approx(1)
@@ -246,7 +246,7 @@ def test_a_reference_not_above_random_gives_no_scores(make_run, reference):
     facts = json.loads((root / "facts.json").read_text())
     facts["anchors"][TARGET]["reference"] = {"return": reference, "origin": "stored"}
     (root / "facts.json").write_text(json.dumps(facts))
-    target = summarize(load(root))["targets"][TARGET]
+    target = summarize(load_run(root))["targets"][TARGET]
     assert not target["scored"]
     assert "not above the random policy's" in target["headline"]
     tuned = target["methods"]["fine_tune"]
@@ -257,7 +257,7 @@ def test_a_reference_not_above_random_gives_no_scores(make_run, reference):
 
 
 def test_without_scratch_there_are_no_gains_and_this_is_said(make_run):
-    summary = summarize(load(make_run(methods=("naive", "fine_tune"))))
+    summary = summarize(load_run(make_run(methods=("naive", "fine_tune"))))
     assert summary["baseline"] is None
     assert "'scratch' is not among the methods" in summary["notes"][0]
     method = summary["targets"][TARGET]["methods"]["naive"]
@@ -269,7 +269,7 @@ def test_without_scratch_there_are_no_gains_and_this_is_said(make_run):
 def test_failed_and_missing_trials_are_listed(make_run):
     root = make_run(failed=[(TARGET, "naive", 1)])
     (root / "trials" / TARGET / "fine_tune" / "seed-2" / "status.json").unlink()
-    run = load(root)
+    run = load_run(root)
     summary = summarize(run)
     found = {(f["target"], f["method"], f["seed"]): f for f in summary["failures"]}
     assert set(found) == {(TARGET, "naive", 1), (TARGET, "fine_tune", 2)}
@@ -286,14 +286,14 @@ def test_failed_and_missing_trials_are_listed(make_run):
 
 def test_a_method_that_failed_throughout_has_a_row_that_says_so(make_run):
     failed = [(TARGET, "naive", seed) for seed in range(3)]
-    method = summarize(load(make_run(failed=failed)))["targets"][TARGET]["methods"]["naive"]
+    method = summarize(load_run(make_run(failed=failed)))["targets"][TARGET]["methods"]["naive"]
     assert method["verdict"]["word"] == "no finished trial"
     assert "NaN in the loss" in method["verdict"]["sentence"]
 
 
 def test_a_scratch_that_failed_leaves_the_others_without_gains(make_run):
     failed = [(TARGET, "scratch", seed) for seed in range(3)]
-    target = summarize(load(make_run(failed=failed)))["targets"][TARGET]
+    target = summarize(load_run(make_run(failed=failed)))["targets"][TARGET]
     assert target["methods"]["fine_tune"]["gains"] is None
     assert target["methods"]["fine_tune"]["verdict"]["word"] == "no baseline"
 
@@ -301,7 +301,7 @@ def test_a_scratch_that_failed_leaves_the_others_without_gains(make_run):
 def test_a_run_that_has_barely_begun_can_be_summed_up(make_run):
     failed = [(TARGET, method, 0) for method in ("scratch", "fine_tune")]
     root = make_run(seeds=(0,), targets=(TARGET,), methods=("scratch", "fine_tune"), failed=failed)
-    summary = summarize(load(root))
+    summary = summarize(load_run(root))
     assert summary["headlines"] == ["On tired-arm no trial has finished."]
 
 
@@ -322,7 +322,7 @@ def test_a_faulty_curve_makes_its_trial_a_failed_one(make_run, find, put, said):
     root = make_run()
     path = root / "trials" / TARGET / "fine_tune" / "seed-0" / "evaluations.jsonl"
     path.write_text(path.read_text().replace(find, put, 1))
-    (failure,) = load(root).failures
+    (failure,) = load_run(root).failures
     assert (failure.method, failure.seed, failure.state) == ("fine_tune", 0, "invalid")
     assert said in str(failure.error)
     assert "\n" not in str(failure.error)
@@ -331,7 +331,7 @@ def test_a_faulty_curve_makes_its_trial_a_failed_one(make_run, find, put, said):
 def test_a_curve_on_other_steps_than_most_is_not_averaged(make_run):
     path = make_run() / "trials" / TARGET / "fine_tune" / "seed-1" / "evaluations.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    (failure,) = load(path.parents[4]).failures
+    (failure,) = load_run(path.parents[4]).failures
     assert (failure.unit, failure.state) == (f"{TARGET}/fine_tune/seed-1", "invalid")
     assert str(failure.error).startswith("has 30 evaluations up to step 58,000 where others of")
 
@@ -358,18 +358,18 @@ def test_methods_that_cannot_be_folders_are_refused(make_run):
     experiment["methods"][0] = {"fine_tune": {"label": "a/b"}}
     path.write_text(dumps(experiment))
     with pytest.raises(RunError, match=r"experiment.yaml: methods: 'a/b' names a folder"):
-        load(root)
+        load_run(root)
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path, make_run):
     with pytest.raises(HeadstartError, match="not a run directory"):
-        load(tmp_path)
+        load_run(tmp_path)
     root = make_run()
     experiment = loads((root / "experiment.yaml").read_text())
     del experiment["seeds"]
     (root / "experiment.yaml").write_text(dumps(experiment))
     with pytest.raises(HeadstartError, match="'seeds' is missing"):
-        load(root)
+        load_run(root)
 
 
 def test_an_interval_ends_where_its_values_do():
@@ -383,7 +383,7 @@ def test_an_interval_ends_where_its_values_do():
 
 
 def test_unfairness_is_told(make_run):
-    facts = summarize(load(make_run()))["fairness"]
+    facts = summarize(load_run(make_run()))["fairness"]
     told = [fact["text"] for fact in facts if not fact["holds"]]
     assert any("100,000 source steps that scratch did not have" in text for text in told)
     assert any("too few for a claim" in text for text in told)
@@ -395,7 +395,7 @@ def test_what_has_no_finished_trial_stands_beside_nothing(make_run):
     status = {"state": "running", "step": 30_000, "steps": 60_000}
     for place in (root / "trials" / TARGET / "zero_shot").iterdir():
         (place / "status.json").write_text(json.dumps(status))
-    told = [f["text"] for f in summarize(load(root))["fairness"] if not f["holds"]]
+    told = [f["text"] for f in summarize(load_run(root))["fairness"] if not f["holds"]]
     assert any("; but no trial has finished of zero_shot on tired-arm." in text for text in told)
     assert any("without a finished trial on a target: zero_shot." in text for text in told)
 
@@ -405,7 +405,9 @@ def test_evaluations_of_few_episodes_are_not_fair(make_run, episodes, enough):
     root = make_run(targets=(TARGET,), methods=("scratch", "fine_tune"))
     for path in root.rglob("evaluations.jsonl"):
         path.write_text(path.read_text().replace('"episodes": 20', f'"episodes": {episodes}'))
-    (told,) = (f for f in summarize(load(root))["fairness"] if "Every evaluation is" in f["text"])
+    (told,) = (
+        f for f in summarize(load_run(root))["fairness"] if "Every evaluation is" in f["text"]
+    )
     assert told["holds"] is enough
     assert f"Every evaluation is {episodes} episodes of the deterministic policy" in told["text"]
     assert ("fewer than 20" in told["text"]) is not enough
@@ -427,7 +429,7 @@ def test_what_cannot_be_repeated_bit_for_bit_is_told(make_run, places, holds, sa
         # The others were all computed on the first of them.
         status = json.loads(path.read_text()) | {"computed_on": places if first else ["cpu: A"]}
         path.write_text(json.dumps(status))
-    fact = summarize(load(root))["fairness"][-1]
+    fact = summarize(load_run(root))["fairness"][-1]
     assert fact["holds"] is holds
     assert said in fact["text"]
     assert "bit for bit" in fact["text"]
@@ -435,17 +437,17 @@ def test_what_cannot_be_repeated_bit_for_bit_is_told(make_run, places, holds, sa
 
 def test_another_version_that_reports_is_named(make_run):
     root = make_run(seeds=(0, 1))
-    assert summarize(load(root))["notes"] == []
+    assert summarize(load_run(root))["notes"] == []
     facts = json.loads((root / "facts.json").read_text())
     facts["versions"]["headstart"] = "0.0.1"
     (root / "facts.json").write_text(json.dumps(facts))
     said = f"Run with headstart 0.0.1, reported with headstart {__version__}."
-    assert summarize(load(root))["notes"] == [said]
+    assert summarize(load_run(root))["notes"] == [said]
 
 
 def test_seeds_that_share_source_policies_count_as_those(make_run):
     root = make_run(seeds=range(6), policies=3)
-    run = load(root)
+    run = load_run(root)
     assert [trial.seed for trial in run.sources] == [0, 1, 2]
     summary = summarize(run)
     methods = summary["targets"]["tired-arm"]["methods"]
@@ -482,14 +484,14 @@ def rewrite(root, method, seed, change):
 
 
 def test_an_evaluation_without_the_key_of_success_failed_where_others_have_it(tiny):
-    assert summarize(load(tiny))["targets"][TARGET]["methods"]["scratch"]["success"] is None
+    assert summarize(load_run(tiny))["targets"][TARGET]["methods"]["scratch"]["success"] is None
     rewrite(tiny, "fine_tune", 0, lambda line: {**line, "success": 1.0})
-    target = summarize(load(tiny))["targets"][TARGET]
+    target = summarize(load_run(tiny))["targets"][TARGET]
     assert target["methods"]["fine_tune"]["success"]["end"]["per_seed"] == {"0": 1, "1": 0}
     assert target["methods"]["scratch"]["success"]["end"]["estimate"] == 0
     # 4 trials of 11 evaluations of 4 episodes, of which one trial tells.
     assert any("the 132 of 176 that ended without" in note for note in target["notes"])
-    assert load(tiny).results["success"].notna().all()
+    assert load_run(tiny).results["success"].notna().all()
 
 
 def test_a_scale_smaller_than_the_noise_of_an_evaluation_is_none(tiny):
@@ -498,11 +500,11 @@ def test_a_scale_smaller_than_the_noise_of_an_evaluation_is_none(tiny):
     for method in ("scratch", "fine_tune"):
         for seed in (0, 1):
             rewrite(tiny, method, seed, lambda line: {**line, "returns": [0.0, 219.0]})
-    assert summarize(load(tiny))["targets"][TARGET]["scored"]
+    assert summarize(load_run(tiny))["targets"][TARGET]["scored"]
     rewrite(tiny, "scratch", 0, lambda line: {**line, "returns": [0.0, 221.0]})
     rewrite(tiny, "scratch", 1, lambda line: {**line, "returns": [0.0, 221.0]})
     rewrite(tiny, "fine_tune", 0, lambda line: {**line, "returns": [0.0, 221.0]})
-    target = summarize(load(tiny))["targets"][TARGET]
+    target = summarize(load_run(tiny))["targets"][TARGET]
     assert not target["scored"]
     assert target["noise"] == pytest.approx(110.5)
     assert target["methods"]["scratch"]["scores"] is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.core.errors import HeadstartError
 from headstart.core.files import write_text
 from headstart.envs.spec import WorldSpec
@@ -21,6 +21,7 @@ from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.running import cache
 from headstart.experiments.running.code_hash import canonical, code_behind
+from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.unit import run_unit
 
 WORLD = """
@@ -139,7 +140,7 @@ def test_points_of_a_sweep_train_what_they_share_once(here):
 
 
 def key(seed=0, **changes):
-    return cache.key(build({**SMALL, **changes}), seed)
+    return cache.key(make_plan(build({**SMALL, **changes})), seed)
 
 
 def test_what_a_source_depends_on_makes_its_key_and_nothing_else(here):
@@ -210,11 +211,12 @@ import json, sys
 from pathlib import Path
 from headstart.experiments.config.schema import load
 from headstart.experiments.running import cache
+from headstart.experiments.running.plan import make_plan
 
 def key():
     for name in [n for n in sys.modules if n.partition(".")[0] in ("my_lab", "mine")]:
         del sys.modules[name]
-    return cache.key(load("small.yaml"), 0)
+    return cache.key(make_plan(load("small.yaml")), 0)
 
 edits, imported = json.loads(sys.argv[1])
 for name in imported:
@@ -266,7 +268,7 @@ def test_values_are_told_apart_by_kind_and_content():
 
 
 def test_what_libraries_a_world_and_a_learner_import_is_known_by_its_version():
-    found = code_behind(WorldSpec("Pendulum-v1"), resolve("ppo", "Pendulum-v1"))
+    found = code_behind(WorldSpec("Pendulum-v1"), resolve_algorithm("ppo", "Pendulum-v1"))
     versions = {"gymnasium", "numpy", "torch", "stable_baselines3"}
     assert {name: found[name] for name in versions} == {name: version(name) for name in versions}
 
@@ -282,13 +284,13 @@ def test_the_order_in_which_parameters_are_drawn_makes_the_key(here):
 
 
 def test_it_can_be_turned_off_and_lies_where_it_is_told_to(here, monkeypatch):
-    assert cache.folder() == here / ".kept"
+    assert cache.cache_folder() == here / ".kept"
     monkeypatch.setenv("HEADSTART_CACHE", "off")
-    assert cache.folder() is None
+    assert cache.cache_folder() is None
     execute("one")
     assert "reused_seconds" not in status(execute("two"))
     monkeypatch.delenv("HEADSTART_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(here / "xdg"))
-    assert cache.folder() == here / "xdg" / "headstart"
+    assert cache.cache_folder() == here / "xdg" / "headstart"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.folder() == Path(os.path.expanduser("~/.cache/headstart"))
+    assert cache.cache_folder() == Path(os.path.expanduser("~/.cache/headstart"))

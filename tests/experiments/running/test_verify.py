@@ -14,10 +14,10 @@ from headstart.core.files import Records, write_text
 from headstart.experiments.api import preview, run
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import dumps
-from headstart.experiments.running import metadata, plan
+from headstart.experiments.running import metadata
 from headstart.experiments.running.claims import claim
-from headstart.experiments.running.dry_run import Line, Pace, lines, measure
-from headstart.experiments.running.plan import Unit, units
+from headstart.experiments.running.dry_run import Line, Pace, measure_pace, unit_lines
+from headstart.experiments.running.plan import Unit, make_plan
 from headstart.experiments.running.unit import run_unit
 from headstart.experiments.running.verify import finished, settle
 from rich.console import Console
@@ -93,10 +93,10 @@ def test_a_curve_must_be_whole(tmp_path, grid, said):
     unit = Unit(f"{TRIALS}/scratch/seed-0", 64)
     write_trial(tmp_path / unit.path, grid, [-1.0] * len(grid))
     if said is None:
-        assert finished(build(SMALL), tmp_path, unit)
+        assert finished(make_plan(build(SMALL)), tmp_path, unit)
         return
     with pytest.raises(HeadstartError, match=said):
-        finished(build(SMALL), tmp_path, unit)
+        finished(make_plan(build(SMALL)), tmp_path, unit)
 
 
 @pytest.mark.parametrize("lost", [slice(None), slice(1, 2), slice(2, None)])
@@ -127,15 +127,15 @@ def test_a_curve_that_lost_what_cannot_be_evaluated_again_begins_anew(tmp_path, 
 
 
 def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
-    unit = next(u for u in units(build(SMALL)) if u.path.endswith("scratch/seed-0"))
+    unit = next(u for u in make_plan(build(SMALL)).units if u.path.endswith("scratch/seed-0"))
     status = tmp_path / unit.path / "status.json"
     status.parent.mkdir(parents=True)
     status.write_text("{")
     quiet = Console(file=io.StringIO())
     with claim(tmp_path, unit.path):
-        assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+        assert settle(make_plan(build(SMALL)), tmp_path, [unit], quiet) == set()
     assert status.read_text() == "{"
-    assert settle(build(SMALL), tmp_path, [unit], quiet) == set()
+    assert settle(make_plan(build(SMALL)), tmp_path, [unit], quiet) == set()
     assert json.loads(status.read_text())["state"] == "failed"
 
 
@@ -150,7 +150,7 @@ def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
 def test_a_run_of_which_the_beginning_is_damaged_is_not_gone_on_with(tmp_path, file, text, said):
     experiment = build(SMALL)
     resolved = experiment.resolved()
-    its = plan.algorithm(experiment)
+    its = make_plan(experiment).algorithm
     resolved["source"]["algorithm"] = {its.name: dict(its.settings)}
     write_text(tmp_path / "experiment.yaml", dumps(resolved))
     write_text(tmp_path / file, text)
@@ -206,7 +206,7 @@ def test_going_on_with_another_commit_is_recorded_and_said(tmp_path, monkeypatch
 
 def test_outside_git_no_commit_is_recorded(monkeypatch):
     monkeypatch.setattr(metadata, "git_commit", lambda: None)
-    begun = metadata.begin({}, {}, {})
+    begun = metadata.new_facts({}, {}, {})
     assert metadata.go_on(begun) is None
     monkeypatch.setattr(metadata, "git_commit", lambda: "aaa")
     assert metadata.go_on(begun) is None
@@ -215,8 +215,11 @@ def test_outside_git_no_commit_is_recorded(monkeypatch):
 
 def test_what_would_run_counts_whole_rollouts():
     targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
-    small = build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
-    found = {line.name: (line.steps, line.episodes) for line in lines(small, units(small), (), {})}
+    small = make_plan(
+        build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
+    )
+    lines = unit_lines(small, small.units, (), {})
+    found = {line.name: (line.steps, line.episodes) for line in lines}
     # Rollouts of 32 steps: evaluated at 0, 64 and 96; fine_tune in the source once more.
     assert found["heavy/scratch"] == (96, 3)
     assert found["heavy/fine_tune"] == (96, 4)
@@ -237,7 +240,7 @@ def test_what_is_left_of_a_unit_begins_at_its_checkpoint(tmp_path):
     small = build(SMALL)
     # The source, scratch, fine_tune and naive, 64 each.
     assert "256 training steps to do" in list(preview(SMALL, out=tmp_path))[-1]
-    learner = create(plan.algorithm(small), small.source.spec().make, 0, "cpu")
+    learner = create(make_plan(small).algorithm, small.source.spec().make, 0, "cpu")
     train(learner, steps=32, seed=0, grid=[], evaluate=print, on_evaluation=print)
     place = tmp_path / "source/nominal/seed-0/checkpoint"
     bundles.save(learner, place, world_id="Pendulum-v1")
@@ -254,4 +257,4 @@ def test_what_is_left_of_a_unit_begins_at_its_checkpoint(tmp_path):
 def test_the_pace_of_a_learner_that_collects_much_before_it_learns_is_measured():
     settings = {"train_freq": 250, "learning_starts": 10, "gradient_steps": 1, "batch_size": 8}
     experiment = build({**SMALL, "source": {**SMALL["source"], "algorithm": {"sac": settings}}})
-    assert measure(experiment).step > 0
+    assert measure_pace(make_plan(experiment)).step > 0

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import pytest
 from headstart.core.errors import HeadstartError
 from headstart.core.plain import to_json
-from headstart.experiments.measuring import load
+from headstart.experiments.measuring import load_run
 from headstart.experiments.running.claims import claim
 from headstart.experiments.showing import formats, status
 from headstart.experiments.showing.figures import aggregates, curves, gains, style, times
@@ -85,7 +85,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
 
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_table_fits_and_says_it_all(root, width):
-    shown = printed(summarize(load(root)), width)
+    shown = printed(summarize(load_run(root)), width)
     text = " ".join(shown.split())
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
     assert "…" not in text
@@ -162,7 +162,7 @@ def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
     for seed in (1, 2):
         (root / "trials" / TARGET / "fine_tune" / f"seed-{seed}" / "status.json").unlink()
     (root / "trials" / TARGET / "scratch" / "seed-0" / "status.json").unlink()
-    tuned = summarize(load(root)).targets[TARGET].methods["fine_tune"]
+    tuned = summarize(load_run(root)).targets[TARGET].methods["fine_tune"]
     assert tuned.gains.area.kind == "welch"
     said = "Gains are not paired, as scratch has a usable curve on 0 of its seeds."
     assert said in tuned.verdict.sentence
@@ -170,19 +170,19 @@ def test_seeds_that_scratch_lost_are_said_to_be_in_no_gain(make_run):
 
 def test_negative_transfer_is_red(make_run):
     console = Console(width=110, file=io.StringIO(), force_terminal=True, color_system="standard")
-    console.print(terminal.render_summary(summarize(load(make_run(seeds=range(6))))))
+    console.print(terminal.render_summary(summarize(load_run(make_run(seeds=range(6))))))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert re.search("\x1b\\[1;31mnegative", shown)
     assert re.search("\x1b\\[31mNegative transfer, wholly below scratch", shown)
 
 
 def test_names_are_not_read_as_markup(make_run):
-    text = printed(summarize(load(make_run(targets=("[red]x[/red]",)))), 100)
+    text = printed(summarize(load_run(make_run(targets=("[red]x[/red]",)))), 100)
     assert "[red]x[/red]" in text
 
 
 def test_figures_are_png_and_leave_no_state(root):
-    run = load(root)
+    run = load_run(root)
     summary = summarize(run)
     before = dict(mpl.rcParams)
     drawn = draw_run(run, summary)
@@ -197,7 +197,7 @@ def test_figures_are_png_and_leave_no_state(root):
 
 
 def test_curves_show_every_seed_and_start_at_step_zero(root):
-    run = load(root)
+    run = load_run(root)
     axis = curves.learning_curves(run, summarize(run), TARGET).axes[0]
     assert axis.get_xlim()[0] == 0
     # (5 methods * 3 seeds - 1 lost) thin lines, 5 means, the threshold
@@ -207,7 +207,7 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
 
 
 def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
-    axis = times.draw_survival(summarize(load(tiny)), TARGET).axes[0]
+    axis = times.draw_survival(summarize(load_run(tiny)), TARGET).axes[0]
     _, scratch, waiting, tuned = axis.lines  # the first is one half
     # One of two from step 30 on, the other still waits at the end.
     assert scratch.get_xdata().tolist() == [0, 30, 100]
@@ -248,7 +248,7 @@ def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
     html = (root / "report.html").read_text()
     assert "Over all targets" in html
     assert "no seed has a usable curve on every target" in html
-    run = load(root)
+    run = load_run(root)
     axes = aggregates.draw_aggregates(summarize(run).across).axes
     assert [tick.get_text() for tick in axes[0].get_yticklabels()] == [
         "scratch",
@@ -341,11 +341,11 @@ def test_methods_go_by_their_labels(make_run):
     (root / "experiment.yaml").write_text(
         text.replace("- naive: {}", "- fine_tune:\n    label: naive\n    learning_rate: 0.1")
     )
-    assert load(root).methods == ["scratch", "zero_shot", "naive", "fine_tune", "feature_reuse"]
+    assert load_run(root).methods == ["scratch", "zero_shot", "naive", "fine_tune", "feature_reuse"]
 
 
 def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
-    run, summary = load(root), summarize(load(root))
+    run, summary = load_run(root), summarize(load_run(root))
     summary = replace(summary, threshold=50.0)
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
     assert style.encoded("curves", curves.learning_curves(run, summary, TARGET))

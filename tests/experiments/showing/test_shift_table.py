@@ -2,7 +2,7 @@
 
 from headstart.envs.catalog import WORLDS
 from headstart.envs.shifts import Family
-from headstart.experiments.measuring import load
+from headstart.experiments.measuring import load_run
 from headstart.experiments.showing.html.report import build_report
 from headstart.experiments.showing.shift_table import shift_table
 from headstart.experiments.showing.words.methods_paragraph import methods_text
@@ -12,7 +12,7 @@ TARGET = "tired-arm"
 
 
 def test_source_and_target_are_compared_by_parameter(make_run):
-    rows = {row.name: row for row in shift_table(load(make_run()), TARGET).parameters}
+    rows = {row.name: row for row in shift_table(load_run(make_run()), TARGET).parameters}
     assert set(rows) == {"action_delay", "motor_strength", "tool_length"}
     delay, tool = rows["action_delay"], rows["tool_length"]
     assert (delay.range, delay.value, delay.inside) == ("0 to 0.06", "0.04", "yes")
@@ -22,7 +22,7 @@ def test_source_and_target_are_compared_by_parameter(make_run):
 
 
 def test_a_source_is_compared_by_the_nominals_of_its_own_world(make_run):
-    run = load(make_run(targets=(TARGET,)))
+    run = load_run(make_run(targets=(TARGET,)))
     world = run.experiment["source"]["world"]
     known = run.facts["parameters"][world]
     other = {name: dict(row) for name, row in known.items() if name != "gravity"}
@@ -41,7 +41,7 @@ def test_a_source_is_compared_by_the_nominals_of_its_own_world(make_run):
 
 
 def test_worlds_without_parameters_are_compared_by_settings(make_run):
-    run = load(make_run())
+    run = load_run(make_run())
     run.experiment["source"].update(world="Pendulum-v1", randomization={}, kwargs={"g": 10.0})
     target = run.experiment["targets"][TARGET]
     target.update(world="Pendulum-v1", shift={}, kwargs={"g": 14.0}, wrappers=["my.module:Wrap"])
@@ -57,7 +57,7 @@ def test_worlds_without_parameters_are_compared_by_settings(make_run):
 def test_a_named_shift_is_shown_as_the_changes_it_makes(make_run, monkeypatch):
     made = Family("kinematic", "a longer tool", {"tool_length": "+ 0.16"})
     monkeypatch.setitem(WORLDS["headstart/PandaReach-v0"].families, "long-tool", made)
-    run = load(make_run())
+    run = load_run(make_run())
     run.experiment["targets"][TARGET]["shift"] = "long-tool/0.5"
     compared = shift_table(run, TARGET)
     assert compared.shift == "long-tool/0.5"

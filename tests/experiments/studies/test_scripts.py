@@ -6,8 +6,8 @@ from pathlib import Path
 import headstart
 import pytest
 from headstart.experiments import api
+from headstart.experiments.config.points import points
 from headstart.experiments.config.schema import load_all
-from headstart.experiments.sweeps import points
 
 FOLDER = Path(api.__file__).parent
 FILES = {path.stem: path for path in (FOLDER / "studies").glob("*.yaml")}

@@ -2,7 +2,7 @@
 
 import optuna
 import pytest
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.core.errors import HeadstartError
 from headstart.experiments.tuning.space import read, space
 from headstart.transfer.methods import METHODS

@@ -331,7 +331,7 @@ def test_seeds_by_default_and_ranges_reach_the_task(call, monkeypatch):
         seen.update(task=task, **rest)
         raise HeadstartError("enough")
 
-    monkeypatch.setattr(search, "tune", stop)
+    monkeypatch.setattr(search, "search_settings", stop)
     call('tune tiny.yaml --method scratch --search "algorithm.gamma = uniform(0.9, 1)" --seed 4')
     assert seen["task"].experiment.seeds == [101, 102]
     assert seen["task"].search["algorithm.gamma"] == "= uniform(0.9, 1)"

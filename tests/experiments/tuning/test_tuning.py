@@ -8,14 +8,13 @@ import optuna
 import pytest
 from headstart.core.errors import HeadstartError
 from headstart.experiments.config.schema import ConfigError, build
-from headstart.experiments.measuring import load as read_run
+from headstart.experiments.measuring import load_run as read_run
 from headstart.experiments.measuring.fairness import fairness
 from headstart.experiments.measuring.runs import Run
-from headstart.experiments.running import plan
 from headstart.experiments.showing.words.fairness import describe_fact
 from headstart.experiments.tuning.objective import reports, scale, value
 from headstart.experiments.tuning.search import task_of
-from headstart.experiments.tuning.study import CurvePruner, Sampler, Task, open_study
+from headstart.experiments.tuning.study import CurvePruner, Sampler, TuningTask, open_study
 from optuna.trial import TrialState, create_trial
 
 # What is maximized
@@ -115,7 +114,7 @@ def test_a_study_holds_kwargs_as_they_were_written(tmp_path, tunable):
     tunable["targets"]["heavy"]["kwargs"] = {"g": {1: math.inf, "day": date(2020, 1, 1)}}
     task = task_of(build(tunable), "fine_tune")
     for _ in range(2):
-        held = Task.of(open_study(str(tmp_path / "journal.log"), task))
+        held = TuningTask.of(open_study(str(tmp_path / "journal.log"), task))
         assert held.plain() == task.plain()
 
 
@@ -147,7 +146,7 @@ def test_sources_that_no_method_uses_are_not_trained(tunable, make_run):
     experiment = build(tunable)
 
     def sources(method):
-        units = plan.units(task_of(experiment, method, targets=["light"]).experiment)
+        units = task_of(experiment, method, targets=["light"]).plan.units
         return [unit.path for unit in units if unit.path.startswith("source")]
 
     assert sources("scratch") == []

@@ -1,10 +1,10 @@
 """What does not go together is refused before anything is run; phases leave the actor its share."""
 
 import pytest
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.learner import create
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import check, fits, resolve
+from headstart.transfer.methods import check_method, check_networks, resolve_method
 from headstart.transfer.methods.parts.schedules import Frozen
 
 from ..conftest import pendulum
@@ -27,12 +27,12 @@ OFF_POLICY = {"buffer_size": 10, "learning_starts": 4}
 )
 def test_what_an_algorithm_does_not_bear_is_refused(algorithm, method, said):
     with pytest.raises(HeadstartError, match=said):
-        check(resolve(method), resolve_algorithm(algorithm, "Pendulum-v1"))
+        check_method(resolve_method(method), resolve_algorithm(algorithm, "Pendulum-v1"))
 
 
 def test_layers_that_are_copied_and_trained_go_with_any_algorithm():
-    method = resolve({"feature_reuse": {"freeze": []}})
-    check(method, resolve_algorithm("sb3_contrib:TRPO", "Pendulum-v1"))
+    method = resolve_method({"feature_reuse": {"freeze": []}})
+    check_method(method, resolve_algorithm("sb3_contrib:TRPO", "Pendulum-v1"))
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_what_networks_do_not_have_is_refused(algorithm, method, said):
         settings = settings.replace(**OFF_POLICY)
     learner = create(settings, pendulum(10.0), 0)
     if said is None:
-        fits(resolve(method), learner)
+        check_networks(resolve_method(method), learner)
     else:
         with pytest.raises(HeadstartError, match=said):
-            fits(resolve(method), learner)
+            check_networks(resolve_method(method), learner)
     learner.close()
 
 
@@ -76,7 +76,9 @@ def test_what_networks_do_not_have_is_refused(algorithm, method, said):
     ],
 )
 def test_the_critic_alone_never_takes_the_whole_budget(problem, steps, until):
-    learner = resolve({"fine_tune": {"preset": "careful"}}).start(problem("ppo", steps=steps))
+    learner = resolve_method({"fine_tune": {"preset": "careful"}}).start(
+        problem("ppo", steps=steps)
+    )
     [frozen] = [part for part in learner.callbacks if isinstance(part, Frozen)]
     assert frozen.until == until
     learner.close()

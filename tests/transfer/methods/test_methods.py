@@ -2,13 +2,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.bundles.bundle import BundleError, _moments
 from headstart.agents.learner import create
 from headstart.agents.policies.layers import actor_names, names_in
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import METHODS, Problem, resolve
+from headstart.transfer.methods import METHODS, Problem, resolve_method
 
 ALGORITHMS = ["ppo", "sac"]
 OFF_POLICY = {"batch_size": 16, "buffer_size": 300}
@@ -42,7 +42,7 @@ def optimized(learner):
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "recurrent_ppo", "ppo with history"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(start, run, evaluator, sources, name, algorithm):
-    method = resolve(name)
+    method = resolve_method(name)
     assert method.name == name
     learner = start(name, algorithm)
     assert learner.steps == 0
@@ -70,7 +70,7 @@ def test_every_method_starts_the_same_again(start, name, algorithm):
 def test_a_method_that_needs_a_source_says_so(problem, name):
     without = problem("ppo", bundle=None)
     with pytest.raises(HeadstartError, match="needs a source bundle"):
-        resolve(name).start(without)
+        resolve_method(name).start(without)
 
 
 @pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if cls.needs_source])
@@ -435,7 +435,7 @@ def test_interrupted_equals_uninterrupted(start, run, tmp_path, monkeypatch, spe
 )
 def test_mistakes_are_one_clear_line(spec, message):
     with pytest.raises(HeadstartError) as caught:
-        resolve(spec)
+        resolve_method(spec)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -476,13 +476,13 @@ def test_a_method_of_ones_own(tmp_path, monkeypatch, start, run, sources):
     name = "value_net.weight"
     assert torch.equal(learner.tensors()[name], sources["ppo"].weights()[name] * 0.25)
     assert max(run(learner, 128)) == 128
-    assert resolve({"my_methods:Plain": {"size": 3}}).size == 3
+    assert resolve_method({"my_methods:Plain": {"size": 3}}).size == 3
     with pytest.raises(HeadstartError, match="unknown setting 'scal' of method my_methods:Half"):
-        resolve({"my_methods:Half": {"scal": 1}})
+        resolve_method({"my_methods:Half": {"scal": 1}})
     with pytest.raises(HeadstartError, match="unexpected keyword argument 'sice'"):
-        resolve({"my_methods:Plain": {"sice": 3}})
+        resolve_method({"my_methods:Plain": {"sice": 3}})
     with pytest.raises(HeadstartError, match="has no 'Hal'; did you mean 'Half'"):
-        resolve("my_methods:Hal")
+        resolve_method("my_methods:Hal")
 
 
 def test_an_algorithm_without_an_actor_cannot_be_fine_tuned(tmp_path):
@@ -494,4 +494,4 @@ def test_an_algorithm_without_an_actor_cannot_be_fine_tuned(tmp_path):
     bundle.save(learner, tmp_path / "dqn", world_id="CartPole-v1")
     source = bundle.load(tmp_path / "dqn")
     with pytest.raises(HeadstartError, match="no critic apart from its actor"):
-        resolve("fine_tune").start(Problem(source, algorithm, make_world, 0, 100))
+        resolve_method("fine_tune").start(Problem(source, algorithm, make_world, 0, 100))

@@ -1,9 +1,9 @@
 """Scratch with settings of its own, and what is checked of a method before anything runs."""
 
 import pytest
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import METHODS, check, resolve, search, tunable
+from headstart.transfer.methods import METHODS, check_method, resolve_method, search, tunable
 
 
 def test_scratch_takes_settings_of_the_algorithm(start):
@@ -28,30 +28,30 @@ def test_scratch_takes_settings_of_the_algorithm(start):
 def test_what_the_algorithm_has_not_is_refused(settings, said):
     algorithm = resolve_algorithm("ppo", "Pendulum-v1")
     with pytest.raises(HeadstartError, match="method scratch: algorithm: ") as error:
-        check(resolve({"scratch": {"algorithm": settings}}), algorithm)
+        check_method(resolve_method({"scratch": {"algorithm": settings}}), algorithm)
     assert said in str(error.value)
     same = {"n_steps": 128, "worlds": 8}
-    check(resolve({"scratch": {"algorithm": same}}), algorithm)
+    check_method(resolve_method({"scratch": {"algorithm": same}}), algorithm)
 
 
 @pytest.mark.parametrize(
     ("algorithm", "setting"), [("ppo", "fill_steps"), ("sac", "learning_rate_factor")]
 )
 def test_settings_of_the_other_kind_are_refused_before_anything_runs(algorithm, setting):
-    method = resolve({"fine_tune": {setting: 1}})
+    method = resolve_method({"fine_tune": {setting: 1}})
     with pytest.raises(HeadstartError, match=f"'{setting}' does not apply to {algorithm}"):
-        check(method, resolve_algorithm(algorithm, "Pendulum-v1"))
+        check_method(method, resolve_algorithm(algorithm, "Pendulum-v1"))
 
 
 def test_what_has_settings_can_be_tuned():
     algorithm = resolve_algorithm("ppo", "Pendulum-v1")
-    found = {name: tunable(resolve(name)) for name in METHODS}
+    found = {name: tunable(resolve_method(name)) for name in METHODS}
     assert [name for name, yes in found.items() if not yes] == ["zero_shot", "naive"]
-    assert all(bool(search(resolve(name), algorithm)) == yes for name, yes in found.items())
+    assert all(bool(search(resolve_method(name), algorithm)) == yes for name, yes in found.items())
 
     class Own:
         name, trains, needs_source = "own", True, False
 
-    check(Own(), algorithm)
+    check_method(Own(), algorithm)
     assert search(Own(), algorithm) == {}
     assert not tunable(Own())

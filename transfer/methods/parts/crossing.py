@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.utils import set_random_seed
 
-from ....agents.algorithms import Algorithm, resolve
+from ....agents.algorithms import Algorithm, resolve_algorithm
 from ....agents.cores.off_policy import CoreSAC, CoreTQC, OffPolicyCore
 from ....agents.learner import Learner
 from ....agents.training import streams_kept
@@ -33,7 +33,7 @@ def crossed(spec: str | Mapping[str, Any], source: Algorithm) -> Algorithm:
             not end where the source's algorithm is evaluated.
     """
     try:
-        own = resolve(spec, "")
+        own = resolve_algorithm(spec, "")
     except HeadstartError as error:
         raise HeadstartError(f"method fine_tune: algorithm: {error}") from None
     if not issubclass(own.cls, (CoreSAC, CoreTQC)):

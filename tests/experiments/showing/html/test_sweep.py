@@ -8,15 +8,16 @@ from datetime import date
 
 import pytest
 from headstart.core.plain import from_json, to_json
-from headstart.experiments import sweeps as sweeping
 from headstart.experiments.config.yaml_text import dumps
 from headstart.experiments.measuring.results import SweepSummary
-from headstart.experiments.measuring.runs import load
+from headstart.experiments.measuring.runs import load_run
+from headstart.experiments.running.sweep import point_places
 from headstart.experiments.showing import formats
 from headstart.experiments.showing.figures import sweep as figures_sweep
 from headstart.experiments.showing.html.sweep import render_sweep
 from headstart.experiments.showing.html.sweep import write_sweep as write_record
 from headstart.experiments.showing.status import sweep_overview
+from headstart.experiments.showing.sweep_outputs import write_sweep_outputs
 from rich.console import Console
 
 from ...conftest import build_run, write_curve
@@ -51,7 +52,7 @@ def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
             methods=("scratch", "zero_shot", "fine_tune"),
             seeds=range(2 + number % 2),
         )
-        ran.append((value, load(place)))
+        ran.append((value, load_run(place)))
     record = write_record("ice", ran, tmp_path)
     found = to_json(record)
     assert to_json(from_json(SweepSummary, found)) == found
@@ -80,7 +81,7 @@ def test_a_target_without_scores_is_shown_in_returns(tmp_path, grid):
         facts = json.loads((place / "facts.json").read_text())
         facts["anchors"]["tired-arm"] = {"random": None, "reference": None}
         (place / "facts.json").write_text(json.dumps(facts))
-    record = write_record("ice", list(zip(values, map(load, places), strict=True)), tmp_path)
+    record = write_record("ice", list(zip(values, map(load_run, places), strict=True)), tmp_path)
     found = to_json(record)
     assert found["notes"][:2] == [
         # 31 evaluations to step 60,000: from step 52,000 on.
@@ -120,7 +121,7 @@ def budgets(tmp_path):
             "sweep": {key: [0, 30_000, 60_000], "source.steps": [1_000, 2_000]},
         }
         (tmp_path / "sweep.yaml").write_text(dumps(experiment))
-        places = sweeping.places(tmp_path)
+        places = point_places(tmp_path)
         assert list(places) == [
             f"{key}: {steps}, source.steps: {source}"
             for steps in (30_000, 60_000)
@@ -134,7 +135,7 @@ def budgets(tmp_path):
                     failed=lost.get(f"at{number}", ()),
                     anchors=False,
                 )
-        return to_json(sweeping.write(tmp_path))
+        return to_json(write_sweep_outputs(tmp_path))
 
     return make
 
@@ -212,7 +213,7 @@ def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
     root = build_run(tmp_path / "run", targets=("tired-arm",))
     for key in ("targets.tired-arm.steps", "targets.*.steps"):
         # It has evaluations to step 60,000, to which its budget was rounded up.
-        points = [({key: budget}, load(root)) for budget in (0, 59_000)]
+        points = [({key: budget}, load_run(root)) for budget in (0, 59_000)]
         found = write_sweep("ice", points, tmp_path)
         assert found["at"] == [0, 60_000]
         assert found["axes"] == {key: [0, 59_000]}
@@ -220,7 +221,7 @@ def test_budgets_stand_at_the_steps_that_were_taken_of_them(tmp_path):
 
 def test_swept_values_that_json_has_not_are_told_as_text(tmp_path):
     root = build_run(tmp_path / "run", targets=("tired-arm",))
-    points = [({"kwargs.x": value}, load(root)) for value in (1.5, math.inf, date(2020, 1, 1))]
+    points = [({"kwargs.x": value}, load_run(root)) for value in (1.5, math.inf, date(2020, 1, 1))]
     write_sweep("ice", points, tmp_path)
     told = json.loads((tmp_path / "summary.json").read_text())
     assert [point["kwargs.x"] for point in told["points"]] == [1.5, "inf", "2020-01-01"]
@@ -228,7 +229,7 @@ def test_swept_values_that_json_has_not_are_told_as_text(tmp_path):
 
 def test_budgets_that_take_the_same_steps_stand_where_they_were_asked_for(tmp_path):
     root = build_run(tmp_path / "run", targets=("tired-arm",))
-    points = [({"targets.*.steps": steps}, load(root)) for steps in (58_000, 59_000)]
+    points = [({"targets.*.steps": steps}, load_run(root)) for steps in (58_000, 59_000)]
     assert write_sweep("ice", points, tmp_path)["at"] == [58_000, 59_000]
 
 
@@ -236,7 +237,7 @@ def test_nothing_lies_between_points_that_share_source_policies_in_other_ways(tm
     ran = []
     for policies in (2, 3):
         place = build_run(tmp_path / "points" / str(policies), seeds=range(6), policies=policies)
-        ran.append(({"source.policies": policies}, load(place)))
+        ran.append(({"source.policies": policies}, load_run(place)))
     found = write_sweep("ice", ran, tmp_path)["targets"]["tired-arm"]["methods"]["fine_tune"]
     assert found["turns"] == dict.fromkeys(("jump_start", "asymptotic", "area"))
 
@@ -252,7 +253,7 @@ def test_a_parameter_that_one_method_has_not_been_run_without_is_drawn_for_the_o
             for method in methods[1:]:
                 for seed in range(2):
                     write_curve(root, method, seed, [0.3] * 11)
-        ran.append(({"source.randomization": place}, load(root)))
+        ran.append(({"source.randomization": place}, load_run(root)))
     record = write_record("ice", ran, tmp_path)
     figure = figures_sweep.draw_contributions(record, "tired-arm")
     titles = [axis.get_title() for axis in figure.axes]

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from headstart.experiments.measuring import load
+from headstart.experiments.measuring import load_run
 from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.tables import paper
 from headstart.experiments.showing.words.methods_paragraph import methods_text
@@ -13,7 +13,7 @@ TARGET = "tired-arm"
 
 
 def texts(root):
-    run = load(root)
+    run = load_run(root)
     return paper.texts(run, summarize(run))
 
 
@@ -80,7 +80,7 @@ def test_markdown_keeps_what_it_would_read_as_its_own(make_run):
 
 def test_over_targets_there_is_a_table_more(make_run):
     failed = [("long-tool", "naive", seed) for seed in range(3)]
-    summary = summarize(load(make_run(failed=failed)))
+    summary = summarize(load_run(make_run(failed=failed)))
     table = paper.across_table(summary)
     assert table.header[2:] == (
         "IQM, step 0",
@@ -101,7 +101,7 @@ def test_over_targets_there_is_a_table_more(make_run):
 
 
 def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
-    run = load(make_run(seeds=range(12), policies=3))
+    run = load_run(make_run(seeds=range(12), policies=3))
     summary = summarize(run)
     kinds = {n: m.end.iqm.kind for n, m in summary.across.methods.items()}
     assert (kinds["scratch"], kinds["fine_tune"]) == ("bootstrap", "range")
@@ -111,17 +111,17 @@ def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
     mark = "parentheses hold the lowest and the highest of fewer than 10"
     assert mark in paper.across_table(summary).caption
     # It holds gains alone, which have intervals.
-    assert mark not in paper.target_table(summary, TARGET).caption
+    assert mark not in paper.paper_table(summary, TARGET).caption
     title = curves.learning_curves(run, summary, TARGET).axes[0].get_title()
     assert title == "tired-arm: mean, each seed, 95 % interval, or range of few"
 
 
 def test_a_target_without_scores_has_its_returns(make_run):
     root = make_run(targets=(TARGET,))
-    run = load(root)
+    run = load_run(root)
     run.facts["anchors"][TARGET] = {"random": None, "reference": None}
     summary = summarize(run)
-    table = paper.target_table(summary, TARGET)
+    table = paper.paper_table(summary, TARGET)
     assert table.header == ("method", "seeds", "return", "verdict")
     assert "no return of the random policy is recorded" in table.caption
     assert "no return of the random policy is recorded" in methods_text(run, summary)
@@ -163,7 +163,7 @@ def test_the_methods_say_what_was_recorded(make_run):
 
 
 def test_the_methods_of_other_runs(make_run):
-    run = load(make_run(seeds=range(30), targets=(TARGET,)))
+    run = load_run(make_run(seeds=range(30), targets=(TARGET,)))
     source = run.experiment["source"]
     source |= {"bundle": "pretrained/nominal", "bundle_sha256": "0123456789abcdef" * 4}
     source |= {"randomization": {}, "algorithm": "my.module:Learner"}
@@ -196,7 +196,7 @@ def test_the_methods_of_other_runs(make_run):
 
 
 def test_the_methods_name_named_shifts_and_targets_like_the_source(make_run):
-    run = load(make_run())
+    run = load_run(make_run())
     run.experiment["targets"][TARGET]["shift"] = "of-another-version"
     run.experiment["targets"]["long-tool"]["shift"] = {}
     text = methods_text(run, summarize(run))

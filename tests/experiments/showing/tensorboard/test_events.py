@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from headstart.agents.training import log_evaluation, tensorboard_logger
 from headstart.core.errors import HeadstartError
-from headstart.experiments.measuring import load
+from headstart.experiments.measuring import load_run
 from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tensorboard import events as board
@@ -134,7 +134,7 @@ def rewrite(root, scores_of=scores_of):
 
 def put(root):
     """Write what TensorBoard is given without drawing figures."""
-    run = load(root)
+    run = load_run(root)
     board.write_events(run, summarize(run), {}, clips.videos(root))
 
 
@@ -175,7 +175,7 @@ def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run
     ends = {"scratch": [0.0] * 5, "fine_tune": [0.9, 0.1] * 3}
     rewrite(root, lambda method, seed: [ends[method][seed]] * 6)
     put(root)
-    run = load(root)
+    run = load_run(root)
     summary = summarize(run)
     target = summary.targets[TARGET]
     tuned = target.methods["fine_tune"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headstart.agents.algorithms import resolve
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
@@ -179,7 +179,7 @@ def test_a_gif_needs_no_encoder_and_lasts_as_long(here, monkeypatch):
 
 def test_a_return_is_that_of_an_evaluation(here):
     spec = WorldSpec(REACH, shift={"motor_strength": "* 0.5"})
-    one = create(resolve({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), spec.make, 0)
+    one = create(resolve_algorithm({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), spec.make, 0)
     panels = [Panel("weak", spec, one.acting())]
     done = record(Path("reach.mp4"), panels, seed=7, episodes=1, fps=5, size=SIZE)
     assert done.outcomes[0].returns == evaluate(one.act, spec.make, [7], 1).returns.tolist()
@@ -261,7 +261,9 @@ def test_scores_are_by_the_anchors_of_the_experiment():
 
 
 def test_the_command(call):
-    one = create(resolve({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), WorldSpec(REACH).make, 0)
+    one = create(
+        resolve_algorithm({"ppo": {"worlds": 1, "batch_size": 32}}, REACH), WorldSpec(REACH).make, 0
+    )
     bundle.save(one, "bundle", world_id=REACH)
     one.close()
     few = ("--seconds", "0.2", "--size", "96x72")

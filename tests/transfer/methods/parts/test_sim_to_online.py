@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.policies.layers import names_in
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import check, check_budget, resolve
+from headstart.transfer.methods import check_budget, check_method, resolve_method
 from headstart.transfer.methods.parts.anchors import CLIPPED_AT, KLAnchor
 from headstart.transfer.methods.parts.crossing import Distilled
 from headstart.transfer.methods.parts.source_replay import SourceReplay
@@ -249,12 +249,14 @@ def test_an_on_policy_source_goes_on_off_policy(start, run, sources, monkeypatch
 )  # fmt: skip
 def test_what_does_not_go_together_is_one_clear_line(algorithm, settings, message):
     with pytest.raises(HeadstartError, match=message) as caught:
-        check(resolve({"fine_tune": settings}), resolve_algorithm(algorithm, "Pendulum-v1"))
+        check_method(
+            resolve_method({"fine_tune": settings}), resolve_algorithm(algorithm, "Pendulum-v1")
+        )
     assert "\n" not in str(caught.value)
 
 
 def test_more_source_replay_than_there_was_source_is_refused():
-    method = resolve({"fine_tune": {"preset": "sim_to_online", "source_replay": 50_000}})
+    method = resolve_method({"fine_tune": {"preset": "sim_to_online", "source_replay": 50_000}})
     algorithm = resolve_algorithm("sac", "Pendulum-v1")
     check_budget(method, algorithm, 50_000)
     with pytest.raises(HeadstartError, match=r"50,000: expected 20,000 at most \(the source's own"):

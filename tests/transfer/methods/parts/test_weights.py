@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.policies.layers import names_in
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import check, resolve
+from headstart.transfer.methods import check_method, resolve_method
 from headstart.transfer.methods.parts.anchors import Pull
 
 
@@ -123,7 +123,7 @@ def test_adam_betas(start, run):
     ],
 )
 def test_settings_that_do_not_go_together_are_one_clear_line(algorithm, settings, message):
-    method = resolve({"fine_tune": settings})
+    method = resolve_method({"fine_tune": settings})
     with pytest.raises(HeadstartError, match=message) as caught:
-        check(method, resolve_algorithm(algorithm, "Pendulum-v1"))
+        check_method(method, resolve_algorithm(algorithm, "Pendulum-v1"))
     assert "\n" not in str(caught.value)

@@ -5,8 +5,7 @@ import pytest
 from headstart.core.files import write_text
 from headstart.experiments.config.schema import build
 from headstart.experiments.config.yaml_text import dumps
-from headstart.experiments.running.counting import CountedWorlds
-from headstart.experiments.running.unit import run_unit
+from headstart.experiments.running.unit import CountedWorlds, run_unit
 
 METHOD = """
 from dataclasses import dataclass
