@@ -99,7 +99,7 @@ def test_own_method(files):
 
 def test_randomization(files):
     found = files("randomization.md")
-    assert list(found) == ["ranges.yaml", "battery.py", "battery.yaml"]
+    assert list(found) == ["ranges.yaml", "grow.yaml", "ends.py", "battery.py", "battery.yaml"]
     check_plan(build(loads(found["ranges.yaml"])))
     experiment = build(loads(found["battery.yaml"]))
     check_plan(experiment)
