@@ -393,6 +393,12 @@ def create(
     return Learner(algorithm, model, layout, privileges if sees is not None else None, in_target)
 
 
+def useful_workers(workers: int, worlds: int) -> int:
+    """Return how many of some workers to step so many worlds with: none for one of each."""
+    spread = min(workers, worlds)
+    return spread if spread > 1 else 0
+
+
 def check_device(device: str) -> None:
     """Raise HeadstartError for a device that is not there; SB3 would silently take the CPU."""
     try:

@@ -41,6 +41,7 @@ from . import spaces
 from .allocation import no_larger_than
 from .limits import file_limit
 from .placeholder import placeholder
+from .replay import buffer_arrays, replay_arrays
 from .sizes import check_memory, file_limit_of, light, seen_space
 from .storage import (
     BundleError,
@@ -247,7 +248,7 @@ class Bundle:
         buffer = getattr(learner.model, "replay_buffer", None)
         if buffer is None or "replay_buffer.npz" not in self._contents:
             return
-        arrays, own = self._arrays("replay_buffer.npz"), _buffer_arrays(buffer)
+        arrays, own = self._arrays("replay_buffer.npz"), buffer_arrays(buffer)
         path = self.directory / "replay_buffer.npz"
         size = checked.check_transitions(path, arrays, own)
         for name, array in own.items():
@@ -363,7 +364,7 @@ def save(
             _write_arrays(path / "normalizer.npz", _normalizer_arrays(learner.normalizer))
         buffer = getattr(model, "replay_buffer", None)
         if replay_buffer and buffer is not None:
-            _write_arrays(path / "replay_buffer.npz", _replay_arrays(buffer))
+            _write_arrays(path / "replay_buffer.npz", replay_arrays(buffer))
         if replay_buffer and (stored := learner.stored()):
             _write_arrays(path / "method.npz", stored)
         states = learner.states()
@@ -475,25 +476,6 @@ def _normalizer_arrays(normalizer: Any) -> dict[str, Array]:
         for name, statistics in _statistics(normalizer).items()
         for part in ("mean", "var", "count")
     }
-
-
-def _replay_arrays(buffer: Any) -> dict[str, Array]:
-    """Return the filled part of a replay buffer, and how far it is filled."""
-    size = buffer.size()
-    arrays = {name: array[:size] for name, array in _buffer_arrays(buffer).items()}
-    counts = {"size": size, "pos": buffer.pos, "full": buffer.full}
-    return {**arrays, **{name: np.array(value) for name, value in counts.items()}}
-
-
-def _buffer_arrays(buffer: Any) -> dict[str, Array]:
-    """Return a replay buffer's arrays by name; those of dict observations by `name.key`."""
-    arrays = {}
-    for name, value in vars(buffer).items():
-        parts = value.items() if isinstance(value, dict) else [("", value)]
-        for key, part in parts:
-            if isinstance(part, np.ndarray) and part.ndim >= 2 and len(part) == buffer.buffer_size:
-                arrays[f"{name}.{key}" if key else name] = part
-    return arrays
 
 
 def _packed(tensors: Mapping[str, torch.Tensor]) -> bytes:

@@ -115,8 +115,9 @@ class ClosedForm:
             return None
         if any(parameter.dtype != torch.float32 for parameter in policy.parameters()):
             return None
-        actor = _network(policy.mlp_extractor.policy_net, policy.action_net)
-        critic = _network(policy.mlp_extractor.value_net, policy.value_net)
+        body = policy.mlp_extractor
+        actor = _network(body.policy_net, policy.action_net)
+        critic = _network(body.value_net, policy.value_net)
         return None if actor is None or critic is None else cls(policy, actor, critic)
 
     def act(self, observations: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -142,7 +143,7 @@ class ClosedForm:
         sizes = [one.numel() for one in trained]
         if self._flat.numel() != sum(sizes):
             self._flat = torch.zeros(sum(sizes), device=self.policy.device)
-        for one, part in zip(trained, self._flat.split(sizes), strict=True):
+        for one, part in zip(trained, torch.split(self._flat, sizes), strict=True):
             one.grad = part.view_as(one)
 
     def clip(self, limit: float) -> None:
@@ -209,7 +210,7 @@ def _log_probability(scaled: Tensor, log_std: Tensor) -> Tensor:
     return scaled.square().sum(1).mul_(-0.5).sub_(constant)
 
 
-def _network(body: nn.Sequential, head: nn.Linear) -> _Network | None:
+def _network(body: nn.Sequential, head: Any) -> _Network | None:
     """Return the chain of a network and its head; None where it holds anything else."""
     layers: list[tuple[nn.Linear, type[nn.Module] | None]] = []
     for module in body:

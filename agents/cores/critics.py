@@ -80,7 +80,7 @@ class StackedCritic(ContinuousCritic):
 
     def q1_forward(self, obs: Tensor, actions: Tensor) -> Tensor:
         """Return the values of the first network, shape (n, 1)."""
-        return self(obs, actions)[0]
+        return self.forward(obs, actions)[0]
 
 
 class NormalizedCritic(ContinuousCritic):
@@ -133,9 +133,9 @@ class _CriticSettings:
         return made
 
 
-class CriticSettingsPolicy(_CriticSettings, SACPolicy):  # type: ignore[misc]
+class CriticSettingsPolicy(_CriticSettings, SACPolicy):
     """SAC's policy, its critics stacked (`stacked_critics`), normalized (`critic_layer_norm`)."""
 
 
-class LayeredTD3Policy(_CriticSettings, TD3Policy):  # type: ignore[misc]
+class LayeredTD3Policy(_CriticSettings, TD3Policy):
     """TD3's policy, its critics stacked (`stacked_critics`), normalized (`critic_layer_norm`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from sb3_contrib import TQC
@@ -56,7 +56,7 @@ class OffPolicyCore(OffPolicyAlgorithm):
     def _update_critic(self, loss: Tensor) -> None:
         self.critic.optimizer.zero_grad()
         if loss.requires_grad:
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.critic.optimizer.step()
 
     def _update_actor(self, loss: Tensor) -> None:
@@ -65,14 +65,14 @@ class OffPolicyCore(OffPolicyAlgorithm):
         groups = self.actor.optimizer.param_groups
         inputs = [one for group in groups for one in group["params"]]
         if inputs:
-            loss.backward(inputs=inputs)
+            loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
             self.actor.optimizer.step()
 
 
 class _SoftTraining(OffPolicyCore):
     """The update that SAC and TQC have in common."""
 
-    ent_coef_optimizer: optim.Optimizer | None
+    ent_coef_optimizer: optim.Adam | None
     log_ent_coef: Tensor | None
     ent_coef_tensor: Tensor
     target_entropy: Any
@@ -136,9 +136,10 @@ class _SoftTraining(OffPolicyCore):
         """Update the temperature where it is learned; return its loss."""
         if self.ent_coef_optimizer is None or self.log_ent_coef is None:
             return None
-        loss = -(self.log_ent_coef * (log_prob + self.target_entropy).detach()).mean()
+        wanted = (log_prob + self.target_entropy).detach()
+        loss: Tensor = -(self.log_ent_coef * wanted).mean()
         self.ent_coef_optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.ent_coef_optimizer.step()
         return loss
 
@@ -153,7 +154,7 @@ class _SoftTraining(OffPolicyCore):
 class CoreSAC(_SoftTraining, SAC):
     """SAC that methods can add terms and batches to; critics may be stacked and normalized."""
 
-    policy_aliases: dict[str, type[BasePolicy]] = {  # noqa: RUF012
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
         **SAC.policy_aliases,
         "MlpPolicy": CriticSettingsPolicy,
     }
@@ -165,12 +166,14 @@ class CoreSAC(_SoftTraining, SAC):
             least = values.min(dim=1, keepdim=True).values - alpha * next_log_prob
             target = batch.rewards + (1 - batch.dones) * self._discounts(batch) * least
         current = self.critic(batch.observations, batch.actions)
-        loss: Any = 0.5 * sum(functional.mse_loss(one, target) for one in current)
+        errors = [functional.mse_loss(one, target) for one in current]
+        loss: Tensor = 0.5 * sum(errors[1:], start=errors[0])
         return loss
 
     def _worth(self, observations: Any, actions: Tensor) -> Tensor:
         values = torch.cat(self.critic(observations, actions), dim=1)
-        return values.min(dim=1, keepdim=True).values
+        least: Tensor = values.min(dim=1, keepdim=True).values
+        return least
 
 
 class CoreTQC(_SoftTraining, TQC):
@@ -197,7 +200,7 @@ class CoreTQC(_SoftTraining, TQC):
 class CoreTD3(OffPolicyCore, TD3):
     """TD3 that methods can add terms and batches to; its actor waits for its own delay as well."""
 
-    policy_aliases: dict[str, type[BasePolicy]] = {  # noqa: RUF012
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
         **TD3.policy_aliases,
         "MlpPolicy": LayeredTD3Policy,
     }
@@ -243,7 +246,8 @@ class CoreTD3(OffPolicyCore, TD3):
 
 def follow(network: nn.Module, target: nn.Module, share: float) -> None:
     """Move a target network's parameters towards a network's, by a share of the way."""
-    ours, theirs = list(target.parameters()), list(network.parameters())
+    ours: list[Tensor] = list(target.parameters())
+    theirs: list[Tensor] = list(network.parameters())
     with torch.no_grad():
         torch._foreach_mul_(ours, 1 - share)
         torch._foreach_add_(ours, theirs, alpha=share)

@@ -212,7 +212,7 @@ class CorePPO(PPO):
             closed.clip(self.max_grad_norm)
         else:
             self.policy.optimizer.zero_grad()
-            parts.loss.backward()
+            parts.loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         self.policy.optimizer.step()
 

@@ -24,7 +24,7 @@ class SerialVecEnv(DummyVecEnv):
         rewards, dones, infos = self.buf_rews, self.buf_dones, []
         for number, world in enumerate(self.envs):
             step = world.step(self.actions[number])
-            observation, rewards[number], terminated, truncated, info = step  # type: ignore[assignment]
+            observation, rewards[number], terminated, truncated, info = step
             dones[number] = done = terminated or truncated
             info = {**info, "TimeLimit.truncated": truncated and not terminated}
             if done:
@@ -35,10 +35,9 @@ class SerialVecEnv(DummyVecEnv):
         return self._obs_from_buf(), rewards.copy(), dones.copy(), infos
 
     def _obs_from_buf(self) -> VecEnvObs:
-        buffers = self.buf_obs
+        buffers: dict[Any, Array] = self.buf_obs
         if None in buffers:
-            observations: Array = buffers[None].copy()
-            return observations
+            return buffers[None].copy()
         return super()._obs_from_buf()
 
 
@@ -58,7 +57,7 @@ class Normalizer(VecNormalize):
         super().__init__(*arguments, **named)
         self.ret_rms = Statistics(shape=())
         if self.norm_obs and isinstance(self.obs_rms, RunningMeanStd):
-            self.obs_rms = Statistics(shape=self.observation_space.shape)  # type: ignore[assignment]
+            self.obs_rms = Statistics(shape=self.observation_space.shape)
 
     def _normalize_obs(self, obs: Array, obs_rms: RunningMeanStd) -> Array:
         normalized = (obs - obs_rms.mean) / np.sqrt(obs_rms.var + self.epsilon)

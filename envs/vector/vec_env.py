@@ -65,6 +65,7 @@ class ParallelVecEnv(VecEnv):
             self._pool.close()
             raise
         self.metadata = self._pool.metadata
+        self.steps_taken = 0
 
     def reset(self) -> VecEnvObs:
         """Reset all worlds, by the seeds and options set before; return observations."""
@@ -83,6 +84,7 @@ class ParallelVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Wait for the step; a world whose episode ended has been reset."""
         news = self._pool.step_wait()
+        self.steps_taken += self.num_envs
         shared = self._pool.shared
         dones = shared.terminated | shared.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]

@@ -76,7 +76,7 @@ class Costs:
         return median(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
 
-def pair(world_id: str, name: str) -> tuple[BaseAlgorithm, BaseAlgorithm]:
+def both_models(world_id: str, name: str) -> tuple[BaseAlgorithm, BaseAlgorithm]:
     """Return our core and SB3's algorithm in the same worlds, with the world's presets."""
     spec = WorldSpec(world_id)
     algorithm = resolve_algorithm(name, world_id)
@@ -104,7 +104,7 @@ def original(algorithm: Algorithm, make: Callable[[], Any]) -> BaseAlgorithm:
 
 def overhead(world_id: str, rollouts: int, repetitions: int) -> Costs:
     """Return the microseconds that PPO's training adds to a world's step, updates included."""
-    models = pair(world_id, "ppo")
+    models = both_models(world_id, "ppo")
     taken: list[list[float]] = [[], []]
     stepping = []
     for turn in range(repetitions + 1):
@@ -123,7 +123,7 @@ def overhead(world_id: str, rollouts: int, repetitions: int) -> Costs:
 
 def update_cost(world_id: str, updates: int, repetitions: int) -> Costs:
     """Return the milliseconds of one update of SAC, ours and SB3's, on the same transitions."""
-    models = pair(world_id, "sac")
+    models = both_models(world_id, "sac")
     taken: list[list[float]] = [[], []]
     for model in models:
         assert isinstance(model, OffPolicyAlgorithm)

@@ -37,8 +37,8 @@ class Worker(Protocol):
 
     unit: Unit | None
 
-    def give(self, unit: Unit) -> None:
-        """Begin a unit."""
+    def give(self, unit: Unit, cores: int) -> None:
+        """Begin a unit, which may use so many cores."""
         ...
 
     def ending(self) -> str:
@@ -71,7 +71,8 @@ class Pool:
         start: StartWorker,
     ) -> None:
         self.run_directory, self.todo, self.done = run, list(todo), set(done)
-        self.jobs, self.console = max(1, min(jobs, len(todo))), console
+        self.cores, self.console = max(1, jobs), console
+        self.jobs = max(1, min(jobs, len(todo)))
         self.failed: list[str] = []
         self._start_worker = start
         self._tried: set[str] = set()
@@ -127,9 +128,18 @@ class Pool:
     def _occupy(self, workers: list[Worker], display: Display) -> None:
         for idle in workers:
             if idle.unit is None:
-                self._next(idle, display)
+                busy = sum(worker.unit is not None for worker in workers)
+                self._next(idle, busy, display)
 
-    def _next(self, worker: Worker, display: Display) -> None:
+    def share(self, busy: int) -> int:
+        """Return the cores for a unit that begins beside `busy` others: what all leave idle too.
+
+        Those that wait for a source leave theirs to it.
+        """
+        ready = sum(all(need in self.done for need in unit.needs) for unit in self.todo)
+        return max(1, self.cores // (busy + 1 + ready))
+
+    def _next(self, worker: Worker, busy: int, display: Display) -> None:
         """Give an idle worker the first unit whose needs are met, if there is one."""
         for unit in list(self.todo):
             lost = [need for need in unit.needs if need in self.failed]
@@ -139,7 +149,7 @@ class Pool:
             elif all(need in self.done for need in unit.needs):
                 self.todo.remove(unit)
                 display.begin(unit)
-                worker.give(unit)
+                worker.give(unit, self.share(busy))
                 return
 
     def _abandon(self, unit: Unit, need: str, display: Display) -> None:

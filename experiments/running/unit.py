@@ -17,7 +17,7 @@ import numpy as np
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
 from ...agents.evaluation import Evaluation, Evaluator
-from ...agents.learner import Learner, create
+from ...agents.learner import Learner, MakeWorld, create, useful_workers
 from ...agents.session import Session
 from ...agents.training import log_evaluation, tensorboard_logger
 from ...core.errors import HeadstartError, one_line
@@ -48,11 +48,17 @@ class Stop(Exception):
 
 
 def run_unit(
-    run: Path, unit: str, progress: Progress, still_mine: Callable[[], None] = lambda: None
+    run: Path,
+    unit: str,
+    progress: Progress,
+    still_mine: Callable[[], None] = lambda: None,
+    cores: int = 1,
 ) -> tuple[str, str | None]:
     """Run a unit of the run directory `run`; a failure is recorded there, not raised.
 
     `still_mine` is called before anything is written; once it raises ClaimLost nothing more is.
+    With several `cores` its training worlds are stepped by as many processes, with the same results
+    bit for bit.
 
     Returns the final state ("done", "failed", "stopped" where `progress` raised `Stop`, or
     "claimed" where another process took over) and, when failed or claimed, why in one line.
@@ -92,7 +98,7 @@ def run_unit(
         kind, *rest = unit.split("/")
         # Only its own method is resolved: another's mistake is no concern of this unit.
         plan = make_plan(experiment, labels=rest[1:2] if kind == "trials" else ())
-        work = _Work(run, folder, plan, report, still_mine)
+        work = _Work(run, folder, plan, report, still_mine, cores)
         if kind == "source" and experiment.source.bundle is None:
             status.update(work.source(_seed(rest[-1])))
         elif kind == "source":
@@ -144,6 +150,10 @@ class CountedWorlds:
         self._counting = True
         self.steps = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Count nothing in another process: nobody here would learn of it."""
+        return {"_make": self._make, "_counted": [], "_counting": False, "steps": 0}
+
     def make(self) -> World:
         """Make a world."""
         world = self._make()
@@ -177,8 +187,11 @@ class _Work:
         plan: Plan,
         report: Progress,
         still_mine: Callable[[], None],
+        cores: int,
     ) -> None:
         self.run, self.folder, self.plan = run, folder, plan
+        # Processes that step the training worlds; this one does where a core is all there is.
+        self.workers = cores if cores > 1 else 0
         self.experiment, self.report, self.still_mine = plan.experiment, report, still_mine
 
     def source(self, seed: int) -> dict[str, float]:
@@ -197,7 +210,13 @@ class _Work:
                 return {"reused_seconds": kept["seconds"]}
 
         drawn = stream(seed, "source")
-        learner = create(self.plan.algorithm, self._make_source, drawn, self.experiment.device)
+        learner = create(
+            self.plan.algorithm,
+            self._make_source,
+            drawn,
+            self.experiment.device,
+            workers=useful_workers(self.workers, self.plan.algorithm.worlds),
+        )
         if self._randomization is not None:
             learner.callbacks.append(self._randomization.callback(self.folder / RECORD))
         with self._session(learner, self.plan.worlds[SOURCE]) as session:
@@ -206,10 +225,19 @@ class _Work:
             cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
         return {}
 
-    def _make_source(self) -> gymnasium.Env[Any, Any]:
-        """Make a source world as the source policy is trained in it."""
-        world = self.experiment.source.spec().make()
-        return world if self._randomization is None else self._randomization.wrap(world)
+    @cached_property
+    def _make_source(self) -> MakeWorld:
+        """What makes a source world as the source policy is trained in it.
+
+        It is sent to other processes, so it holds nothing of this one.
+        """
+        spec, randomization = self.experiment.source.spec(), self._randomization
+
+        def make() -> gymnasium.Env[Any, Any]:
+            world = spec.make()
+            return world if randomization is None else randomization.wrap(world)
+
+        return make
 
     @cached_property
     def _randomization(self) -> PreparedRandomization | None:
@@ -254,10 +282,12 @@ class _Work:
                 steps=steps,
                 device=self.experiment.device,
                 make_source=self._make_source,
+                workers=self.workers,
             )
         )
         with self._session(learner, spec) as session:
-            if taken := worlds.stop() or learner.steps:
+            apart = getattr(learner.worlds.unwrapped, "steps_taken", 0)
+            if taken := worlds.stop() or apart or learner.steps:
                 raise HeadstartError(
                     f"method {label} took {taken:,} steps in the target in its `start`, where they "
                     "do not count against the budget; let it interact in its learner's training"

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from ...agents.algorithms import Algorithm
 from ...agents.bundles.bundle import Bundle
-from ...agents.learner import Learner, MakeWorld, create
+from ...agents.learner import Learner, MakeWorld, create, useful_workers
 from ...core.errors import HeadstartError
 
 
@@ -18,7 +18,8 @@ class Problem:
     `bundle` is the source's (None for a method that needs none), `algorithm` the experiment's,
     `make_world` makes one target world, `steps` is the budget of target environment steps.
     `make_source` makes one source world, as the source policy was trained in: steps there count as
-    source steps (`Learner.source_steps`). None where there is no source world at hand.
+    source steps (`Learner.source_steps`). None where there is no source world at hand. `workers`
+    processes step the target worlds (0: this one does), and what is learned is the same.
     """
 
     bundle: Bundle | None
@@ -28,6 +29,7 @@ class Problem:
     steps: int
     device: str = "cpu"
     make_source: MakeWorld | None = None
+    workers: int = 0
 
     @property
     def source(self) -> Bundle:
@@ -51,6 +53,7 @@ class Problem:
             check_spaces=check,
             privileges=privileges,
             in_target=True,
+            workers=useful_workers(self.workers, algorithm.worlds),
         )
 
 

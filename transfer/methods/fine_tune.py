@@ -173,7 +173,7 @@ class FineTune:
         crossing = CROSSING if self.algorithm is not None else {}
         settings = {**found, **crossing, **given}
         check_together(settings, set(given), crossing=bool(crossing))
-        check_core(settings, own)
+        check_core(settings, own, algorithm)
         return settings
 
     def _own(self, algorithm: Algorithm) -> Algorithm:

@@ -25,10 +25,10 @@ class LocalWorker:
         self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
         self._listener.start()
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: Unit, cores: int) -> None:
         """Send a unit to run."""
         self.unit = unit
-        order = json.dumps({"run": str(self.run.resolve()), "unit": unit.path})
+        order = json.dumps({"run": str(self.run.resolve()), "unit": unit.path, "cores": cores})
         # That a process is gone is noticed, and reported, by _listen.
         with suppress(BrokenPipeError):
             print(order, file=self._process.stdin, flush=True)

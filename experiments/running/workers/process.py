@@ -45,7 +45,7 @@ def main() -> None:
             elif (read_json(run / unit / "status.json") or {}).get("state") == "done":
                 state, error = "done", None
             else:
-                state, error = run_unit(run, unit, progress, mine.check)
+                state, error = run_unit(run, unit, progress, mine.check, order["cores"])
         answer(unit=unit, state=state, error=error)
 
 

@@ -146,8 +146,8 @@ class RayWorker:
         self._error = ""
         self._thread: threading.Thread | None = None
 
-    def give(self, unit: Unit) -> None:
-        """Send a unit to the cluster."""
+    def give(self, unit: Unit, cores: int) -> None:
+        """Send a unit to the cluster, which gives each a core."""
         self.unit = unit
         self._thread = threading.Thread(target=self._follow, args=(unit,), daemon=True)
         self._thread.start()

@@ -33,8 +33,24 @@ def check_together(settings: dict[str, Any], given: Set[str], *, crossing: bool)
             raise HeadstartError(f"method fine_tune: {problem}")
 
 
-def check_core(settings: dict[str, Any], algorithm: Algorithm) -> None:
-    """Raise HeadstartError for what only our training cores can do."""
+def check_core(settings: dict[str, Any], algorithm: Algorithm, source: Algorithm) -> None:
+    """Raise HeadstartError for what a core cannot do, or not for what its policy sees.
+
+    Args:
+        settings: All settings in force.
+        algorithm: The algorithm of the training in the target.
+        source: The source's.
+    """
+    more = {
+        "a history": source.history or algorithm.history,
+        "critic_sees": source.settings.get("critic_sees") or algorithm.settings.get("critic_sees"),
+    }
+    for name in ("kl_anchor", "source_replay"):
+        for what in (what for what, is_there in more.items() if is_there and settings.get(name)):
+            raise HeadstartError(
+                f"method fine_tune: '{name}' looks at single observations, and does not apply to "
+                f"policies with {what}"
+            )
     if issubclass(algorithm.cls, (CorePPO, OffPolicyCore)):
         return
     neutral = {"kl_anchor": 0.0, "critic_to_actor": 1, "source_replay": 0}

@@ -117,7 +117,7 @@ class Distilled(Schedule):
             batch = self.replay.buffer.sample(BATCH, env=normalizer)
             loss = self.teacher.divergence(batch.observations).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             last = float(loss.detach())
         model.actor.optimizer.zero_grad()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.buffers import ReplayBuffer
 
+from ....agents.bundles.replay import buffer_arrays
 from ....agents.cores.off_policy import OffPolicyCore
 from ....agents.learner import Array, Learner, MakeWorld, unnormalized_worlds
 from ....agents.training import streams_kept
@@ -73,13 +74,7 @@ class SourceReplay(Schedule):
 
     def arrays(self) -> dict[str, Array]:
         """Return the transitions, for a checkpoint."""
-        return {name: value for name, value in vars(self.buffer).items() if _is_array(value)} | {
-            f"{name}.{key}": part
-            for name, value in vars(self.buffer).items()
-            if isinstance(value, dict)
-            for key, part in value.items()
-            if _is_array(part)
-        }
+        return buffer_arrays(self.buffer)
 
     def restore_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Go on with transitions that were kept: the source's worlds are not stepped again."""
@@ -148,10 +143,6 @@ class SourceReplay(Schedule):
         self.learner.source_steps = self.buffer.buffer_size * WORLDS
 
 
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim >= 2
-
-
 def _with_last(following: Any, dones: Array, infos: list[dict[str, Any]]) -> Any:
     """Return what followed, where an episode ended its last observation and not the next's."""
     if isinstance(following, dict):
@@ -170,7 +161,7 @@ def _with_last(following: Any, dones: Array, infos: list[dict[str, Any]]) -> Any
 
 def _joined(parts: list[Any]) -> Any:
     """Return minibatches as one."""
-    fields = []
+    fields: list[Any] = []
     for values in zip(*parts, strict=True):
         if values[0] is None:
             fields.append(None)

@@ -69,7 +69,7 @@ def policy_distribution(learner: Learner, observations: Any) -> Any:
     """Return the distribution of normalized observations; of squashed policies before tanh."""
     model: Any = learner.model
     if isinstance(model, OnPolicyAlgorithm):
-        found = model.policy.get_distribution(observations).distribution  # type: ignore[operator]
+        found = model.policy.get_distribution(observations).distribution
         if not isinstance(found, (Normal, Categorical)):
             raise HeadstartError("method fine_tune: 'kl_anchor' is for Gaussians or one choice")
         return found
