@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .envs import HeadstartError, Parameter, Parameterized, ParameterSpace, World
 
 if TYPE_CHECKING:
+    from .agents.bundles.loaded import load_policy
     from .experiments.api import run
     from .experiments.config.schema import Experiment, load
     from .experiments.showing.result import Result
@@ -35,6 +36,7 @@ __all__ = [
     "UniformRandomization",
     "World",
     "load",
+    "load_policy",
     "run",
 ]
 
@@ -42,6 +44,7 @@ __all__ = [
 _LATE = {
     "Experiment": ".experiments.config.schema",
     "load": ".experiments.config.schema",
+    "load_policy": ".agents.bundles.loaded",
     "Result": ".experiments.showing.result",
     "run": ".experiments.api",
     "Method": ".transfer.methods",

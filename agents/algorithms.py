@@ -217,6 +217,16 @@ def _overlaid(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[s
     return overlaid
 
 
+def library_class(cls: type[BaseAlgorithm]) -> type[BaseAlgorithm]:
+    """Return the class of Stable-Baselines3 or sb3-contrib that a class is or derives from.
+
+    >>> library_class(CorePPO)
+    <class 'stable_baselines3.ppo.ppo.PPO'>
+    """
+    libraries = ("stable_baselines3", "sb3_contrib")
+    return next(base for base in cls.__mro__ if base.__module__.split(".")[0] in libraries)
+
+
 def _algorithm_class(name: str) -> type[BaseAlgorithm]:
     """Return the class behind an algorithm's name."""
     if name in ALGORITHMS:

@@ -43,6 +43,7 @@ from .limits import file_limit
 from .placeholder import placeholder
 from .replay import buffer_arrays, replay_arrays
 from .sizes import check_memory, file_limit_of, light, seen_space
+from .statistics import normalizer_arrays, running_statistics
 from .storage import (
     BundleError,
     is_whole,
@@ -230,7 +231,7 @@ class Bundle:
         normalizer = learner.normalizer
         if normalizer is None:
             return
-        arrays, own = self._arrays("normalizer.npz"), _statistics(normalizer)
+        arrays, own = self._arrays("normalizer.npz"), running_statistics(normalizer)
         shapes = {name: np.shape(statistics.mean) for name, statistics in own.items()}
         checked.check_statistics(self.directory / "normalizer.npz", arrays, shapes)
         for name, statistics in own.items():
@@ -361,7 +362,7 @@ def save(
         write_synced(path / "policy.safetensors", _packed(learner.tensors()))
         write_synced(path / "optimizer.safetensors", _packed(_moments(learner)))
         if learner.normalizer is not None:
-            _write_arrays(path / "normalizer.npz", _normalizer_arrays(learner.normalizer))
+            _write_arrays(path / "normalizer.npz", normalizer_arrays(learner.normalizer))
         buffer = getattr(model, "replay_buffer", None)
         if replay_buffer and buffer is not None:
             _write_arrays(path / "replay_buffer.npz", replay_arrays(buffer))
@@ -457,24 +458,6 @@ def _moments(learner: Learner) -> dict[str, torch.Tensor]:
         for parameter, state in optimizer.state.items()
         for key, value in state.items()
         if value is not None
-    }
-
-
-def _statistics(normalizer: Any) -> dict[str, Any]:
-    """Return a normalizer's running statistics by name."""
-    statistics = {"returns": normalizer.ret_rms}
-    if normalizer.norm_obs and isinstance(normalizer.obs_rms, dict):
-        statistics.update({f"observation.{k}": rms for k, rms in normalizer.obs_rms.items()})
-    elif normalizer.norm_obs:
-        statistics["observation"] = normalizer.obs_rms
-    return statistics
-
-
-def _normalizer_arrays(normalizer: Any) -> dict[str, Array]:
-    return {
-        f"{name}.{part}": np.asarray(getattr(statistics, part), dtype=np.float64)
-        for name, statistics in _statistics(normalizer).items()
-        for part in ("mean", "var", "count")
     }
 
 

@@ -73,12 +73,18 @@ def locate(bundle: str | Path, world_id: str | None = None) -> Path:
     folder of a source or trial that holds one. A directory of that name is meant by a longer path.
 
     Raises:
-        HeadstartError: a ready-made policy that there is none of, or no world to look it up for.
+        HeadstartError: a ready-made policy that there is none of, no world to look it up for, or an
+            archive of Stable-Baselines3.
     """
     if is_name(bundle):
         if world_id is None:
             raise HeadstartError(f"'{bundle}' comes along for many worlds; say which with --world")
         return find_pretrained(str(bundle), world_id)
+    if Path(bundle).suffix == ".zip":
+        raise HeadstartError(
+            f"'{bundle}' is an archive of Stable-Baselines3: make a bundle of it with 'headstart "
+            f"import {bundle} --out DIR'"
+        )
     inner = Path(bundle) / "bundle"
     return inner if is_whole(inner) else Path(bundle)
 

@@ -22,7 +22,7 @@ class ActingPolicy:
     """
 
     def __init__(self, learner: Learner, deterministic: bool, histories: bool) -> None:
-        self._learner, self._deterministic = learner, deterministic
+        self._learner, self.deterministic = learner, deterministic
         self._layout = None if histories else learner.layout
         self._privileges = None if histories else learner.privileges
         self._frames: Frames | None = None
@@ -51,7 +51,7 @@ class ActingPolicy:
         if normalizer is not None:
             observations = normalizer.normalize_obs(observations)
         actions, self._state = self._learner.model.predict(
-            observations, self._state, begins, self._deterministic
+            observations, self._state, begins, self.deterministic
         )
         if self._frames is not None:
             self._frames.act(actions)

@@ -130,10 +130,109 @@ def evaluate(
     console.print(table)
 
 
+def import_sb3(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="An archive of Stable-Baselines3 (.zip), or a folder of the RL Zoo, as "
+            "logs/ppo/Pendulum-v1_1."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the bundle goes; not there yet.")],
+    world: Annotated[
+        str | None,
+        typer.Option(
+            help="The world it was trained in: an archive does not say.",
+            show_default="the Zoo's folder",
+            autocompletion=world_ids,
+        ),
+    ] = None,
+    normalizer: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of its VecNormalize, vecnormalize.pkl.",
+            show_default="the Zoo's, or none",
+        ),
+    ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(
+            help="What it is of, as ppo or sb3_contrib:TQC.", show_default="what the archive says"
+        ),
+    ] = None,
+    trust_file: Annotated[
+        bool,
+        typer.Option(
+            "--trust-file",
+            help="The files are mine, or of someone I trust: they hold pickles, and loading one "
+            "can run any code.",
+        ),
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting in place of the archive's, as learning_rate=0.0003."),
+    ] = None,
+    trust: Trust = None,
+) -> None:
+    """Make a bundle of a policy that Stable-Baselines3 has saved.
+
+    Examples:
+
+        headstart import model.zip --world Pendulum-v1 --out pendulum --trust-file
+        headstart import model.zip --normalizer vecnormalize.pkl --world Hopper-v5 --out hopper \
+            --trust-file
+        headstart import logs/ppo/Pendulum-v1_1 --out pendulum --trust-file
+
+    Archives of Stable-Baselines3 2.0 and later, of its algorithms and sb3-contrib's. Schedules
+    become constants, which is said. Docs: policies-in-and-out.md.
+    """
+    from ...agents.bundles.sb3_zip import import_sb3_zip, zoo_layout
+    from ..config.yaml_text import parse
+
+    if out.exists():
+        raise HeadstartError(f"'{out}' exists already; choose another --out")
+    layout = zoo_layout(model)
+    world = world or layout.world_id
+    if world is None:
+        raise HeadstartError("an archive does not say which world it is of: --world ID")
+    settings = {}
+    for text in set_ or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise HeadstartError(f"--set {text}: expected setting=value")
+        settings[key.strip()] = parse(value, f"--set {text}")
+    done = import_sb3_zip(
+        layout.archive,
+        out,
+        world_id=world,
+        algorithm=algorithm or layout.algorithm,
+        trust=trust_file,
+        normalizer=normalizer or layout.normalizer,
+        settings=settings,
+        modules=trust or (),
+    )
+    for note in done.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    its, used = done.bundle, normalizer or layout.normalizer
+    console.print(
+        f"{its.algorithm.name}, {its.steps:,} steps, "
+        + (f"normalizer {used}" if used else "no normalizer"),
+        markup=False,
+        highlight=False,
+    )
+    console.print(f"bundle: {out}", markup=False, highlight=False)
+
+
 def export(
     bundle: Bundle,
-    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX: the one format so far.")] = True,
-    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("policy.onnx"),
+    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX, which is the default.")] = False,
+    sb3: Annotated[
+        Path | None,
+        typer.Option(
+            help="As an archive of Stable-Baselines3, model.zip, its VecNormalize beside it."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The ONNX file to write.")] = Path("policy.onnx"),
     world: Annotated[
         str | None,
         typer.Option(
@@ -144,15 +243,22 @@ def export(
     ] = None,
     trust: Trust = None,
 ) -> None:
-    """Write a bundle's policy as one ONNX file: raw observations in, actions out.
+    """Write a bundle's policy as one ONNX file, or as an archive of Stable-Baselines3.
 
-    Normalizer and action range are in it. It is compared with the policy on 1,000 observations
-    and timed; a file that acts otherwise is not left behind.
+    ONNX: raw observations in, actions out, with the normalizer and the action range. It is
+    compared with the policy on 1,000 observations and timed; a file that acts otherwise is not
+    left behind. The archive loads without headstart, and goes on training where the bundle was.
 
-    Example:
+    Examples:
 
         headstart export runs/quickstart/source/randomized/seed-0 --onnx --out policy.onnx
+        headstart export reach --sb3 model.zip
     """
+    if sb3 is not None:
+        if onnx:
+            raise HeadstartError("--onnx and --sb3 are two exports: ask for one at a time")
+        _export_sb3(bundle, sb3, world, trust or ())
+        return
     from ...transfer.deployment.parity import export_table
 
     console.print(export_table(bundle, out, world, trust or ()))
@@ -208,6 +314,20 @@ def watch(
         trust=trust or (),
     )
     console.print(table)
+
+
+def _export_sb3(bundle: str, path: Path, world: str | None, trust: Sequence[str]) -> None:
+    from ...agents.bundles import bundle as bundles
+    from ...agents.bundles import pretrained
+    from ...agents.bundles.sb3_export import export_sb3
+
+    done = export_sb3(bundles.load(pretrained.locate(bundle, world), trust), path)
+    name = f"{done.cls.__module__.split('.')[0]}.{done.cls.__name__}"
+    lines = [f"{done.archive}: {name}.load('{done.archive}')"]
+    if done.normalizer is not None:
+        lines.append(f"{done.normalizer}: VecNormalize.load('{done.normalizer}', worlds)")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _changes(texts: Sequence[str]) -> dict[str, str]:

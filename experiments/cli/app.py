@@ -238,6 +238,7 @@ def _config() -> None:
 app.command()(tune)
 app.command()(agents.pretrain)
 app.command()(agents.evaluate)
+app.command("import")(agents.import_sb3)
 app.command()(agents.export)
 app.command()(agents.watch)
 
