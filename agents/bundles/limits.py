@@ -18,7 +18,7 @@ MOMENTS = 4
 """Numbers that an optimizer keeps of each weight at most."""
 
 
-def memory() -> int:
+def memory_at_hand() -> int:
     """Return the bytes of memory that this process may have: the machine's, or its container's."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
@@ -31,7 +31,7 @@ def memory() -> int:
 
 def file_limit(name: str) -> int:
     """Return how many bytes a bundle's file may have, whatever the bundle is of."""
-    return TEXT_FILES.get(name, memory() // SHARE_OF_MEMORY)
+    return TEXT_FILES.get(name, memory_at_hand() // SHARE_OF_MEMORY)
 
 
 def buffer_bytes(transitions: int, observation_bytes: int, action_bytes: int) -> int:

@@ -37,7 +37,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ZooFolder:
     """Where the parts of a trained agent of the RL Zoo lie, and what its folders say of it."""
 
     archive: Path
@@ -46,7 +46,7 @@ class Layout:
     world_id: str | None
 
 
-def zoo_layout(path: str | Path) -> Layout:
+def zoo_layout(path: str | Path) -> ZooFolder:
     """Return what lies where in a folder of the RL Zoo; a file is an archive alone.
 
     The Zoo saves to `ALGORITHM/WORLD_1/`: `WORLD.zip` and `best_model.zip`, and in `WORLD/` the
@@ -57,7 +57,7 @@ def zoo_layout(path: str | Path) -> Layout:
     """
     path = Path(path)
     if not path.is_dir():
-        return Layout(path, None, None, None)
+        return ZooFolder(path, None, None, None)
     world = path.resolve().name.rpartition("_")[0]
     candidates = [path / f"{world}.zip", path / "best_model.zip", *sorted(path.glob("*.zip"))]
     archive = next((one for one in candidates if one.is_file()), None)
@@ -65,7 +65,7 @@ def zoo_layout(path: str | Path) -> Layout:
         raise BundleError(f"{path}: there is no .zip of Stable-Baselines3 in this folder")
     normalizer = next(iter(sorted(path.glob("*/vecnormalize.pkl"))), path / "vecnormalize.pkl")
     known = {"ppo": "ppo", "sac": "sac", "ppo_lstm": "recurrent_ppo"}
-    return Layout(
+    return ZooFolder(
         archive,
         normalizer if normalizer.is_file() else None,
         known.get(path.resolve().parent.name),

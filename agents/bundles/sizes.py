@@ -32,7 +32,7 @@ def file_limit_of(name: str, directory: Path, described: Mapping[str, Any]) -> i
         seen = seen_space(algorithm, *both, described["privileges"])
         return 3 * 8 * _bytes(seen) + limits.OVERHEAD
     if name == "replay_buffer.npz":
-        return min(training_bytes(algorithm, *both) + limits.OVERHEAD, limits.memory())
+        return min(training_bytes(algorithm, *both) + limits.OVERHEAD, limits.memory_at_hand())
     if name == "optimizer.safetensors":
         return limits.MOMENTS * size + limits.OVERHEAD
     if name != policy.name or size < limits.LARGE:
@@ -59,7 +59,10 @@ def check_memory(
     algorithm: Algorithm, observation_space: spaces.Space, action_space: spaces.Space
 ) -> None:
     """Raise HeadstartError where the transitions to learn from do not fit into memory."""
-    needed, there = training_bytes(algorithm, observation_space, action_space), limits.memory()
+    needed, there = (
+        training_bytes(algorithm, observation_space, action_space),
+        limits.memory_at_hand(),
+    )
     if needed > there:
         what = "buffer_size asks" if algorithm.accepts("buffer_size") else "n_steps x worlds ask"
         raise HeadstartError(
