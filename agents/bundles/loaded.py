@@ -58,8 +58,8 @@ class LoadedPolicy:
             batch; and the state to be given to the next call, None for a policy without memory.
 
         >>> from headstart import load_policy
-        >>> from headstart.agents.bundles.pretrained import find
-        >>> policy = load_policy(find("pretrained/nominal", "headstart/PandaReach-v0"))
+        >>> from headstart.agents.bundles.pretrained import find_pretrained
+        >>> policy = load_policy(find_pretrained("pretrained/nominal", "headstart/PandaReach-v0"))
         >>> observation = policy.observation_space.sample()
         >>> actions, state = policy.predict(observation, deterministic=True)
         >>> actions.shape == policy.action_space.shape

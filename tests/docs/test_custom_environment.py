@@ -82,7 +82,8 @@ def test_the_page_has_what_is_tested_here():
         "headstart run pendulum.yaml",
         "headstart describe hover:Hover-v0",
         "headstart run hover.yaml",
-        'headstart evaluate runs/hover/source/randomized/seed-0 --trust hover --shift "updraft = -2"',
+        "headstart evaluate runs/hover/source/randomized/seed-0 --trust hover "
+        '--shift "updraft = -2"',
     ]
 
 
