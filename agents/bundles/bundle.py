@@ -33,7 +33,7 @@ import torch
 from ...core.errors import HeadstartError, one_line, shown
 from ...core.files import write_synced
 from ...envs.privileged import Privileges
-from ..algorithms import Algorithm
+from ..algorithms import OWN, Algorithm
 from ..learner import Array, Learner, MakeWorld, create
 from ..policies.layers import actor_names
 from . import contents as checked
@@ -428,7 +428,7 @@ def _described(
         check_classes(str(name), settings, trust, f"bundle {directory}")
         counters = checked.check_counters(path, about["counters"])
         return {
-            "algorithm": Algorithm(str(name), {}).replace(**settings),
+            "algorithm": Algorithm(str(name), OWN).replace(**settings),
             "world_id": str(about["world_id"]),
             "randomization": {str(k): str(v) for k, v in about["randomization"].items()},
             "observation_space": spaces.space_from_json(about["observation_space"]),

@@ -41,7 +41,7 @@ def check_classes(
     """
     for what, path in named_classes(name, settings):
         if ":" in path:
-            _check(path.partition(":")[0], trust, f"{where}: {what} '{shown(path)}'")
+            _check(path.partition(":")[0], trust, f"{where}: {what} '{shown(path, 40)}'")
 
 
 def check_imported_world(world_id: str, trust: Collection[str], where: str) -> None:
@@ -52,7 +52,7 @@ def check_imported_world(world_id: str, trust: Collection[str], where: str) -> N
     """
     module, _, _ = world_id.rpartition(":")
     if module and module != "headstart":
-        _check(module, trust, f"{where}: world '{shown(world_id)}'")
+        _check(module, trust, f"{where}: world '{shown(world_id, 40)}'")
 
 
 def named_classes(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -70,10 +70,12 @@ def _check(module: str, trust: Collection[str], what: str) -> None:
         return
     if any(_inside(module, package) for package in LIBRARIES) and _is_loaded(module):
         return
-    package = shown(module, 40)
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise BundleError(f"{what}: expected 'package.module:Class'")
+    package = shown(module, 36)
     raise BundleError(
         f"{what} would import '{package}', which only you can trust: --trust {package} "
-        f"(trust=['{package}'] in Python, 'trust: [{package}]' beside the bundle in YAML)"
+        "(trust= in Python, 'trust:' beside the bundle in YAML)"
     )
 
 
