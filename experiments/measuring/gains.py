@@ -115,7 +115,8 @@ def add_total_time(run: Run, methods: Mapping[str, MethodSummary]) -> dict[str, 
 
     The source's steps count in full, and shared out over the experiment's targets. Where the median
     seed of scratch does not reach the threshold, its time is at least the budget, and the
-    break-even K* at most what the budget gives.
+    break-even K* at most what the budget gives. Steps that a method takes in source worlds itself
+    are its own in every target, and no target shares them.
     """
     added = dict(methods)
     cost, targets = float(run.source_steps), len(run.experiment["targets"])
@@ -125,7 +126,10 @@ def add_total_time(run: Run, methods: Mapping[str, MethodSummary]) -> dict[str, 
         if time is None:
             continue
         steps = cost if uses_source(run, name) else 0.0
-        mean, median = time.restricted_mean.estimate, time.median
+        taken = [trial.status.source_steps for trial in run.trials if trial.method == name]
+        own = float(max(taken, default=0))
+        mean = time.restricted_mean.estimate + own
+        median = None if time.median is None else time.median + own
         break_even = None
         if steps and base is not None and median is not None:
             scratch = base.horizon if base.median is None else base.median
@@ -133,7 +137,7 @@ def add_total_time(run: Run, methods: Mapping[str, MethodSummary]) -> dict[str, 
             if not np.isnan(needed):
                 break_even = BreakEven(needed, at_most=base.median is None)
         total = TotalTime(
-            source_steps=steps,
+            source_steps=steps + own,
             targets=targets,
             in_full=_with_source(median, mean, steps, 1),
             amortised=_with_source(median, mean, steps, targets),

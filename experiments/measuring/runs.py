@@ -38,6 +38,7 @@ class Status:
         computed_on: the processors that it was computed on.
         reused_seconds: what training had taken, of a source policy that was taken from the cache.
         source_returns: the returns in the source before and after transfer, where measured.
+        source_steps: steps in source worlds that a method took beside the source's training.
     """
 
     state: str = "None"
@@ -49,6 +50,7 @@ class Status:
     computed_on: tuple[str, ...] = ()
     reused_seconds: float | None = None
     source_returns: tuple[float, float] | None = None
+    source_steps: int = 0
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Status:
@@ -65,6 +67,7 @@ class Status:
             computed_on=tuple(written.get("computed_on") or ()),
             reused_seconds=written.get("reused_seconds"),
             source_returns=measured,
+            source_steps=int(written.get("source_steps") or 0),
         )
 
 

@@ -146,3 +146,12 @@ def test_what_the_source_policies_took_counts_and_not_what_was_asked_for(root):
     assert total["break_even"] == {"targets": pytest.approx(104 / 60), "at_most": True}
     [said] = target["equal_total"]["scratch_total"]["sentences"]
     assert "160,000 steps in the target, where source and target had 164,000" in said
+
+
+def test_source_steps_that_a_method_took_itself_count_in_every_target(root):
+    for seed in range(3):
+        place = root / "trials" / TARGET / "fine_tune" / f"seed-{seed}"
+        write_trial(place, [0, 30_000, 60_000], returns(0.9, 0.9, 0.9), source_steps=10_000)
+    found = summarize(load_run(root))["targets"][TARGET]["methods"]["fine_tune"]["total_time"]
+    assert found["source_steps"] == 110_000
+    assert found["in_full"]["median"] == found["amortised"]["median"] == 110_000
