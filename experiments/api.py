@@ -36,6 +36,8 @@ def run(
     trials: Sequence[str] = (),
     cluster: str | None = None,
     where: str | None = None,
+    fresh: bool = False,
+    keep: bool = False,
 ) -> Result | SweepResult:
     """Run an experiment and write its report; goes on where an earlier run was interrupted.
 
@@ -52,10 +54,12 @@ def run(
         trials: patterns of `target/method/seed`, in a sweep of `point/target/method/seed`; only
             these trials are run, with their sources.
         where: what errors begin with, by default the file.
+        fresh: delete what the directory holds of this experiment, and compute it anew.
+        keep: go on with what is there although code has changed since; the report says so.
 
     Raises:
-        ConfigError: the experiment cannot run as written, `out` holds another one, or there are
-            `overrides` without a file.
+        ConfigError: the experiment cannot run as written, `out` holds another one, code has changed
+            since and neither `fresh` nor `keep` is given, or there are `overrides` without a file.
         ClusterError: no cluster answers.
         StoreError: `out` cannot be written.
     """
@@ -66,6 +70,7 @@ def run(
 
         def run_point(point: Experiment, place: Path) -> Sequence[str]:
             given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
+            given |= {"fresh": fresh, "keep": keep}
             return run(point, out=place, trials=at.get(place.name, ()), **given).failed
 
         failed = run_points(experiment, directory, run_point, console, where, at)
@@ -76,6 +81,7 @@ def run(
         # Not only after the trials, which may take hours.
         clips.check_videos(plan, where)
     given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
+    given |= {"fresh": fresh, "keep": keep}
     if cluster is None:
         failed = run_units(plan, directory, jobs=jobs, **given)
     else:

@@ -41,6 +41,13 @@ def run(
     list_: Annotated[
         bool, typer.Option("--list", help="Only list the trials, as --trial takes them.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete what the run directory has of it, and run anew.")
+    ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Go on although code has changed since; the report says so."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
     ] = False,
@@ -66,6 +73,8 @@ def run(
     from .. import api
     from ..config.schema import load_all
 
+    if fresh and keep:
+        raise HeadstartError("--fresh and --keep go against each other; give one of them")
     file = find_experiment(experiment)
     parts = load_all(file, set_ or [])
     chosen = api.share(parts, trial or [])
@@ -91,6 +100,8 @@ def run(
             trials=chosen[part.name],
             cluster=cluster,
             where=str(file),
+            fresh=fresh,
+            keep=keep,
         )
         result.show(console)
         console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)

@@ -145,7 +145,8 @@ def _complete(run: Run) -> Fact:
 
 def _code(run: Run) -> Fact:
     """Find out whether all units were run with the same code; a run refuses other versions."""
-    return Fact("code", len(run.commits) <= 1, values={"commits": run.commits})
+    values = {"commits": run.commits, "changed": run.code_changes}
+    return Fact("code", len(run.commits) <= 1 and not run.code_changes, values=values)
 
 
 def _repeats(run: Run) -> Fact:

@@ -301,6 +301,12 @@ class Run:
         return from_json(Anchors, known)
 
     @property
+    def code_changes(self) -> list[str]:
+        """The files and packages that changed while or after units were computed, each once."""
+        changes = self.facts.get("code_changes") or []
+        return list(dict.fromkeys(name for change in changes for name in change["changed"]))
+
+    @property
     def commits(self) -> list[str]:
         """The git commits of headstart that units were run with, in their order, if recorded."""
         first = self.facts.get("git")

@@ -26,9 +26,9 @@ from ...agents.bundles.storage import (
 )
 from ...core.files import write_synced
 from ...envs.changes import files_of
-from ..config.schema import SOURCE
 from . import metadata
-from .code_hash import canonical, code_behind
+from .code_hash import CodeError, source_code
+from .code_probe import canonical
 from .plan import Plan
 
 VARIABLE = "HEADSTART_CACHE"
@@ -50,12 +50,13 @@ def cache_folder() -> Path | None:
 def key(plan: Plan, seed: int) -> str | None:
     """Return the hash of all that the source policy of `seed` depends on.
 
-    None where that cannot be known: a world whose code lies among too many files to read.
+    None where that cannot be known: a world that cannot be made in a process of its own.
     """
     experiment, algorithm = plan.experiment, plan.algorithm
     source = experiment.source
-    code = code_behind(plan.worlds[SOURCE], algorithm)
-    if code is None:
+    try:
+        code = source_code(plan).as_json()
+    except CodeError:
         return None
     content = {
         "world": [source.world, source.kwargs, source.wrappers, source.parameters],
@@ -78,6 +79,19 @@ def key(plan: Plan, seed: int) -> str | None:
         "code": code,
     }
     return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def why_off(plan: Plan) -> str | None:
+    """Return why source policies of a plan are not kept across experiments; None if they are."""
+    if plan.experiment.source.bundle is not None:
+        return None
+    if cache_folder() is None:
+        return f"{VARIABLE} is {OFF}"
+    try:
+        source_code(plan)
+    except CodeError as error:
+        return str(error)
+    return None
 
 
 def holds(name: str | None) -> bool:

@@ -18,8 +18,9 @@ from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
 from ..config.schema import ConfigError
 from ..config.yaml_text import YAMLError, dumps, loads
-from . import claims, metadata
+from . import cache, claims, metadata
 from .checks import check_local_device
+from .code_changes import clear_run, note_changes, settle_code
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
@@ -39,12 +40,15 @@ def run_units(
     where: str = "experiment",
     trials: Sequence[str] = (),
     start: StartWorker = LocalWorker,
+    fresh: bool = False,
+    keep: bool = False,
 ) -> list[str]:
     """Run all that is left of a checked plan in `directory`; returns the failed units' paths.
 
     Several processes may do so at once and share the work. With `trials`, patterns of
     `target/method/seed`, only those trials and the sources they need are run. `start` makes the
-    workers, by default processes of this machine.
+    workers, by default processes of this machine. Where code has changed since units were computed,
+    `fresh` deletes those, and `keep` goes on with them.
 
     Raises:
         ConfigError: the device cannot be used, the directory holds another one, or a pattern
@@ -56,12 +60,15 @@ def run_units(
         check_local_device(plan.experiment, where)
     units = wanted(plan, trials)
     with lock(directory, PATIENCE):
-        _prepare(plan, directory)
+        _prepare(plan, directory, fresh)
+        settle_code(plan, directory, keep=keep, console=console)
     done = settle(plan, directory, units, console)
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
     if any(unit.path.startswith("source/") for unit in todo):
+        if why := cache.why_off(plan):
+            console.print(f"source policies are not kept: {why}", highlight=False, soft_wrap=True)
         for note in randomization_notes(plan):
             console.print(note, highlight=False, soft_wrap=True)
     if todo:
@@ -70,6 +77,8 @@ def run_units(
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):
         _collect_anchors(plan, directory)
+        if todo:
+            note_changes(plan, directory, console)
         # Only when nothing is left that another process could be about to claim.
         if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)
@@ -110,7 +119,7 @@ def cores() -> int:
     return len(vector_cores.available_cores()) or os.cpu_count() or 1
 
 
-def _prepare(plan: Plan, directory: Path) -> None:
+def _prepare(plan: Plan, directory: Path, fresh: bool) -> None:
     """Write the resolved experiment and the facts, or check that these are the same."""
     path = directory / "experiment.yaml"
     resolved = plan.experiment.resolved()
@@ -129,6 +138,10 @@ def _prepare(plan: Plan, directory: Path) -> None:
                 f"'{directory}' holds another experiment: {differing}; choose another directory "
                 "with --out, or delete this one"
             )
+        if fresh:
+            clear_run(directory)
+            _prepare(plan, directory, fresh=False)
+            return
         known = read_json(directory / "facts.json")
         if known is None or not known.keys() >= {"versions", "commands"}:
             raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +127,12 @@ def _complete(lost: int, every: int) -> str:
     return f"{lost} of {every} runs (sources and trials) have no usable curve; they are listed."
 
 
-def _code(commits: list[str]) -> str:
+def _code(commits: list[str], changed: Sequence[str] = ()) -> str:
+    if changed:
+        return (
+            "Units may be of different code, on which results may depend: changed since some were "
+            f"computed: {', '.join(changed)}."
+        )
     if len(commits) > 1:
         return (
             "Units were run with different commits of headstart, on which results may depend: "

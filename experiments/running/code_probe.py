@@ -1,0 +1,110 @@
+"""A process of its own that makes worlds, and lists the files of all modules then loaded.
+
+Started by `code_hash` as `python -m headstart.experiments.running.code_probe`: it reads one JSON
+object from its standard input, and answers with one on what was its standard output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Mapping
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+STEPS = 3
+"""Steps in each world, as what is imported late is imported in a reset or a step."""
+_HERE = Path(__file__).resolve()
+_STANDARD = tuple(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib"))
+
+
+def main() -> None:
+    """Answer one order: `worlds` as keyword arguments of WorldSpec, and `modules` to import."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever libraries print
+    order = json.load(sys.stdin)
+    registered = []
+    for module in order["modules"]:
+        importlib.import_module(module)
+    for given in order["worlds"]:
+        registered.append(_visit(given))
+    files, versions = list_loaded()
+    json.dump({"files": files, "versions": versions, "registered": registered}, answers)
+    answers.close()
+
+
+def _visit(given: Mapping[str, Any]) -> str:
+    """Make a world and take some steps in it; return what it is registered with."""
+    from ...envs.spec import WorldSpec
+
+    world = WorldSpec(**given).make()
+    try:
+        spec = world.spec
+        world.action_space.seed(0)
+        world.reset(seed=0)
+        for _ in range(STEPS):
+            _, _, terminated, truncated, _ = world.step(world.action_space.sample())
+            if terminated or truncated:
+                world.reset()
+    finally:
+        world.close()
+    if spec is None:
+        return ""
+    return canonical([spec.kwargs, spec.max_episode_steps, spec.additional_wrappers])
+
+
+def list_loaded() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the files of loaded modules with their sha256, and the versions of libraries.
+
+    The standard library is left out, and headstart itself, which is hashed as a whole. Of an
+    installed package the version stands for its files.
+    """
+    files: dict[str, str] = {}
+    libraries: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        path = _file_of(module)
+        if path is None or top == "headstart" or path == _HERE:
+            continue
+        if {"site-packages", "dist-packages"} & set(path.parts):
+            libraries.add(top)
+        elif not any(path.is_relative_to(place) for place in _STANDARD):
+            files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    known = packages_distributions()
+    found = {dist for top in libraries for dist in known.get(top, ())} - {"headstart"}
+    return files, {dist: version(dist) for dist in sorted(found)}
+
+
+def _file_of(module: Any) -> Path | None:
+    name = getattr(module, "__file__", None)
+    if not isinstance(name, str):
+        return None
+    path = Path(name).resolve()
+    return path if path.is_file() else None
+
+
+def canonical(value: Any) -> str:
+    """Return a text that values of one kind and content have in common, in every process."""
+    if isinstance(value, Mapping):
+        pairs = sorted(f"{canonical(key)}: {canonical(inner)}" for key, inner in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(canonical, value))}]"
+    if isinstance(value, (set, frozenset)):
+        return f"set({', '.join(sorted(map(canonical, value)))})"
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        digest = hashlib.sha256(numpy.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"array({value.dtype}, {value.shape}, {digest})"
+    # Without addresses, which are others in each process.
+    return re.sub(r" at 0x\w+", "", repr(value))
+
+
+if __name__ == "__main__":
+    main()

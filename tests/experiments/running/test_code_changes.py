@@ -1,0 +1,105 @@
+"""A run whose code has changed says so, and asks what to do."""
+
+import json
+
+import pytest
+from headstart.core.files import write_json
+from headstart.experiments.config.schema import ConfigError, build
+from headstart.experiments.running import code_changes
+from headstart.experiments.running.code_changes import clear_run, note_changes, settle_code
+from headstart.experiments.running.code_hash import Code, CodeError, changed_code, run_code
+from headstart.experiments.running.plan import make_plan
+from rich.console import Console
+
+WORLD = """
+import gymnasium, numpy as np
+STEP = 0.2
+class Edited(gymnasium.Env):
+    def __init__(self, gain=1.0):
+        self.gain = gain
+        self.observation_space = gymnasium.spaces.Box(-5, 5, (1,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x, self.t = 0.0, 0
+        return np.array([self.x], np.float32), {}
+    def step(self, a):
+        self.t += 1
+        self.x += STEP * self.gain * float(a[0])
+        return np.array([self.x], np.float32), -abs(self.x), False, self.t >= 30, {}
+gymnasium.register("EditedHere-v0", entry_point=Edited)
+"""
+EXPERIMENT = {
+    "name": "edited",
+    "source": {"world": "edited_here:EditedHere-v0", "steps": 512},
+    "targets": {"half": {"kwargs": {"gain": 0.5}, "steps": 512}},
+    "methods": ["scratch"],
+    "seeds": [0],
+    "evaluation": {"every": 256, "episodes": 3},
+}
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    (tmp_path / "edited_here.py").write_text(WORLD)
+    monkeypatch.chdir(tmp_path)
+    return make_plan(build(EXPERIMENT))
+
+
+def ran(directory, code):
+    """Write what a run leaves of which one unit is done."""
+    write_json(directory / "facts.json", {"code": code.as_json()})
+    write_json(directory / "trials/half/scratch/seed-0/status.json", {"state": "done"})
+
+
+def test_an_edited_world_is_noticed_and_what_lies_beside_it_is_not(plan, tmp_path):
+    before, run = run_code(plan), tmp_path / "run"
+    ran(run, before)
+    (tmp_path / "notes.yaml").write_text("a: 1")
+    (tmp_path / "other.py").write_text("a = 1")
+    quiet = Console(quiet=True)
+    settle_code(plan, run, keep=False, console=quiet)
+    (tmp_path / "edited_here.py").write_text(WORLD.replace("0.2", "0.3"))
+    with pytest.raises(ConfigError, match=r"changed since: edited_here\.py; --fresh .* --keep"):
+        settle_code(plan, run, keep=False, console=quiet)
+    settle_code(plan, run, keep=True, console=quiet)
+    facts = json.loads((run / "facts.json").read_text())
+    [change] = facts["code_changes"]
+    assert change["changed"] == [str(tmp_path / "edited_here.py")]
+    assert change["units"] == ["trials/half/scratch/seed-0"]
+    # It is asked once for each change.
+    settle_code(plan, run, keep=False, console=quiet)
+
+
+def test_code_that_changes_while_units_are_computed_is_recorded(plan, tmp_path, monkeypatch):
+    ran(tmp_path / "run", Code("a"))
+    monkeypatch.setattr(code_changes, "run_code", lambda plan: Code("b"))
+    console = Console(record=True, width=300)
+    note_changes(plan, tmp_path / "run", console)
+    assert "code changed while the run was at work" in console.export_text()
+    facts = json.loads((tmp_path / "run/facts.json").read_text())
+    assert facts["code_changes"][0]["changed"] == ["headstart itself"]
+
+
+def test_of_libraries_the_versions_are_told():
+    before = Code("a", {"/x.py": "1"}, {"mujoco": "3.1", "gymnasium": "1.0"}).as_json()
+    now = Code("a", {"/y.py": "1"}, {"mujoco": "3.2", "gymnasium": "1.0"})
+    assert changed_code(before, now) == ["/x.py", "/y.py", "mujoco 3.1 -> 3.2"]
+    assert changed_code(now.as_json(), now) == []
+
+
+def test_where_code_cannot_be_listed_it_is_said(plan, tmp_path, monkeypatch):
+    def fail(plan):
+        raise CodeError("a process that makes its worlds failed: no license")
+
+    monkeypatch.setattr(code_changes, "run_code", fail)
+    console = Console(record=True, width=300)
+    settle_code(plan, tmp_path, keep=False, console=console)
+    assert "would not be noticed: a process that makes its worlds failed" in console.export_text()
+
+
+def test_fresh_deletes_what_a_run_made_and_nothing_else(tmp_path):
+    ran(tmp_path, Code("a"))
+    (tmp_path / "thesis.txt").write_text("precious")
+    clear_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
