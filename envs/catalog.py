@@ -70,6 +70,16 @@ def find_world(world_id: str) -> WorldEntry:
     return WORLDS[world_id]
 
 
+def control_period(world_id: str) -> float | None:
+    """Return what a step of a world takes on its robot, in seconds; None of a world not of ours.
+
+    >>> control_period("headstart/PandaReach-v0"), control_period("Pendulum-v1")
+    (0.04, None)
+    """
+    entry = WORLDS.get(world_id.removeprefix("headstart:"))
+    return None if entry is None else entry.timing.period
+
+
 def build(world_id: str, **kwargs: Any) -> World:
     """Build a world of the catalog, without Gymnasium's wrappers.
 

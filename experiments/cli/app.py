@@ -93,23 +93,25 @@ def report(
         headstart report runs/quickstart
         headstart report runs/ppo runs/sac --out runs/ppo-or-sac
     """
-    from ..running import sweep
-    from ..showing.html.sweep import render_sweep
-    from ..showing.outputs import compare_runs, write_outputs
-    from ..showing.sweep_outputs import write_sweep_outputs
+    from ..showing.outputs import compare_runs, holds_sweep, write_outputs
     from ..showing.tables import terminal
 
     if len(directories) == 1:
         if out is not None:
             raise HeadstartError("--out is for a comparison of several runs; this is only one")
-        if sweep.is_sweep(directories[0]):
+        if holds_sweep(directories[0]):
+            # What sweeps and comparisons need takes seconds to be imported.
+            from ..running import sweep
+            from ..showing.html.sweep import render_sweep
+            from ..showing.sweep_outputs import write_sweep_outputs
+
             for place in sweep.begun_places(directories[0]):
                 write_outputs(place)
             console.print(render_sweep(write_sweep_outputs(directories[0])))
         else:
             console.print(terminal.render_summary(write_outputs(directories[0])))
     else:
-        for directory in filter(sweep.is_sweep, directories):
+        for directory in filter(holds_sweep, directories):
             raise HeadstartError(
                 f"'{directory}' is a sweep: report one alone, or compare runs such as its points"
             )
@@ -136,9 +138,10 @@ def status(
     In a terminal the table renews itself until the run ends; Ctrl-C leaves it, not the run.
     """
     from ..running import sweep
+    from ..showing.outputs import holds_sweep
     from ..showing.status import overview, sweep_overview, watch_status
 
-    if sweep.is_sweep(directory):
+    if holds_sweep(directory):
         places = sweep.point_places(directory)
         watch_status(lambda: sweep_overview(places), console, once=once)
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.named import split_named
-from ..config.schema import method_label
+from .catalog import JUDGED, judged
 from .results import (
     Gain,
     Gains,
@@ -27,7 +27,6 @@ from .results import (
     Verdict,
 )
 from .runs import Run, RunError, load_run
-from .verdict import GAINS
 
 ABSENT = "–"
 WORLD = ("world", "kwargs", "wrappers", "shift")
@@ -200,8 +199,8 @@ def _scale(summary: TargetSummary, unit: str) -> float:
 
 def _scaled_gains(gains: Gains | None, by: float) -> dict[str, ScaledGain | None]:
     if gains is None:
-        return dict.fromkeys(GAINS)
-    return {name: _scaled(getattr(gains, name), by) for name in GAINS}
+        return {str(metric.name): None for metric in JUDGED}
+    return {str(metric.name): _scaled(gain, by) for metric, gain in judged(gains).items()}
 
 
 def _scaled(gain: Gain, by: float) -> ScaledGain:
@@ -242,9 +241,8 @@ def task(member: Member, target: str) -> dict[str, Any]:
 def _by_name(run: Run) -> dict[str, Any]:
     """Return an experiment without its name, and with its methods by their labels."""
     named: dict[str, Any] = {}
-    for entry in run.experiment["methods"]:
+    for label, entry in run.method_entries.items():
         name, given = split_named(entry, "method")
-        label = method_label(entry)
         own = {key: value for key, value in given.items() if key != "label"}
         named[label] = own if label == name.split(":")[-1] else {"method": name, **own}
     rest = {key: value for key, value in run.experiment.items() if key != "name"}

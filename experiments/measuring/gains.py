@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import metrics
+from . import catalog, metrics
+from .catalog import Metric
 from .estimates import Curves, SourceSeeds, curves_of, estimate, levels
 from .results import (
     BreakEven,
@@ -24,11 +25,9 @@ from .results import (
 )
 from .runs import Run, Trial
 from .statistics import Comparison, by_source, compare, holm
-from .verdict import GAINS, judge
+from .verdict import judge
 
 BASELINE = "scratch"
-_METRIC = {"jump_start": "start", "early": "early", "asymptotic": "end", "area": "area"}
-"""The score whose difference each gain is."""
 
 
 def add_gains(
@@ -56,11 +55,13 @@ def add_gains(
     return added
 
 
-def _adjust(compared: Mapping[str, Mapping[str, Comparison]]) -> dict[str, dict[str, float | None]]:
+def _adjust(
+    compared: Mapping[str, Mapping[Metric, Comparison]],
+) -> dict[str, dict[Metric, float | None]]:
     """Return p values by method and gain, after Holm's correction over all that make verdicts."""
-    tests = [(name, gain) for name in compared for gain in GAINS]
+    tests = [(name, gain) for name in compared for gain in catalog.JUDGED]
     corrected = holm([compared[name][gain].p for name, gain in tests])
-    adjusted: dict[str, dict[str, float | None]] = {name: {} for name in compared}
+    adjusted: dict[str, dict[Metric, float | None]] = {name: {} for name in compared}
     for (name, gain), p in zip(tests, corrected, strict=True):
         adjusted[name][gain] = p
     return adjusted
@@ -69,18 +70,18 @@ def _adjust(compared: Mapping[str, Mapping[str, Comparison]]) -> dict[str, dict[
 def _with_gains(
     method: MethodSummary,
     base: MethodSummary,
-    compared: Mapping[str, Comparison],
-    adjusted: Mapping[str, float | None],
+    compared: Mapping[Metric, Comparison],
+    adjusted: Mapping[Metric, float | None],
     shared: SourceSeeds,
 ) -> MethodSummary:
     """Return a method's summary with all that rests on its comparison with scratch."""
     # A gain over a scratch that still climbs is as unfinished as one of a method that does.
     converged = _both(method.converged, base.converged)
     gains = Gains(
-        jump_start=gain_of(compared["jump_start"], adjusted["jump_start"]),
-        early=gain_of(compared["early"], None),
-        asymptotic=_end_gain(compared["asymptotic"], adjusted["asymptotic"], converged),
-        area=gain_of(compared["area"], adjusted["area"]),
+        jump_start=gain_of(compared[catalog.JUMP_START], adjusted[catalog.JUMP_START]),
+        early=gain_of(compared[catalog.EARLY_GAIN], None),
+        asymptotic=_end_gain(compared[catalog.END_GAIN], adjusted[catalog.END_GAIN], converged),
+        area=gain_of(compared[catalog.AREA_GAIN], adjusted[catalog.AREA_GAIN]),
     )
     mine, theirs = _areas(method, base, shared)
     return replace(
@@ -119,7 +120,7 @@ def add_total_time(run: Run, methods: Mapping[str, MethodSummary]) -> dict[str, 
     are its own in every target, and no target shares them.
     """
     added = dict(methods)
-    cost, targets = float(run.source_steps), len(run.experiment["targets"])
+    cost, targets = float(run.source_steps), len(run.targets)
     base = methods[BASELINE].time_to_threshold if BASELINE in methods else None
     for name, method in methods.items():
         time = method.time_to_threshold
@@ -188,7 +189,7 @@ def source_scale(run: Run) -> tuple[float, float, str] | None:
     return (low, high, origin) if high > low else None
 
 
-def retention(run: Run, target: str, method: str) -> InBoth | None:
+def retention_of(run: Run, target: str, method: str) -> InBoth | None:
     """Return returns and scores lost or kept back in the source; None where not measured."""
     measured = [
         (trial.seed, *trial.source_returns)
@@ -206,7 +207,7 @@ def retention(run: Run, target: str, method: str) -> InBoth | None:
     return InBoth(returns, estimate(seeds, metrics.retention(*scored), shared))
 
 
-def zero_shot_gap(run: Run, target: str, scale: tuple[float, float] | None) -> InBoth | None:
+def zero_shot_gap_of(run: Run, target: str, scale: tuple[float, float] | None) -> InBoth | None:
     """Return the source policies' drop from source to target; None where not measured.
 
     `scale` holds the target's anchors. Each world's score is on its own anchors.
@@ -253,7 +254,7 @@ def equal_total(
     return EqualTotal(
         as_many="",
         seeds=longer.seeds,
-        lost=len(run.experiment["seeds"]) - len(longer.seeds),
+        lost=len(run.seeds) - len(longer.seeds),
         steps=int(longer.steps[-1]),
         returns=levels(longer.seeds, longer.returns),
         scores=scores,
@@ -284,12 +285,13 @@ def _against(
 
 def _compare_scores(
     target: str, name: str, method: MethodSummary, base: MethodSummary, shared: SourceSeeds
-) -> dict[str, Comparison]:
-    found: dict[str, Comparison] = {}
-    for gain, metric in _METRIC.items():
+) -> dict[Metric, Comparison]:
+    found: dict[Metric, Comparison] = {}
+    for gain in catalog.GAINS:
         # A stream of its own, so that adding a method leaves the others' intervals alone.
-        rng = np.random.default_rng(list(f"{target}/{name}/{gain}".encode()))
-        mine, theirs = (getattr(side.scores, metric).per_seed for side in (method, base))
+        rng = np.random.default_rng(list(f"{target}/{name}/{gain.name}".encode()))
+        score = str(gain.difference_of)
+        mine, theirs = (getattr(side.scores, score).per_seed for side in (method, base))
         comparison = compare(mine, theirs, rng, shared)
         assert comparison is not None  # both sides have finished trials
         found[gain] = comparison

@@ -12,8 +12,8 @@ transfer; Kaplan & Meier, JASA 53 (1958) 457, for times that are censored at the
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from .statistics import Interval, ratio_interval
 
@@ -234,8 +234,8 @@ def failure_rate(success: ArrayLike) -> Floats:
 def _survival(times: ArrayLike, reached: ArrayLike) -> tuple[Floats, Floats]:
     """Return times `(k,)` and the Kaplan-Meier share of seeds not there yet after each, `(k,)`."""
     at, events = np.asarray(times, dtype=np.float64), np.asarray(reached, dtype=np.bool_)
-    censored = stats.CensoredData(uncensored=at[events], right=at[~events])
-    survival = stats.ecdf(censored).sf
+    censored = scipy.stats.CensoredData(uncensored=at[events], right=at[~events])
+    survival = scipy.stats.ecdf(censored).sf
     return np.asarray(survival.quantiles), np.asarray(survival.probabilities)
 
 

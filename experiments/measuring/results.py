@@ -11,7 +11,7 @@ source policies; None where each has its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.plain import alias, rest, unwritten
@@ -191,8 +191,19 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What a method decided by itself in training, and at which step."""
+
+    step: int
+    decision: str
+
+
+@dataclass(frozen=True)
 class MethodSummary:
-    """One method on one target; None stands for what was not, or cannot be, measured."""
+    """One method on one target; None stands for what was not, or cannot be, measured.
+
+    `decisions` are what it decided by itself, by seed.
+    """
 
     seeds: list[int]
     source_seeds: Mapping[int, int] | None
@@ -215,6 +226,7 @@ class MethodSummary:
     transfer_ratio: Interval | None = None
     terms: Terms | None = None
     verdict: Verdict = Verdict("")
+    decisions: dict[int, list[Decision]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -268,7 +280,8 @@ class EqualTotal:
 class TargetSummary:
     """One target with all its methods; steps are target steps.
 
-    `noise` is the standard error of the mean return of one evaluation (None: a single episode).
+    `noise` is the standard error of the mean return of one evaluation (None: a single episode),
+    `period` what a step takes on a robot, in seconds (None: not known).
     """
 
     world: str | None
@@ -284,6 +297,7 @@ class TargetSummary:
     methods: dict[str, MethodSummary]
     equal_total: dict[str, EqualTotal]
     noise: float | None = None
+    period: float | None = None
 
 
 @dataclass(frozen=True)

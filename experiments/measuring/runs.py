@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 from ...core.named import split_named
 from ...core.plain import from_json
+from ...envs.catalog import control_period
 from ..config.schema import SOURCE, method_label, source_seed
 from ..config.yaml_text import YAMLError, loads
 from ..records import COLUMNS, CURVE, check_curve, read_evaluations, reason
@@ -39,6 +41,7 @@ class Status:
         reused_seconds: what training had taken, of a source policy that was taken from the cache.
         source_returns: the returns in the source before and after transfer, where measured.
         source_steps: steps in source worlds that a method took beside the source's training.
+        decisions: what a method decided by itself in training, by step.
     """
 
     state: str = "None"
@@ -51,6 +54,7 @@ class Status:
     reused_seconds: float | None = None
     source_returns: tuple[float, float] | None = None
     source_steps: int = 0
+    decisions: tuple[tuple[int, str], ...] = ()
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Status:
@@ -68,6 +72,9 @@ class Status:
             reused_seconds=written.get("reused_seconds"),
             source_returns=measured,
             source_steps=int(written.get("source_steps") or 0),
+            decisions=tuple(
+                (int(one["step"]), str(one["decision"])) for one in written.get("decisions") or ()
+            ),
         )
 
 
@@ -294,6 +301,15 @@ class Run:
         """The versions of packages that were recorded."""
         return self.facts.get("versions") or {}
 
+    def period(self, target: str) -> float | None:
+        """Return what a step in a target takes on a robot, in seconds; None where not known.
+
+        It is that of worlds that divide time into control steps; see `control_period`.
+        """
+        world = self.targets[target].world
+        recorded = self.facts.get("periods", {}).get(world)
+        return control_period(str(world)) if recorded is None else float(recorded)
+
     def stored_anchors(self, name: str) -> Anchors:
         """Return the anchors of a target, or of the source, as far as they are recorded."""
         found = self.facts.get("anchors", {}).get(name) or {}
@@ -342,6 +358,8 @@ class Run:
     @property
     def results(self) -> pd.DataFrame:
         """The curves of the trials that are done, tidy and sorted, with `COLUMNS`."""
+        import pandas as pd
+
         rows = [
             (trial.target, trial.method, trial.seed, *(line[column] for column in COLUMNS[3:]))
             for trial in self.trials

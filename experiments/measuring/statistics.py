@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 5
@@ -169,9 +169,13 @@ def bca_interval(values: ArrayLike, rng: np.random.Generator) -> Interval | None
     resample and BCa is not defined), and where their skewness is above `MOST_SKEWED`.
     """
     sample = _sample(values)
-    if sample.size < BCA_SEEDS or _constant(sample) or abs(float(stats.skew(sample))) > MOST_SKEWED:
+    if (
+        sample.size < BCA_SEEDS
+        or _constant(sample)
+        or abs(float(scipy.stats.skew(sample))) > MOST_SKEWED
+    ):
         return None
-    found = stats.bootstrap(
+    found = scipy.stats.bootstrap(
         (sample,),
         np.mean,
         n_resamples=RESAMPLES,
@@ -192,7 +196,7 @@ def expanded_tail(n: int) -> float:
     Student's t would be right; the share is chosen so that for normal values the percentile
     interval is Student's (Hesterberg 2015).
     """
-    return float(stats.norm.cdf(-_t(n - 1) * (n / (n - 1)) ** 0.5))
+    return float(scipy.stats.norm.cdf(-_t(n - 1) * (n / (n - 1)) ** 0.5))
 
 
 def ratio_interval(numerator: ArrayLike, denominator: ArrayLike) -> Interval:
@@ -282,7 +286,7 @@ def _p_paired(differences: Sequence[float]) -> float | None:
     if _constant(sample):
         # Without spread t is infinite; what equal signs alone can say is (1/2)^(n-1).
         return 1.0 if sample[0] == 0 else float(0.5 ** (sample.size - 1))
-    return float(stats.ttest_1samp(sample, 0.0).pvalue)
+    return float(scipy.stats.ttest_1samp(sample, 0.0).pvalue)
 
 
 def _p_independent(transfer: Sequence[float], scratch: Sequence[float]) -> float | None:
@@ -291,12 +295,12 @@ def _p_independent(transfer: Sequence[float], scratch: Sequence[float]) -> float
     if min(a.size, b.size) < 2:
         return None
     if _constant(a) and _constant(b):
-        return 1.0 if a[0] == b[0] else float(stats.mannwhitneyu(a, b, method="exact").pvalue)
-    return float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+        return 1.0 if a[0] == b[0] else float(scipy.stats.mannwhitneyu(a, b, method="exact").pvalue)
+    return float(scipy.stats.ttest_ind(a, b, equal_var=False).pvalue)
 
 
 def _t(freedom: float) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def _sample(values: ArrayLike) -> NDArray[np.float64]:

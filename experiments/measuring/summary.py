@@ -17,15 +17,16 @@ from .gains import (
     add_total_time,
     equal_total,
     method_curves,
-    retention,
+    retention_of,
     source_return,
     source_scale,
     source_seeds,
-    zero_shot_gap,
+    zero_shot_gap_of,
 )
 from .results import (
     Anchor,
     Anchors,
+    Decision,
     Dip,
     Estimate,
     FailedSeed,
@@ -140,12 +141,13 @@ def _target(run: Run, target: str, threshold: float) -> TargetSummary:
         scored=scored,
         headline="",
         notes=[],
-        zero_shot_gap=zero_shot_gap(run, target, anchors.scale if scored else None),
+        zero_shot_gap=zero_shot_gap_of(run, target, anchors.scale if scored else None),
         methods=methods,
         equal_total={
             name: equal_total(run, target, curve, methods) for name, curve in longer.items()
         },
         noise=noise,
+        period=run.period(target),
     )
 
 
@@ -212,6 +214,11 @@ def _method(
         source_seeds=source_seeds(run, name),
         failed=[FailedSeed(t.seed, t.state, t.error) for t in failed],
         seconds={t.seed: t.seconds for t in run.done(target, name)},
+        decisions={
+            t.seed: [Decision(*one) for one in t.status.decisions]
+            for t in run.done(target, name)
+            if t.status.decisions
+        },
     )
     if curves is None:
         return replace(found, verdict=Verdict("no finished trial"))
@@ -222,7 +229,7 @@ def _method(
         failure=_shares(
             curves, None if curves.success is None else metrics.failure_rate(curves.success)
         ),
-        retention=retention(run, target, name),
+        retention=retention_of(run, target, name),
         terms=last_terms(run.done(target, name), curves.source_seeds),
     )
     if curves.scores is None:

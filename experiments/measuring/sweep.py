@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..config.sweep import is_budget, untrained, zero_budgets
+from .catalog import END_RETURN, END_SCORE, JUDGED, METRICS, Metric
 from .estimates import SourceSeeds
 from .metrics import Floats
 from .results import (
@@ -35,10 +36,9 @@ from .results import (
     TargetSummary,
 )
 from .statistics import Comparison, Interval, by_source, compare, half_widths, holm
-from .verdict import GAINS
 
-SCORES = {"start": "score at step 0", "end": "score at the end", "area": "area"}
-LEVELS = ("start", "end")
+SCORES = tuple(m for m in METRICS if m.section == "scores" and m.name != "early")
+RETURNS = tuple(m for m in METRICS if m.section == "returns")
 _BETWEEN = 200
 """Places looked at between two neighbouring points for where a gain changes its sign."""
 Points = Sequence[tuple[Mapping[str, Any], Summary]]
@@ -213,7 +213,7 @@ def _target(target: str, points: Points, at: list[float] | None, *, left_out: bo
     scored = all(
         score is not None or level is None
         for found in methods.values()
-        for level, score in zip(found.returns["end"], found.scores["end"], strict=True)
+        for level, score in zip(END_RETURN.along(found), END_SCORE.along(found), strict=True)
     )
     return SweptTarget(scored, methods, sentences=[])
 
@@ -229,11 +229,14 @@ def _method(
 ) -> SweptMethod:
     each = [summary.methods.get(name) for summary in summaries]
     sharing = [method.source_seeds for method in each if method is not None]
-    gains = {gain: [_gain_at(method, gain) for method in each] for gain in GAINS}
-    returns = {level: [_level_at(method, "returns", level) for method in each] for level in LEVELS}
+    gains = {str(metric.name): [_gain_at(method, metric) for method in each] for metric in JUDGED}
+    scores, returns = (
+        {str(metric.name): [_level_at(method, metric) for method in each] for metric in metrics}
+        for metrics in (SCORES, RETURNS)
+    )
     scales = [_scale(summary) for summary in summaries]
     return SweptMethod(
-        scores={score: [_level_at(method, "scores", score) for method in each] for score in SCORES},
+        scores=scores,
         gains=gains,
         returns=returns,
         sign_changes={}
@@ -245,22 +248,17 @@ def _method(
     )
 
 
-def _level_at(method: MethodSummary | None, part: str, metric: str) -> Estimate | None:
+def _level_at(method: MethodSummary | None, metric: Metric) -> Estimate | None:
     """Return a method's score or return at a point; at the end, with whether it has converged."""
-    levels = getattr(method, part) if method is not None else None
-    if levels is None:
-        return None
-    found: Estimate = getattr(levels, metric)
-    if metric != "end":
+    found: Estimate | None = metric.of(method) if method is not None else None
+    if found is None or metric.name != "end":
         return found
     assert method is not None
     return SweptEnd(**vars(found), converged=method.converged)
 
 
-def _gain_at(method: MethodSummary | None, gain: str) -> Gain | None:
-    if method is None or method.gains is None:
-        return None
-    found: Gain = getattr(method.gains, gain)
+def _gain_at(method: MethodSummary | None, metric: Metric) -> Gain | None:
+    found: Gain | None = metric.of(method) if method is not None else None
     return found
 
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .catalog import END_GAIN, Metric, judged
 from .results import Gain, Gains, MethodSummary, Verdict
 from .statistics import CONFIDENCE, FEWEST_SEEDS
 
-GAINS = {"jump_start": "jump-start", "asymptotic": "asymptotic gain", "area": "area gain"}
-"""The gains that make the verdict, with their names in sentences."""
 LEVEL = 1 - CONFIDENCE
 
 HEAD_START = "head start"
@@ -25,14 +24,19 @@ PERHAPS_NEGATIVE = "possibly negative"
 UNCLEAR = "no clear difference"
 
 
-def judged(gains: Gains) -> dict[str, Gain]:
-    """Return the gains that make a verdict, by name."""
-    return {name: getattr(gains, name) for name in GAINS}
-
-
 def holds_corrected(gain: Gain) -> bool:
     """Return whether a gain is significant after Holm's correction."""
     return gain.p_holm is not None and gain.p_holm <= LEVEL
+
+
+def holds_above(gain: Gain) -> bool:
+    """Return whether a gain lies above 0, also after Holm's correction."""
+    return gain.side == "above" and holds_corrected(gain)
+
+
+def is_claim(gain: Gain) -> bool:
+    """Return whether a gain above 0 may be claimed: corrected, and from seeds enough."""
+    return holds_above(gain) and gain.n >= FEWEST_SEEDS
 
 
 def judge(gains: Gains, unit: str = "seed") -> Verdict:
@@ -50,8 +54,8 @@ def judge(gains: Gains, unit: str = "seed") -> Verdict:
     return Verdict(_word(found), claim=True, basis=basis)
 
 
-def _word(gains: Mapping[str, Gain]) -> str:
-    above = [gain for gain in gains.values() if gain.side == "above" and holds_corrected(gain)]
+def _word(gains: Mapping[Metric, Gain]) -> str:
+    above = [gain for gain in gains.values() if holds_above(gain)]
     below = [gain for gain in gains.values() if gain.side == "below"]
     if above:
         return MIXED if below else HEAD_START
@@ -80,12 +84,8 @@ def furthest_ahead(methods: Mapping[str, MethodSummary]) -> str | None:
 
 def rests_on_the_end(gains: Gains) -> bool:
     """Return whether the gain at the end, and no other, holds above 0: a claim rests on it then."""
-    held = [
-        name
-        for name, gain in judged(gains).items()
-        if gain.side == "above" and holds_corrected(gain)
-    ]
-    return held == ["asymptotic"]
+    held = [metric for metric, gain in judged(gains).items() if holds_above(gain)]
+    return held == [END_GAIN]
 
 
 def counted(count: int, unit: str) -> str:

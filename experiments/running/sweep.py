@@ -62,11 +62,6 @@ def check_points(todo: Sequence[Point], where: str) -> None:
         check_plan(point.experiment, f"{where}: sweep, {named_values(point.values)}")
 
 
-def is_sweep(directory: Path) -> bool:
-    """Return whether a directory holds a sweep."""
-    return (directory / FILE).is_file()
-
-
 def point_places(directory: Path) -> dict[str, Path]:
     """Return the run directories of a sweep's points, run or not, by what is swept."""
     _, found = stored_points(directory)

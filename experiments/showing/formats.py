@@ -10,7 +10,7 @@ import numpy as np
 from ..measuring.metrics import window
 from ..measuring.results import Dip, Levels, MethodSummary
 from ..measuring.statistics import SURE_SEEDS
-from .words.intervals import Bounded, interval_text
+from .words.intervals import Bounded, decimals, interval_text
 
 NONE = "–"
 UNFINISHED = (
@@ -62,6 +62,20 @@ def number(value: float | None) -> str:
 def brief(value: float, sign: str = "") -> str:
     """Return a number to 3 significant digits, from 1,000 on without decimals."""
     return f"{value:{sign},.0f}" if abs(value) >= 999.5 else f"{value:{sign}.3g}"
+
+
+def measured(found: Bounded) -> str:
+    """Return a return, to 4 digits or to the fewer that its interval or range supports.
+
+    >>> from headstart.experiments.measuring import Interval
+    >>> measured(Interval(-182.31, -230.2, -150.4, 5, "range"))
+    '-182'
+    """
+    value, places = found.estimate, decimals(found, 3)
+    if found.low is None or found.low == found.high or abs(value) >= 999.5:
+        return brief(value)
+    whole = len(f"{abs(value):.0f}")
+    return f"{value:.{min(places, max(0, 4 - whole))}f}"
 
 
 def steps(value: float | None) -> str:

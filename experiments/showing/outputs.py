@@ -1,28 +1,47 @@
-"""What is written of runs: results.csv, summary.json, figures, tables, report and comparison."""
+"""What is written of runs: results.csv, summary.json, figures, tables, report and comparison.
+
+Where nothing has changed since it was written last, it is not written again: a finished run asked
+again answers at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ...core.files import write_bytes, write_json, write_text
-from ...core.plain import to_json
-from ..measuring import comparison
+from ...core.files import read_json, write_json
+from ...core.plain import from_json
 from ..measuring.results import Summary
-from ..measuring.runs import Run, RunError, load_run
-from .figures.run import draw_run
-from .html.comparison import ComparisonReport
-from .html.report import build_report
-from .tables import paper
-from .tensorboard.events import write_events
-from .video import clips
-from .words.summary import summarize
+from ..records import RunError
+
+if TYPE_CHECKING:
+    from ..measuring.runs import Run
+    from .html.comparison import ComparisonReport
+
+RECORD = ".outputs.json"
+"""What a run directory's outputs were made from, and which they are."""
+INPUTS = (
+    "experiment.yaml",
+    "facts.json",
+    "source/*/*/status.json",
+    "source/*/*/*.jsonl",
+    "trials/*/*/*/status.json",
+    "trials/*/*/*/*.jsonl",
+    "videos/*",
+)
+CODE = Path(__file__).parents[1]
+PARTS = ("measuring", "showing")
+"""The parts of the code that outputs depend on."""
 
 
 def write_outputs(directory: str | Path) -> Summary:
     """Write results.csv, summary.json, figures, tables, report.html and what TensorBoard shows.
 
-    Each file is replaced as a whole or not at all. Equal runs give equal files.
+    Each file is replaced as a whole or not at all. Equal runs give equal files; where the run and
+    the code that shows it are those of the last time, the files stand as they are.
 
     Args:
         directory: a run directory; the files are written into it.
@@ -34,7 +53,19 @@ def write_outputs(directory: str | Path) -> Summary:
         RunError: it is no run directory, or its curves cannot be compared.
         StoreError: a file cannot be written; the files before it are whole, the old one stays.
     """
-    return _write_run(load_run(directory))
+    root = Path(directory)
+    made_from = _fingerprint(root)
+    if (summary := _unchanged(root, made_from)) is not None:
+        return summary
+    # Figures, tables and all that they need take seconds to be imported.
+    from ..measuring.runs import load_run
+
+    return _write(load_run(root), made_from)
+
+
+def holds_sweep(directory: Path) -> bool:
+    """Return whether a directory holds a sweep of runs, not a run."""
+    return (directory / "sweep.yaml").is_file()
 
 
 def compare_runs(directories: Sequence[str | Path], out: str | Path) -> ComparisonReport:
@@ -51,28 +82,60 @@ def compare_runs(directories: Sequence[str | Path], out: str | Path) -> Comparis
         RunError: fewer than two runs, one given twice, one that is none, or `out` is one.
         StoreError: a file cannot be written.
     """
+    from ..measuring import comparison
+    from .html.comparison import ComparisonReport
+
     if len(directories) < 2:
         raise RunError("a comparison takes two run directories or more")
     runs, out = comparison.load_apart(directories), Path(out)
     if (out / "experiment.yaml").exists():
         raise RunError(f"'{out}' is a run directory; choose another one for the comparison")
-    compared = ComparisonReport(comparison.members(runs, [_write_run(run) for run in runs]))
+    summaries = [_write(run, _fingerprint(run.directory)) for run in runs]
+    compared = ComparisonReport(comparison.members(runs, summaries))
     compared.write(out)
     return compared
 
 
-def _write_run(run: Run) -> Summary:
-    """Write the outputs of a run that has been read, and return its summary."""
-    summary = summarize(run)
-    figures = draw_run(run, summary)
-    videos = clips.videos(run.directory)
-    # pandas writes floats by their shortest text that reads back exactly.
-    write_text(run.directory / "results.csv", run.results.to_csv(index=False, lineterminator="\n"))
-    write_json(run.directory / "summary.json", to_json(summary))
-    for name, drawn in figures.items():
-        write_bytes(run.directory / "figures" / name, drawn)
-    for name, text in paper.texts(run, summary).items():
-        write_text(run.directory / "tables" / name, text)
-    write_text(run.directory / "report.html", build_report(run, summary, figures, videos))
-    write_events(run, summary, figures, videos)
+def _write(run: Run, made_from: str) -> Summary:
+    """Write the outputs of a run, and what they were made from."""
+    from .writing import write_run
+
+    (run.directory / RECORD).unlink(missing_ok=True)
+    summary, written = write_run(run)
+    sizes = {path.relative_to(run.directory).as_posix(): path.stat().st_size for path in written}
+    write_json(run.directory / RECORD, {"inputs": made_from, "files": sizes})
     return summary
+
+
+def _fingerprint(root: Path) -> str:
+    """Return a digest of what the outputs of a run are made from: its records, and our code."""
+    digest = hashlib.sha256(version("headstart").encode())
+    for base, path in _inputs(root):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.relative_to(base)} {len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _inputs(root: Path) -> Iterator[tuple[Path, Path]]:
+    for pattern in INPUTS:
+        yield from ((root, path) for path in sorted(root.glob(pattern)))
+    for part in PARTS:
+        files = (path for path in (CODE / part).rglob("*") if path.suffix in (".py", ".j2", ".css"))
+        yield from ((CODE, path) for path in sorted(files))
+
+
+def _unchanged(root: Path, made_from: str) -> Summary | None:
+    """Return the summary that was written from the same; None where it has to be written anew."""
+    try:
+        record: Any = read_json(root / RECORD)
+        sizes = {root / name: size for name, size in record["files"].items()}
+        if record["inputs"] != made_from:
+            return None
+        if any(path.stat().st_size != size for path, size in sizes.items()):
+            return None
+        found: Summary = from_json(Summary, read_json(root / "summary.json"))
+    # Whatever cannot be read is written anew.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RunError):
+        return None
+    return found

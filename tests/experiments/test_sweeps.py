@@ -12,6 +12,7 @@ from headstart.experiments.measuring import sweep as measured_sweep
 from headstart.experiments.measuring.results import Summary
 from headstart.experiments.measuring.sweep import quantity
 from headstart.experiments.running import sweep as sweeps
+from headstart.experiments.showing.outputs import holds_sweep
 from headstart.experiments.showing.words.sweep import describe_sweep
 from rich.console import Console
 
@@ -371,8 +372,8 @@ def test_which_evaluations_the_end_averages_is_said_for_each_budget():
     short["targets"]["icy"]["averaged"] = "all 4 evaluations"
     points = [({"b": n}, found) for n, found in enumerate((short, long, long))]
     assert summarize_sweep("ice", points)["notes"] == [
-        "The end is a mean over all 4 evaluations (icy: 1 of 3 points); over the last 5 of 9 "
-        "evaluations (50% of the budget) (icy: 2 of 3 points)."
+        "The end is a mean over all 4 evaluations (icy: 1 of 3 points); over the last 2 of 8 "
+        "evaluations after step 0 (icy: 2 of 3 points)."
     ]
 
 
@@ -413,7 +414,7 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     failed = sweeps.run_points(one, place, run, quiet, "here")
     assert ran == ["points/00-1000", "points/01-2000"]
     assert failed[0] == "points/00-1000/trials/icy/scratch/seed-0"
-    assert sweeps.is_sweep(place)
+    assert holds_sweep(place)
     assert loads((place / "sweep.yaml").read_text())["sweep"] == {"source.steps": [1_000, 2_000]}
     with pytest.raises(ConfigError, match=r"another sweep: sweep\.source\.steps is"):
         sweeps.run_points(other, place, run, quiet, "here")

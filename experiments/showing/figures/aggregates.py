@@ -5,34 +5,30 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...measuring.catalog import AGGREGATES
 from ...measuring.results import Across
 from ..formats import extent
 from .style import look, name_rows, new_figure
 
-PANELS = (
-    ("start", "iqm", "IQM at step 0"),
-    ("end", "iqm", "IQM at the end"),
-    ("end", "optimality_gap", "optimality gap, end"),
-    ("area", "probability", "P(T > S), area"),
-)
+DRAWN = [aggregate for aggregate in AGGREGATES if aggregate.drawn]
 
 
 def draw_aggregates(across: Across) -> Figure:
     """Draw each method's aggregates over targets as a mark with its interval or range."""
     methods = {n: m for n, m in across.methods.items() if m}
-    figure, axes = new_figure(1.7 + 0.34 * len(methods), columns=len(PANELS), sharex=False)
-    for axis, (metric, kind, title) in zip(axes, PANELS, strict=True):
+    figure, axes = new_figure(1.7 + 0.34 * len(methods), columns=len(DRAWN), sharex=False)
+    for axis, aggregate in zip(axes, DRAWN, strict=True):
         for row, (name, method) in enumerate(methods.items()):
-            found = getattr(getattr(method, metric), kind)
+            found = aggregate.of(method)
             if found is None:
                 continue
             colour, _, marker = look(list(across.methods).index(name))
-            if found.low is not None:
+            if found.low is not None and found.high is not None:
                 axis.plot([found.low, found.high], [row, row], color=colour, linewidth=2.4)
             axis.plot(found.estimate, row, marker=marker, markersize=6.5, color=colour)
-        if kind == "probability":
+        if aggregate.statistic == "probability":
             axis.axvline(0.5, color="#222222", linewidth=1.0)
-        axis.set_title(title, fontsize=9.5)
+        axis.set_title(aggregate.title, fontsize=9.5)
         axis.xaxis.set_major_locator(MaxNLocator(3))
         axis.grid(visible=False, axis="y")
     name_rows(axes[0], list(methods))

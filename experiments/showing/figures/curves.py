@@ -30,7 +30,7 @@ def learning_curves(run: Run, summary: Summary, target: str) -> Figure:
         n = len(curves.seeds)
         draw_curve(axis, curves, i, f"{method} ({n} seed{'s' * (n != 1)})")
     fit(axis)
-    steps_axis(axis, entry.steps or 0)
+    steps_axis(axis, entry.steps or 0, entry.period)
     axis.set_title(f"{target}: mean, each seed, {extent(counts(entry.methods.values()))}")
     if entry.scored:
         _score_axis(axis, entry.anchors, summary.threshold)

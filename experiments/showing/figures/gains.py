@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...measuring.catalog import JUDGED
 from ...measuring.results import Gain, Summary
 from .style import look, name_rows, new_figure, spread
 
@@ -15,14 +16,12 @@ def draw_gains(summary: Summary, target: str) -> Figure:
     """Draw jump-start, asymptotic gain and area gain as bars with intervals and a dot a seed."""
     methods = summary.targets[target].methods
     shown = [name for name, method in methods.items() if method.gains]
-    titles = {"jump_start": "jump-start", "asymptotic": "asymptotic gain", "area": "area gain"}
-    figure, axes = new_figure(1.8 + 0.48 * len(shown), columns=3)
-    for axis, (gain, title) in zip(axes, titles.items(), strict=True):
+    figure, axes = new_figure(1.8 + 0.48 * len(shown), columns=len(JUDGED))
+    for axis, metric in zip(axes, JUDGED, strict=True):
         for row, name in enumerate(shown):
-            found = getattr(methods[name].gains, gain)
-            _bar(axis, row, found, list(methods).index(name))
+            _bar(axis, row, metric.of(methods[name]), list(methods).index(name))
         axis.axvline(0, color="#222222", linewidth=1.0)
-        axis.set_title(title)
+        axis.set_title(metric.title)
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.grid(visible=False, axis="y")
     name_rows(axes[0], shown)

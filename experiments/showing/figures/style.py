@@ -68,11 +68,20 @@ def look(i: int) -> tuple[str, Any, str]:
     return COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)]
 
 
-def steps_axis(axis: Axes, budget: float) -> None:
-    """Make the horizontal axis one of target steps, from 0 to the budget."""
+def steps_axis(axis: Axes, budget: float, period: float | None = None) -> None:
+    """Make the horizontal axis one of target steps, from 0 to the budget.
+
+    At the top it has minutes of robot time, where the `period` of a step (s) is known.
+    """
     axis.set_xlabel("environment steps in the target")
     axis.set_xlim(0, budget)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    if period and budget:
+        minutes = period / 60
+        top = axis.secondary_xaxis("top", functions=(lambda x: x * minutes, lambda x: x / minutes))
+        top.set_xlabel("minutes of robot time", fontsize=9)
+        top.tick_params(labelsize=9)
+        top.spines["top"].set_visible(True)
 
 
 def fit(*axes: Axes) -> None:

@@ -11,16 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...measuring.catalog import AREA_GAIN, END_RETURN, END_SCORE
 from ...measuring.results import Estimate, SweepSummary, SweptTarget
-from ...measuring.sweep import on_axis
+from ...measuring.sweep import RETURNS, on_axis
 from ..formats import brief, extent
 from .style import STYLE, encoded, look, name_rows, new_figure
 
-PANELS = {
-    "scores": (("scores", "end", "score at the end"), ("gains", "area", "area gain over scratch")),
-    "returns": (("returns", "start", "return at step 0"), ("returns", "end", "return at the end")),
-}
-"""Kind, metric and title of what is drawn over a setting: in scores, or without them in returns."""
+DRAWN = {"scores": (END_SCORE, AREA_GAIN), "returns": RETURNS}
+"""What is drawn over a setting: scores, or without them returns."""
 LABELS = {"scores": "score (0: random policy, 1: reference)", "returns": "return"}
 
 
@@ -33,7 +31,7 @@ def draw_sweep(summary: SweepSummary) -> dict[str, bytes]:
     drawn: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
         for target, entry in summary.targets.items():
-            if not any(any(m.returns["end"]) for m in entry.methods.values()):
+            if not any(any(END_RETURN.along(m)) for m in entry.methods.values()):
                 continue
             if summary.kind == "grid":
                 drawn |= encoded(f"grid-{target}", draw_heat_maps(summary, target))
@@ -51,30 +49,29 @@ def draw_lines(summary: SweepSummary, target: str) -> Figure:
     places = np.asarray(at if at is not None else range(len(summary.points)), dtype=float)
     figure, axes = new_figure(4.0, columns=2, sharey=False)
     apart = 0.012 * float(np.ptp(places))
-    for axis, (kind, metric, title) in zip(axes, PANELS[unit], strict=True):
+    for axis, metric in zip(axes, DRAWN[unit], strict=True):
         for number, (name, method) in enumerate(methods.items()):
-            found = getattr(method, kind)[metric]
+            found = metric.along(method)
             if not any(found):
                 continue
             colour, line, marker = look(number)
             aside = places + apart * (number - (len(methods) - 1) / 2)
-            there = [i for i, entry in enumerate(found) if entry is not None]
-            for i in there:
-                seeds = list(found[i].per_seed.values())
-                axis.plot([aside[i]] * len(seeds), seeds, ".", color=colour, alpha=0.35, ms=4)
-                if found[i].low is not None:
-                    ends = [found[i].low, found[i].high]
-                    axis.plot([aside[i]] * 2, ends, color=colour, linewidth=1.6)
+            there = {float(x): one for x, one in zip(aside, found, strict=True) if one is not None}
+            for x, one in there.items():
+                seeds = list(one.per_seed.values())
+                axis.plot([x] * len(seeds), seeds, ".", color=colour, alpha=0.35, ms=4)
+                if one.low is not None and one.high is not None:
+                    axis.plot([x] * 2, [one.low, one.high], color=colour, linewidth=1.6)
             axis.plot(
-                aside[there],
-                [found[i].estimate for i in there],
+                list(there),
+                [one.estimate for one in there.values()],
                 color=colour,
                 linestyle=line,
                 marker=marker,
                 markersize=5,
                 label=name if axis is axes[0] else None,
             )
-        axis.set_title(title)
+        axis.set_title(f"{metric.title} over scratch" if metric is AREA_GAIN else metric.title)
         axis.set_xlabel(summary.labels[summary.keys[0]], fontsize=9)
         if at is None:
             axis.set_xticks(places, [str(next(iter(p.values()))) for p in summary.points])
@@ -96,7 +93,7 @@ def draw_lines(summary: SweepSummary, target: str) -> Figure:
 
 def level_counts(target: SweptTarget) -> list[int]:
     """Return over how many seeds, or source policies, each method's levels are at each point."""
-    ends = chain.from_iterable(method.returns["end"] for method in target.methods.values())
+    ends = chain.from_iterable(END_RETURN.along(method) for method in target.methods.values())
     return [entry.n for entry in ends if entry]
 
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from ...measuring.results import Summary, TimeToThreshold
 from .style import look, name_rows, new_figure, spread, steps_axis
 
-WIDER = 3.0
-"""How many points wider the first line is than the last."""
+APART = 0.014
+"""By how much of the axis each line is drawn above the one before: they may lie on each other."""
 
 
 def draw_times(summary: Summary, target: str) -> Figure:
@@ -34,7 +34,7 @@ def draw_times(summary: Summary, target: str) -> Figure:
         if time.median is not None:
             axis.plot([time.median] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.2)
     name_rows(axis, [f"{name} ({_reached(time)})" for name, time in shown.items()])
-    steps_axis(axis, entry.steps or 0)
+    steps_axis(axis, entry.steps or 0, entry.period)
     axis.grid(visible=False, axis="y")
     axis.set_title(f"{target}: steps until a score of {summary.threshold:g} is held")
     axis.set_xlabel(
@@ -53,16 +53,15 @@ def draw_survival(summary: Summary, target: str) -> Figure:
     axis.axhline(0.5, color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
     for place, (name, time) in enumerate(shown.items()):
         colour, line, marker = look(list(times).index(name))
-        there = [1 - waiting for waiting in time.survival.share]
-        # Lines may lie on each other: each later one is thinner, so that all of them are seen.
-        width = 1.6 + WIDER * (len(shown) - 1 - place) / max(1, len(shown) - 1)
+        aside = APART * (place - (len(shown) - 1) / 2)
+        there = [1 - waiting + aside for waiting in time.survival.share]
         axis.plot(
             time.survival.steps,
             there,
             drawstyle="steps-post",
             color=colour,
             linestyle=line,
-            linewidth=width,
+            linewidth=1.8,
             marker=marker,
             markersize=5,
             markevery=slice(1, -1),  # where seeds arrive

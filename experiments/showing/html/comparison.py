@@ -16,12 +16,14 @@ from rich.text import Text
 from ....core.files import write_bytes, write_text
 from ....core.plain import to_json
 from ...measuring import comparison
+from ...measuring.catalog import AREA_GAIN, JUDGED
 from ...measuring.comparison import Member, Row, ScaledGain
 from ...measuring.results import Levels, TimeToThreshold
-from ...measuring.verdict import GAINS, HEAD_START
+from ...measuring.verdict import HEAD_START
 from .. import formats
 from ..figures.comparison import PREFIX, draw_comparison
-from ..tables.paper import WORDS, Cell, pipes
+from ..tables.paper import WORDS, pipes
+from ..tables.rows import EMPTY, Cell
 from ..words.comparison import unfair_comparison
 from ..words.intervals import interval_text
 from .pages import fill_page
@@ -83,7 +85,7 @@ class ComparisonReport:
         tables = {
             name: (
                 header(rows[0]),
-                [(cells(row), sides(row)) for row in rows],
+                [cells(row) for row in rows],
                 note(rows),
                 formats.extent(formats.counts(rows)),
             )
@@ -107,7 +109,7 @@ class ComparisonReport:
             table = pipes(header(rows[0]), [cells(row) for row in rows])
             parts += [f"## Target {target}", table, note(rows)]
         names = [member.label for member in self.members]
-        differing = [[(text, "") for text in (s.setting, *s.values)] for s in self.settings]
+        differing = [[Cell(text) for text in (s.setting, *s.values)] for s in self.settings]
         parts += [
             "## Settings that differ",
             pipes(["setting", *names], differing, ["setting", *names]),
@@ -133,9 +135,9 @@ class ComparisonReport:
         table.add_column("verdict")
         for target, rows in self.targets.items():
             for row in rows:
-                told = dict(zip(header(row), cells(row), strict=True))
-                end = told[row.unit][1].removeprefix("→ ")
-                short = (end or formats.NONE, " ".join(told["area gain"]), told["reached"][0])
+                end = _levels(row.levels, row.unit, formats.star(row)).below.removeprefix("→ ")
+                gain = _gain(row.gains[str(AREA_GAIN.name)], row)
+                short = (end or formats.NONE, f"{gain.top} {gain.below}", _time(row.time).top)
                 texts = (target, row.experiment, row.method, *short, row.verdict.word)
                 table.add_row(*map(Text, texts))
             table.add_section()
@@ -145,7 +147,15 @@ class ComparisonReport:
 def header(row: Row) -> list[str]:
     """Return the heads of the columns of a target's table, one of whose rows is `row`."""
     levels = ["return", "score"] if row.unit == "score" else ["return"]
-    return ["experiment", "method", "seeds", *levels, *GAINS.values(), "reached", "verdict"]
+    return [
+        "experiment",
+        "method",
+        "seeds",
+        *levels,
+        *(metric.title for metric in JUDGED),
+        "reached",
+        "verdict",
+    ]
 
 
 def cells(row: Row) -> list[Cell]:
@@ -154,25 +164,18 @@ def cells(row: Row) -> list[Cell]:
     if row.paired is not None:
         lost.append(f"{row.paired} paired")
     mark = formats.star(row)
+    head_start = row.verdict.word == HEAD_START
     levels = [_levels(row.returns, "return", mark)]
     levels += [_levels(row.levels, "score", mark)] if row.unit == "score" else []
     return [
-        (row.experiment, ""),
-        (row.method, ""),
-        (str(row.seeds), ", ".join(lost)),
+        Cell(row.experiment),
+        Cell(row.method),
+        Cell(str(row.seeds), ", ".join(lost)),
         *levels,
-        *(_gain(row.gains[gain], row.unit) for gain in GAINS),
+        *(_gain(row.gains[str(metric.name)], row) for metric in JUDGED),
         _time(row.time),
-        (row.verdict.word, ""),
+        Cell(row.verdict.word, tone="bad" if row.verdict.warning else "good" if head_start else ""),
     ]
-
-
-def sides(row: Row) -> dict[str, str]:
-    """Return, by the head of its column, on which side of 0 a gain or the verdict of a row lies."""
-    gains = {title: getattr(row.gains[gain], "side", "") for gain, title in GAINS.items()}
-    verdict = row.verdict
-    said = "above" if verdict.word == HEAD_START else ""
-    return {**gains, "verdict": "below" if verdict.warning else said}
 
 
 def note(rows: Sequence[Row]) -> str:
@@ -197,23 +200,29 @@ def note(rows: Sequence[Row]) -> str:
 
 def _levels(found: Levels | None, unit: str, star: str) -> Cell:
     if found is None:
-        return formats.NONE, ""
+        return EMPTY
     start, end = (_value(level.estimate, unit) for level in (found.start, found.end))
-    return start, f"→ {end}{star}"
+    return Cell(start, f"→ {end}{star}")
 
 
-def _gain(found: ScaledGain | None, unit: str) -> Cell:
+def _gain(found: ScaledGain | None, row: Row) -> Cell:
+    """Return a gain over its interval; green where it is part of a claimed head start."""
     if found is None:
-        return formats.NONE, ""
-    estimate = _value(found.estimate, unit, "+") + formats.star(found)
-    return estimate, interval_text(found, lambda end: _value(end, unit, "+"))
+        return EMPTY
+    estimate = _value(found.estimate, row.unit, "+") + formats.star(found)
+    claimed = found.side == "above" and row.verdict.word == HEAD_START
+    return Cell(
+        estimate,
+        interval_text(found, lambda end: _value(end, row.unit, "+")),
+        tone="bad" if found.side == "below" else "good" if claimed else "",
+    )
 
 
 def _time(time: TimeToThreshold | None) -> Cell:
     if time is None:
-        return formats.NONE, ""
+        return EMPTY
     median = "" if time.median is None else f"after {formats.steps(time.median)} steps"
-    return f"{time.reached}/{time.n}", median
+    return Cell(f"{time.reached}/{time.n}", median)
 
 
 def _value(value: float, unit: str, sign: str = "") -> str:

@@ -14,7 +14,9 @@ from markupsafe import Markup, escape
 
 from ....core.errors import printable
 from .. import formats
-from ..words.intervals import interval_text, signed_text
+from ..figures.style import look
+from ..tables.rows import tone_of
+from ..words.intervals import decimals, interval_text, signed_text, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,7 +34,7 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., Any]] = {
         "number": formats.number,
         "steps": formats.steps,
         "recovered": formats.recovered,
@@ -45,6 +47,9 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         ),
         "extent": lambda every: formats.extent(formats.counts(every)),
         "end_title": formats.end_title,
+        "span": span,
+        "tone": tone_of,
+        "decimals": decimals,
         "up": lambda value: f"{math.ceil(value):,}",
         "share": lambda entry: f"{entry.estimate:.0%}" if entry else formats.NONE,
         "duration": formats.duration,
@@ -52,8 +57,11 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
         "codes": codes,
     }
     environment.filters.update(filters)
-    environment.globals["unfinished"] = formats.UNFINISHED
-    environment.globals["unpaired"] = formats.unpaired
+    environment.globals.update(
+        unfinished=formats.UNFINISHED,
+        unpaired=formats.unpaired,
+        colour=lambda number: look(number)[0],
+    )
     images = {
         name: base64.b64encode(png).decode()
         for name, png in figures.items()

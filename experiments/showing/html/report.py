@@ -8,12 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from ...measuring.attribution import attribute_scores
+from ...measuring.catalog import JUDGED
 from ...measuring.draws import read_draws
 from ...measuring.results import Summary
 from ...measuring.runs import Run
-from ...measuring.verdict import GAINS
 from ..shift_table import shift_table
 from ..tables import paper
+from ..tables.rows import across_table, short_caption, target_table
 from .pages import fill_page
 
 
@@ -48,6 +49,9 @@ def build_report(
         compared={target: shift_table(run, target) for target in summary.targets},
         paper=paper.texts(run, summary),
         attributions=attribute_scores(read_draws(run.directory)),
-        gain_names=GAINS,
+        judged=JUDGED,
+        tables={name: target_table(summary, name) for name in summary.targets},
+        short=lambda name: short_caption(summary, name),
+        over_targets=across_table(summary) if summary.across else None,
         seconds=sum(trial.seconds or 0.0 for trial in (*run.sources, *run.trials)),
     )

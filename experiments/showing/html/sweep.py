@@ -16,27 +16,21 @@ from rich.text import Text
 
 from ....core.files import write_bytes, write_json, write_text
 from ....core.plain import to_json
-from ...measuring.results import Estimate, SweepSummary, SweptTarget
+from ...measuring.catalog import END_RETURN, JUDGED, METRICS
+from ...measuring.results import Estimate, Gain, SweepSummary, SweptTarget
 from ...measuring.runs import Run
-from ...measuring.sweep import LEVELS, SCORES, at_the_start, on_axis, summarize_sweep
-from ...measuring.verdict import GAINS
+from ...measuring.sweep import RETURNS, SCORES, at_the_start, on_axis, summarize_sweep
 from ..figures.sweep import draw_sweep, level_counts
 from ..formats import UNFINISHED, brackets, brief, extent, star
-from ..words.intervals import Bounded, interval_text
+from ..tables.rows import gain_cell, plain_cell
+from ..tables.terminal import STYLES
 from ..words.summary import summarize
 from ..words.sweep import describe_sweep
 from .pages import fill_page
 
-COLUMNS = {
-    "return at step 0": ("returns", "start"),
-    "return at the end": ("returns", "end"),
-    "score at step 0": ("scores", "start"),
-    "score at the end": ("scores", "end"),
-    "jump-start": ("gains", "jump_start"),
-    "area gain": ("gains", "area"),
-}
-"""The columns of a sweep's table: kind and metric by their heads."""
-MEASURED = ("estimate", "low", "high", "n", "kind", "converged")
+SWEPT = tuple(metric for metric in METRICS if metric.swept)
+"""The columns of a sweep's table."""
+ENTRY = ("estimate", "low", "high", "n", "kind", "converged")
 """What sweep.csv has of each entry; `kind` tells a range of seeds from an interval."""
 
 
@@ -82,7 +76,7 @@ def write_sweep(
         summary=summary,
         folders=folders,
         facts=ran[0][1].facts,
-        columns=COLUMNS,
+        columns=SWEPT,
         extents={name: extent(over) for name, over in counts.items()},
         unconverged={name: unfinished(found) for name, found in summary.targets.items()},
         brackets=brackets(summary.shared, chain.from_iterable(counts.values())),
@@ -95,23 +89,16 @@ def sweep_rows(summary: SweepSummary) -> Iterator[dict[str, Any]]:
     """Yield the sweep as tidy rows: swept values, target, method, metric, interval or range."""
     for target, entry in summary.targets.items():
         for method, found in entry.methods.items():
-            for kind, metrics in (
-                ("scores", SCORES),
-                ("gains", GAINS),
-                ("returns", LEVELS),
-            ):
-                for metric in metrics:
-                    for values, part in zip(
-                        summary.points, getattr(found, kind)[metric], strict=True
-                    ):
-                        if part is not None:
-                            yield {
-                                **values,
-                                "target": target,
-                                "method": method,
-                                "metric": f"{kind.removesuffix('s')} {metric}",
-                                **to_json({key: getattr(part, key, None) for key in MEASURED}),
-                            }
+            for metric in (*SCORES, *JUDGED, *RETURNS):
+                for values, part in zip(summary.points, metric.along(found), strict=True):
+                    if part is not None:
+                        yield {
+                            **values,
+                            "target": target,
+                            "method": method,
+                            "metric": metric.label,
+                            **to_json({key: getattr(part, key, None) for key in ENTRY}),
+                        }
 
 
 def render_sweep(summary: SweepSummary) -> Group:
@@ -126,16 +113,14 @@ def render_sweep(summary: SweepSummary) -> Group:
             # What tells points apart is never cut.
             table.add_column(key.replace(".", ".\n"), overflow="fold")
         table.add_column("method", no_wrap=True)
-        measured = {head: where for head, where in COLUMNS.items() if where[0] != "returns"}
-        for head in ("return,\nend", *measured):
+        measured = [metric for metric in SWEPT if metric.unit != "return"]
+        for head in ("return,\nend", *(metric.title for metric in measured)):
             table.add_column(head.replace(" at ", "\nat "), justify="right", no_wrap=True)
         for number, values in enumerate(summary.points):
             for method, found in entry.methods.items():
-                cells = [
-                    _cell(getattr(found, kind)[metric][number], kind)
-                    for kind, metric in measured.values()
-                ]
-                returns = _returns(*(found.returns[level][number] for level in LEVELS))
+                cells = [_cell(m.along(found)[number]) for m in measured]
+                start, end = (metric.along(found)[number] for metric in RETURNS)
+                returns = _returns(start, end)
                 table.add_row(*map(str, values.values()), method, returns, *cells)
             table.add_section()
         parts += [table, *(Text(line) for line in entry.sentences), Text()]
@@ -143,7 +128,7 @@ def render_sweep(summary: SweepSummary) -> Group:
     return Group(*parts)
 
 
-def _returns(start: Estimate | None, end: Estimate | None) -> Text:
+def _returns(start: Estimate | Gain | None, end: Estimate | Gain | None) -> Text:
     if start is None or end is None:
         return Text("–", style="dim")
     return Text(f"{brief(start.estimate)}\n→ {brief(end.estimate)}{star(end)}")
@@ -154,16 +139,15 @@ def unfinished(target: SweptTarget) -> bool:
     return any(
         getattr(part, "converged", None) is False
         for found in target.methods.values()
-        for part in found.returns["end"]
+        for part in END_RETURN.along(found)
     )
 
 
-def _cell(part: Bounded | None, kind: str) -> Text:
+def _cell(part: Gain | Estimate | None) -> Text:
     if part is None:
         return Text("–", style="dim")
-    sign = "+" if kind == "gains" else ""
-    text = f"{part.estimate:{sign}.2f}{star(part)}"
+    cell = gain_cell(part) if isinstance(part, Gain) else plain_cell(part)
+    text = Text(cell.top, style=STYLES[cell.tone])
     if part.low is not None and part.high is not None:
-        text += f"\n{interval_text(part, f'{sign}.2f').strip('()')}"
-    style = {"above": "green", "below": "bold red"}.get(getattr(part, "side", ""), "")
-    return Text(text, style=style)
+        text.append(f"\n{cell.below.strip('()')}", style=STYLES[cell.tone])
+    return text

@@ -141,13 +141,13 @@ def exceptions() -> Sheet:
     rows = []
     for world_id in WORLDS:
         for name, row in _levels(world_id).items():
-            if in_band(name, row["score"]):
+            if in_band(name, row.score):
                 continue
             level = name.partition("/")[2]
-            (low, high), (least, most) = SHIFT_LEVELS[level], row["interval"]
+            (low, high), (least, most) = SHIFT_LEVELS[level], row.interval
             why = "reaches into the band" if least < high and most >= low else "does not reach it"
-            extreme = "; at the family's extreme" if row["severity"] == 1.0 else ""
-            score = f"{row['score']:.3f} [{least:.2f}, {most:.2f}]"
+            extreme = "; at the family's extreme" if row.severity == 1.0 else ""
+            score = f"{row.score:.3f} [{least:.2f}, {most:.2f}]"
             rows.append((world_id, name, band(level), score, why + extreme))
     return Sheet(("world", "shift", "band", "score [95 %]", "the interval"), rows)
 
@@ -262,7 +262,7 @@ def _families(world_id: str) -> Sheet:
     rows: list[tuple[str, str, str, str, str]] = []
     for name, family in families(world_id).items():
         found = [measured.get(f"{name}/{level}") for level in SHIFT_LEVELS]
-        levels = ", ".join(f"{row['severity']:.3g}" for row in found if row)
+        levels = ", ".join(f"{row.severity:.3g}" for row in found if row)
         rows.append((name, family.kind, family.about, _changes(family.extreme), levels))
     if unmodelled(world_id):
         about = "off by a fifth, in what no recommended randomization holds"
@@ -270,10 +270,26 @@ def _families(world_id: str) -> Sheet:
     return Sheet(("family of shifts", "kind", "about", "at severity 1", "levels at"), rows)
 
 
-def _levels(world_id: str) -> Mapping[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class _Level:
+    """What was measured of a shift; see `envs.shifts.measurements`."""
+
+    score: float
+    interval: tuple[float, float]
+    returns: Sequence[float]
+    success: float
+    changes: Mapping[str, Any]
+    severity: float | None = None
+
+
+def _levels(world_id: str) -> Mapping[str, _Level]:
     """Return what was measured of a world's shifts, by name; nothing where it was not."""
-    found: Mapping[str, Any] = (measurements(world_id) or {}).get("shifts", {})
-    return found
+    written: Mapping[str, Any] = (measurements(world_id) or {}).get("shifts", {})
+    names = {field.name for field in dataclasses.fields(_Level)}
+    return {
+        shift: _Level(**{key: value for key, value in row.items() if key in names})
+        for shift, row in written.items()
+    }
 
 
 def _changes(changes: Mapping[str, Any]) -> str:
@@ -290,13 +306,13 @@ def _shifts(world_id: str) -> Sheet:
         extreme = family.extreme if family else unmodelled(world_id)
         found = ("", "", "not measured")
         if row:
-            outside = "" if in_band(name, row["score"]) else " *"
-            mean = sum(row["returns"]) / len(row["returns"])
+            outside = "" if in_band(name, row.score) else " *"
+            mean = sum(row.returns) / len(row.returns)
             # Student's t is as wide either way.
-            half = (row["interval"][1] - row["interval"][0]) / 2
-            score = f"{row['score']:.2f} ± {half:.2f}{outside}"
-            found = (f"{mean:.1f}", _percent(row["success"]), score)
-        rows.append((name, _changes(row["changes"] if row else extreme), *found))
+            low, high = row.interval
+            score = f"{row.score:.2f} ± {(high - low) / 2:.2f}{outside}"
+            found = (f"{mean:.1f}", _percent(row.success), score)
+        rows.append((name, _changes(row.changes if row else extreme), *found))
     return Sheet(("shift", "changes", "return", "success", "score"), rows)
 
 

@@ -22,11 +22,12 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from ....core.files import StoreError, write_bytes
 from ...measuring.gains import method_curves
-from ...measuring.results import Summary
+from ...measuring.results import Summary, TargetSummary
 from ...measuring.runs import Run
 from ...measuring.summary import score_curves
 from ..formats import counts, extent, over, share_sources
 from ..video.encoding import as_gif
+from ..words.intervals import span
 from .hparams import Steps, Value, sessions
 
 FOLDER = "tensorboard"
@@ -41,7 +42,7 @@ def write_events(
     summary: Summary,
     figures: Mapping[str, bytes],
     videos: Mapping[str, tuple[bytes, Mapping[str, Any]]],
-) -> None:
+) -> list[Path]:
     """Write what TensorBoard shows of a run besides its trials' curves, in place of what was there.
 
     Every file is replaced as a whole. Equal runs give equal files: their times are
@@ -52,6 +53,9 @@ def write_events(
         summary: its summary, in words.
         figures: see `html.report.build_report`.
         videos: see there.
+
+    Returns:
+        The files.
 
     Raises:
         StoreError: a file cannot be written, or an old one not removed.
@@ -73,6 +77,7 @@ def write_events(
     for old in (*root.rglob(f"*{FILES}*"), *run.directory.glob(f"trials/*/*/*/*{FILES}*")):
         if old not in files:
             _remove(old)
+    return list(files)
 
 
 def encode_events(steps: Steps, time: float) -> bytes:
@@ -128,12 +133,19 @@ def _layout(summary: Summary) -> Value:
             # A part of its own for each chart: TensorBoard minds the order of parts, not of charts.
             part = layout.category.add(title=f"{target}: {kind}")
             part.closed = kind == "return" and entry.scored
-            chart = part.chart.add(title=f"{target}: mean {kind}, {shown}")
+            chart = part.chart.add(title=f"{target}: mean {kind}, {shown}{_robot_time(entry)}")
             chart.margin.series.add(value=mean, lower=low, upper=high)
     described = custom_scalars.create_summary_metadata()
     described.data_class = summary_pb2.DATA_CLASS_TENSOR
     tensor = make_tensor_proto(layout.SerializeToString())
     return Value(tag=custom_scalars.CONFIG_SUMMARY_TAG, metadata=described, tensor=tensor)
+
+
+def _robot_time(target: TargetSummary) -> str:
+    """Return what the steps of a chart's axis are on a robot."""
+    if not (target.steps and target.period):
+        return ""
+    return f"; {target.steps:,} steps are {span(target.steps * target.period)} of robot time"
 
 
 def _pictures(

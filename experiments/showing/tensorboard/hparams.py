@@ -9,6 +9,7 @@ from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from ....core.named import split_named
+from ...measuring.catalog import METRICS
 from ...measuring.gains import uses_source
 from ...measuring.results import Summary
 from ...measuring.runs import Run, Trial
@@ -17,18 +18,11 @@ Setting: TypeAlias = bool | float | str
 Value: TypeAlias = summary_pb2.Summary.Value
 Steps: TypeAlias = list[tuple[int, list[Value]]]
 
-OUTCOMES = {
-    "start_score": ("score, start", ("scores", "start")),
-    "end_score": ("score, end", ("scores", "end")),
-    "area": ("area", ("scores", "area")),
-    "time_to_threshold": ("time to threshold", ("time_to_threshold",)),
-    "jump_start": ("jump-start", ("gains", "jump_start")),
-    "asymptotic_gain": ("asymptotic gain", ("gains", "asymptotic")),
-    "area_gain": ("area gain", ("gains", "area")),
-    "start_return": ("return, start", ("returns", "start")),
-    "end_return": ("return, end", ("returns", "end")),
-}
-"""What a trial came to, scalars `transfer/...`: by name a title and the place in the summary."""
+OUTCOMES = [
+    *(metric for metric in METRICS if metric.unit != "return" and "early" not in metric.key),
+    *(metric for metric in METRICS if metric.unit == "return"),
+]
+"""What a trial came to, scalars `transfer/...`."""
 FAILED = ("failed", "invalid")
 
 
@@ -48,9 +42,11 @@ def sessions(run: Run, summary: Summary, time: float) -> tuple[Value, dict[str, 
     about = api_pb2.Experiment(
         hparam_infos=infos.values(),
         metric_infos=[
-            api_pb2.MetricInfo(name=api_pb2.MetricName(tag=_tag(name)), display_name=title)
-            for name, (title, _) in OUTCOMES.items()
-            if name in reached
+            api_pb2.MetricInfo(
+                name=api_pb2.MetricName(tag=_tag(metric.key)), display_name=metric.title
+            )
+            for metric in OUTCOMES
+            if metric.key in reached
         ],
         time_created_secs=time,
     )
@@ -104,13 +100,10 @@ def _outcomes(trial: Trial, summary: Summary) -> Iterator[tuple[str, float]]:
     """Yield what a trial came to, as far as the summary has it for its seed."""
     target = summary.targets[trial.target]
     method = {**target.methods, **target.equal_total}.get(trial.method)
-    for name, (_, place) in OUTCOMES.items():
-        found: Any = method
-        for attribute in place:
-            found = getattr(found, attribute, None)
-        value = getattr(found, "per_seed", {}).get(trial.seed)
+    for metric in OUTCOMES:
+        value = getattr(metric.of(method), "per_seed", {}).get(trial.seed)
         if value is not None:
-            yield name, float(value)
+            yield metric.key, float(value)
 
 
 def _tag(outcome: str) -> str:

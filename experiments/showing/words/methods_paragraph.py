@@ -10,11 +10,12 @@ from typing import Any
 
 from ....core.named import split_named
 from ...measuring import metrics
+from ...measuring.catalog import JUDGED
 from ...measuring.gains import BASELINE, uses_source
 from ...measuring.results import Across, Anchors, Summary
 from ...measuring.runs import Run, SourceSettings
-from ...measuring.statistics import FEWEST_SEEDS
-from ...measuring.verdict import GAINS, counted
+from ...measuring.statistics import FEWEST_SEEDS, SURE_SEEDS
+from ...measuring.verdict import counted
 from .. import formats
 from ..shift_table import outcome, shift_table
 
@@ -35,7 +36,7 @@ def methods_text(run: Run, summary: Summary) -> str:
         _compared(run),
         _evaluation(run, summary),
         _metrics(summary),
-        " ".join(part for part in (_statistics(summary), summary.caution) if part),
+        " ".join(part for part in (_statistics(summary), _ranges(summary)) if part),
         _tools(run),
     )
     return "\n".join(f"{part}\n" for part in parts if part)
@@ -188,11 +189,11 @@ def _anchors_text(target: str, anchors: Anchors) -> str:
 
 def _statistics(summary: Summary) -> str:
     gains = [
-        getattr(method.gains, gain)
+        metric.of(method)
         for target in summary.targets.values()
         for method in target.methods.values()
         if method.gains
-        for gain in GAINS
+        for metric in JUDGED
     ]
     if not gains:
         return ""
@@ -214,6 +215,18 @@ def _statistics(summary: Summary) -> str:
     if summary.across:
         said.append(_over_targets(summary.across))
     return " ".join(said)
+
+
+def _ranges(summary: Summary) -> str:
+    """Return what stands in place of intervals of levels from few seeds; see `notes.caution`."""
+    if not summary.caution:
+        return ""
+    methods = [m for target in summary.targets.values() for m in target.methods.values()]
+    unit = "source policies" if formats.share_sources(methods) else "seeds"
+    return (
+        f"Of fewer than {SURE_SEEDS} {unit} a method's own scores, returns and times are given "
+        "with their range."
+    )
 
 
 def _over_targets(across: Across) -> str:

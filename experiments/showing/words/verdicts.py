@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ...measuring.catalog import Metric, judged
 from ...measuring.gains import BASELINE
 from ...measuring.results import (
     EndGain,
     Gain,
+    Gains,
     MethodSummary,
     TargetSummary,
     TimeToThreshold,
@@ -16,18 +18,18 @@ from ...measuring.results import (
 )
 from ...measuring.statistics import FEWEST_SEEDS, SURE_SEEDS
 from ...measuring.verdict import (
-    GAINS,
     counted,
     furthest_ahead,
     holds_corrected,
     is_claimed,
-    judged,
     rests_on_the_end,
 )
-from .intervals import signed_text
+from .intervals import robot_time, signed_text, span
 
 OFTEN = 0.3
 """A share of seeds that fail of which a claim from few seeds reminds."""
+SAME = 0.05
+"""Differences of scores below this are no difference to a reader of one sentence."""
 
 
 def describe_method(method: MethodSummary, base: MethodSummary | None) -> MethodSummary:
@@ -58,19 +60,17 @@ def _describe_gains(method: MethodSummary, base: MethodSummary) -> Verdict:
     assert method.gains is not None
     assert method.time_to_threshold is not None
     verdict, gains = method.verdict, judged(method.gains)
-    sides = _sides(gains, claim=verdict.claim)
-    parts = [f"Above scratch: {sides['above']}." if sides["above"] else ""]
-    parts += [f"Unclear: {sides['unclear']}." if sides["unclear"] else ""]
-    if not verdict.claim:
-        parts += [f"From {verdict.basis} no claim is made; it takes {FEWEST_SEEDS}."]
+    below, above, unclear = _sides(gains, claim=verdict.claim)
+    parts = [f"Above scratch: {above}." if above else ""]
+    parts += [f"Unclear: {unclear}." if unclear else ""]
     parts += [time_sentence(method.time_to_threshold)]
     parts += ["" if method.learns else "It does not learn in the target."]
     limits = f"{_lost(method)}{_unpaired(method, base)}"
     sentence = " ".join(part for part in parts if part) + limits
-    return replace(verdict, sentence=sentence, warning=_warning(gains, sides["below"], verdict))
+    return replace(verdict, sentence=sentence, warning=_warning(gains, below, verdict))
 
 
-def _warning(gains: Mapping[str, Gain], below: str, verdict: Verdict) -> str:
+def _warning(gains: Mapping[Metric, Gain], below: str, verdict: Verdict) -> str:
     """Return the gains wholly below 0 as a warning; a sign where they are not sure."""
     if not below:
         return ""
@@ -81,17 +81,18 @@ def _warning(gains: Mapping[str, Gain], below: str, verdict: Verdict) -> str:
     return f"{lead}, wholly below scratch: {below}."
 
 
-def _sides(gains: Mapping[str, Gain], *, claim: bool) -> dict[str, str]:
+def _sides(gains: Mapping[Metric, Gain], *, claim: bool) -> tuple[str, str, str]:
     """Return the gains above, below and on neither side of 0, each side as an enumeration."""
     sides: dict[str, list[str]] = {"below": [], "above": [], "unclear": []}
-    for name, gain in gains.items():
-        text = f"{GAINS[name]} {signed_text(gain)}"
+    for metric, gain in gains.items():
+        text = f"{metric.title} {signed_text(gain)}"
         if gain.side == "below":
             text += f" with P(T > S) = {gain.probability:.2f}"
         if gain.side != "unclear" and claim and not holds_corrected(gain):
             text += " (not after Holm's correction)"
         sides[gain.side].append(text)
-    return {side: ", ".join(texts) for side, texts in sides.items()}
+    below, above, unclear = (", ".join(texts) for texts in sides.values())
+    return below, above, unclear
 
 
 def time_sentence(time: TimeToThreshold) -> str:
@@ -128,40 +129,80 @@ def _unpaired(method: MethodSummary, base: MethodSummary) -> str:
 
 
 def headline(target: str, found: TargetSummary) -> str:
-    """Return what a reader in a hurry should know of one target."""
+    """Return who is ahead on a target and by how much, for a reader who knows no statistics."""
     if not found.scored:
         return _unscored(target, found)
     methods = found.methods
     best = furthest_ahead(methods)
     if best is None:
-        return f"On {target} nothing can be compared with scratch."
-    lead = _lead(target, best, methods)
+        return f"On {target} nothing can be compared with learning from scratch."
+    lead = _lead(target, best, found)
     return f"{lead}{_limits(methods[best])}{_harmed(methods)}"
 
 
-def _lead(target: str, best: str, methods: Mapping[str, MethodSummary]) -> str:
+def _lead(target: str, best: str, found: TargetSummary) -> str:
     """Return who is ahead on a target, and by how much."""
-    gains, scratch = methods[best].gains, methods[BASELINE].time_to_threshold
-    time = methods[best].time_to_threshold
+    method = found.methods[best]
+    gains = method.gains
     assert gains is not None
-    assert time is not None
-    assert scratch is not None
-    end = ""
-    if rests_on_the_end(gains):
-        end = f" and by {signed_text(gains.asymptotic)} at the end{_unfinished(gains.asymptotic)}"
-    numbers = (
-        f"its score differs from scratch's by {signed_text(gains.jump_start)} at step 0"
-        f"{',' if end else ' and'} by {signed_text(gains.area)} over the whole budget{end}; "
-        f"it reaches {time.threshold:g} {_speed(time)}, scratch {_speed(scratch)}."
-    )
-    if is_claimed(methods[best].verdict):
-        return f"On {target}, {best} gives a head start: {numbers}"
-    if gains.area.estimate > 0:
-        return f"On {target}, {best} is the furthest ahead: {numbers}"
+    numbers = _numbers(method, gains, found)
+    few = not method.verdict.claim
+    if is_claimed(method.verdict) or (few and gains.area.estimate > 0):
+        verb = "looks" if few else "is"
+        return f"On {target}, {best} {verb} ahead of learning from scratch: {numbers}."
+    if len(found.methods) == 2:
+        return f"On {target}, {best} is not clearly ahead of learning from scratch: {numbers}."
     return (
-        f"On {target} no method is ahead of scratch over the whole budget; {best} comes "
-        f"closest: {numbers}"
+        f"On {target}, no method is clearly ahead of learning from scratch; {best} comes closest: "
+        f"{numbers}."
     )
+
+
+def _numbers(method: MethodSummary, gains: Gains, found: TargetSummary) -> str:
+    """Return the start, the time to the threshold and, where that says little, the end."""
+    parts = [f"it starts {_further(gains.jump_start)}"]
+    mine, theirs = method.time_to_threshold, found.methods[BASELINE].time_to_threshold
+    assert mine is not None
+    assert theirs is not None
+    parts += [_race(mine, theirs, found.period)]
+    by_end = rests_on_the_end(gains) or (mine.median is None and theirs.median is None)
+    if by_end:
+        parts += [f"ends {_further(gains.asymptotic)}{_unfinished(gains.asymptotic)}"]
+    parts = [part for part in parts if part]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def _further(gain: Gain) -> str:
+    """Return a gain as a share of what can be reached."""
+    if abs(gain.estimate) < SAME:
+        return "where scratch does"
+    side = "higher" if gain.estimate > 0 else "lower"
+    return f"{abs(gain.estimate):.2f} of the reachable score {side}"
+
+
+def _race(mine: TimeToThreshold, theirs: TimeToThreshold, period: float | None) -> str:
+    """Return when a method holds the threshold and when scratch does, by their medians."""
+    if mine.median is None and theirs.median is None:
+        return ""
+    goal = f"{mine.threshold:g}"
+    if mine.median is None:
+        there = _after(theirs.median, period)
+        return f"does not hold {goal} on half of its seeds, where scratch does {there} (median)"
+    held = f"holds {goal} {_after(mine.median, period)}"
+    if theirs.median is None:
+        return f"{held}, which scratch does not on half of its seeds (median)"
+    if theirs.median == mine.median:
+        return f"{held}, as scratch does (medians)"
+    if not theirs.median:
+        return f"{held}, where scratch does from the start (medians)"
+    robot = "" if period is None else f"{span(theirs.median * period)}; "
+    return f"{held}, where scratch takes {theirs.median:,.0f} ({robot}medians)"
+
+
+def _after(steps: float | None, period: float | None) -> str:
+    if not steps:
+        return "from the start"
+    return f"after {steps:,.0f} steps{robot_time(steps, period)}"
 
 
 def _unfinished(gain: EndGain) -> str:
@@ -173,10 +214,8 @@ def _limits(best: MethodSummary) -> str:
     assert best.gains is not None
     verdict, n = best.verdict, best.gains.area.n
     if not verdict.claim:
-        return f" From {verdict.basis} no claim is made."
-    if not is_claimed(verdict):
-        return f" The verdict: {verdict.word}."
-    if n < SURE_SEEDS:
+        return f" With {verdict.basis} this is no claim yet."
+    if is_claimed(verdict) and n < SURE_SEEDS:
         return (
             f" If it failed on {OFTEN:.0%} of seeds, {verdict.basis} would show none of that in "
             f"{(1 - OFTEN) ** n:.0%} of experiments."
@@ -190,15 +229,9 @@ def _harmed(methods: Mapping[str, MethodSummary]) -> str:
     for name, method in methods.items():
         if method.gains is None or not method.verdict.warning:
             continue
-        below = [GAINS[gain] for gain, of in judged(method.gains).items() if of.side == "below"]
+        below = [metric.title for metric, of in judged(method.gains).items() if of.side == "below"]
         harmed.append(f"{name} ({', '.join(below)})")
     return f" Wholly below scratch: {', '.join(harmed)}." if harmed else ""
-
-
-def _speed(time: TimeToThreshold) -> str:
-    """Return on how many seeds the threshold is reached and, if half of them do, when."""
-    seeds = f"on {time.reached} of {time.n} seeds"
-    return seeds if time.median is None else f"{seeds} (median {time.median:,.0f} target steps)"
 
 
 def _unscored(target: str, found: TargetSummary) -> str:

@@ -4,8 +4,10 @@ import re
 
 import pytest
 from headstart.experiments.measuring import load_run
+from headstart.experiments.measuring.catalog import AGGREGATES
 from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.tables import paper
+from headstart.experiments.showing.tables.rows import Cell, Column, ResultTable
 from headstart.experiments.showing.words.methods_paragraph import methods_text
 from headstart.experiments.showing.words.summary import summarize
 
@@ -24,10 +26,11 @@ def test_the_table_in_markdown_by_hand(tiny):
         "| median time | verdict |",
         "| :-- | --: | --: | --: | --: | --: | --: | --: | :-- |",
         # scores of 0 and (0.8 + 0.4) / 2 are returns of -120 and -120 + 110 * 0.6
-        "| scratch | 2 | -120 → -54 | – | – | – | 1/2 | 30 | baseline |",
+        "| scratch | 2 | -120 → -54 | – | – | – | 1/2 | 30 (1 s) | baseline |",
         # differences of seeds 0.5 and 0.7; 0.2 and 0.5; 0.255 and 0.67, half of it times 12.706
-        "| fine_tune | 2 | -54 → -15.5 | +0.60 [-0.67, +1.87] | +0.35 [-1.56, +2.26] "
-        "| +0.46 [-2.17, +3.10] | 2/2 | 10 | no claim (2 seeds) |",
+        # to the digits that half widths of 1.3, 1.9 and 2.6 support
+        "| fine_tune | 2 | -54 → -15.5 | +0.6 [-0.7, +1.9] | +0.3 [-1.6, +2.3] "
+        "| +0.5 [-2.2, +3.1] | 2/2 | 10 | no claim (2 seeds) |",
     ]
     assert (
         "A score of 0 is a return of -120 (random policy, measured by this run), 1 is" in lines[5]
@@ -40,13 +43,13 @@ def test_the_table_in_latex_by_hand(tiny):
     assert r"\begin{tabular}{lrrrrrrrl}" in lines
     assert r"\label{tab:quickstart-tired-arm}" in lines
     assert (
-        r"fine\_tune & $2$ & $-54$ & $+0.60$ & $+0.35$ & $+0.46$ & 2/2 & $10$ "
-        r"& no claim (2 seeds) \\" in lines
+        r"fine\_tune & $2$ & $-54$ & $+0.6$ & $+0.3$ & $+0.5$ & 2/2 & $10$ "
+        r"& no claim \\" in lines
     )
     assert (
-        r"&  & {\footnotesize $\to -15.5$} & {\footnotesize $[-0.67, +1.87]$} "
-        r"& {\footnotesize $[-1.56, +2.26]$} & {\footnotesize $[-2.17, +3.10]$} &  &  &  \\[3pt]"
-        in lines
+        r"&  & {\footnotesize $\to -15.5$} & {\footnotesize $[-0.7, +1.9]$} "
+        r"& {\footnotesize $[-1.6, +2.3]$} & {\footnotesize $[-2.2, +3.1]$} "
+        r"&  &  & {\footnotesize (2 seeds)} \\[3pt]" in lines
     )
     assert r"a return of $-$120 (random policy" in text
     assert r"PPO, 2,000,000 steps on this target" in text
@@ -61,7 +64,10 @@ def test_latex_is_whole_and_escaped(make_run):
         assert len(columns) == 1
     plain = re.sub(r"\\[{}]", "", text)
     assert plain.count("{") == plain.count("}")
-    assert r"Target a\_b\% (headstart/PandaReach-v0, 60,000 environment steps)" in text
+    assert (
+        r"Target a\_b\% (headstart/PandaReach-v0, 60,000 environment steps or 40 min of robot time)"
+        in text
+    )
     assert r"\label{tab:quickstart-50--x-}" in text
     assert r"Target 50\#\{x\}" in text
     assert r"{\footnotesize of 3}" in text  # naive lost a seed
@@ -72,7 +78,8 @@ def test_latex_is_whole_and_escaped(make_run):
 
 
 def test_markdown_keeps_what_it_would_read_as_its_own(make_run):
-    table = paper.Table("", "1 < 2 * `x`", ("method", "seeds"), [[("a|b", ""), ("3*", "")]])
+    columns = {"method": Column("method", words=True), "seeds": Column("seeds")}
+    table = ResultTable("", "1 < 2 * `x`", columns, [{"method": Cell("a|b"), "seeds": Cell("3*")}])
     assert paper.markdown(table) == (
         "| method | seeds |\n| :-- | --: |\n| a\\|b | 3\\* |\n\n1 \\< 2 \\* \\`x\\`\n"
     )
@@ -82,22 +89,17 @@ def test_over_targets_there_is_a_table_more(make_run):
     failed = [("long-tool", "naive", seed) for seed in range(3)]
     summary = summarize(load_run(make_run(failed=failed)))
     table = paper.across_table(summary)
-    assert table.header[2:] == (
-        "IQM, step 0",
-        "IQM, end",
-        "IQM, area",
-        "optimality gap, end",
-        "P(T > S), end",
-        "P(T > S), area",
-    )
-    rows = {row[0][0]: row[1:] for row in table.rows}
-    assert [top for top, _ in rows["naive"]] == ["0", *["–"] * 6]
+    assert [column.title for column in table.columns.values()][2:] == [
+        *(aggregate.title for aggregate in AGGREGATES),
+        "seeds in P",
+    ]
+    rows = {row["method"].top: row for row in table.rows}
+    naive = [rows["naive"][key].top for key in table.columns]
+    assert naive == ["naive", "0", *["–"] * 9]
     end = summary.across.methods["fine_tune"].end.iqm
-    assert rows["fine_tune"][2] == (
-        f"{end.estimate:.2f}",
-        f"({end.low:.2f} to {end.high:.2f})",
-    )
-    assert [top for top, _ in rows["scratch"][-2:]] == ["–", "–"]  # it is what others are against
+    shown = Cell(f"{end.estimate:.2f}", f"({end.low:.2f} to {end.high:.2f})")
+    assert rows["fine_tune"]["IQM, end"] == shown
+    assert rows["scratch"]["P(T > S), end"].top == "–"  # it is what others are against
 
 
 def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
@@ -121,8 +123,8 @@ def test_a_target_without_scores_has_its_returns(make_run):
     run = load_run(root)
     run.facts["anchors"][TARGET] = {"random": None, "reference": None}
     summary = summarize(run)
-    table = paper.paper_table(summary, TARGET)
-    assert table.header == ("method", "seeds", "return", "verdict")
+    table = paper.target_table(summary, TARGET)
+    assert list(table.columns) == ["method", "seeds", "return", "verdict"]
     assert "no return of the random policy is recorded" in table.caption
     assert "no return of the random policy is recorded" in methods_text(run, summary)
 
