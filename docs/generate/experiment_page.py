@@ -125,7 +125,10 @@ def _algorithms() -> Iterable[str]:
         '`{"stable_baselines3:TD3": {learning_rate: 1e-3}}`, with the settings of that class. '
         "Defaults are headstart's presets where there is one (in bold) and Stable-Baselines3's "
         "otherwise. Settings that are objects in Python are text here: `activation_fn: tanh`, "
-        "and `package.module:Class` for policies and feature extractors."
+        "and `package.module:Class` for policies and feature extractors. `policy_kwargs` of `sac` "
+        "and `stable_baselines3:TD3` have two more: `critic_layer_norm: true` normalizes the "
+        "critics' hidden layers, and `stacked_critics: true` computes all critics in one batched "
+        "product."
     )
     for name in ALGORITHMS:
         yield f"### `{name}`"

@@ -2,13 +2,20 @@
 
 import math
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from headstart.agents.algorithms import resolve_algorithm
+from headstart.agents.learner import create
 from headstart.agents.policies.layers import names_in
 from headstart.core.errors import HeadstartError
-from headstart.transfer.methods import check_budget, check_method, resolve_method
+from headstart.transfer.methods import (
+    check_budget,
+    check_method,
+    check_networks,
+    resolve_method,
+)
 from headstart.transfer.methods.parts.anchors import CLIPPED_AT, KLAnchor
 from headstart.transfer.methods.parts.crossing import Distilled
 from headstart.transfer.methods.parts.source_replay import SourceReplay
@@ -263,6 +270,22 @@ def test_more_source_replay_than_there_was_source_is_refused():
         check_budget(method, algorithm, 20_000)
     with pytest.raises(HeadstartError, match=r"expected 10,000 at most \(buffer_size\)"):
         check_budget(method, algorithm.replace(buffer_size=10_000), 60_000)
+
+
+def test_sac_needs_continuous_actions():
+    method = resolve_method({"fine_tune": {"algorithm": "sac"}})
+    algorithm = resolve_algorithm("ppo", "CartPole-v1")
+    learner = create(algorithm, lambda: gym.make("CartPole-v1", disable_env_checker=True), 0)
+    with pytest.raises(HeadstartError, match="sac needs continuous actions, and they are Discrete"):
+        check_networks(method, learner)
+    learner.close()
+
+
+def test_single_observations_are_not_all_that_a_policy_with_a_history_sees():
+    method = resolve_method({"fine_tune": {"preset": "sim_to_online"}})
+    algorithm = resolve_algorithm({"sac": {"history": 3}}, "Pendulum-v1")
+    with pytest.raises(HeadstartError, match="'source_replay' looks at single observations"):
+        check_method(method, algorithm)
 
 
 def test_source_replay_needs_source_worlds(start):
