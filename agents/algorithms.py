@@ -28,6 +28,7 @@ from .policies.asymmetric import (
     AsymmetricPolicy,
     AsymmetricRecurrentPolicy,
     AsymmetricSACPolicy,
+    TeacherPolicy,
 )
 from .policies.history import History
 from .presets import BASED_ON, PRESETS
@@ -60,8 +61,12 @@ SENSES: dict[str, Any] = {
     "history": int | dict[str, Any] | None,
     "critic_sees": str | list[str] | None,
     "critic_in_target": str | dict[str, float] | None,
+    "policy_sees": dict[str, Any] | None,
 }
 """Settings of what networks are given, with their types; experiments state them of the source."""
+
+LATENT = 8
+"""Numbers that a teacher's encoder makes of the parameters, unless told otherwise."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -130,6 +135,13 @@ class Algorithm:
         return issubclass(self.cls, RecurrentPPO)
 
     @property
+    def privileged(self) -> str | list[str] | None:
+        """Names of what its critics see and others do not, or of what its policy sees as well."""
+        teacher = self.settings.get("policy_sees")
+        names: Any = self.settings.get("critic_sees") if teacher is None else teacher["parameters"]
+        return None if names is None else names
+
+    @property
     def history(self) -> History | None:
         """How much of an episode its networks see at once; None: the present observation."""
         return History.read(self.settings.get("history"))
@@ -183,6 +195,11 @@ class Algorithm:
             arguments["train_freq"] = tuple(arguments["train_freq"])
         if self.settings.get("critic_sees") is not None:
             arguments["policy"] = asymmetric_policy(self.cls)
+        elif self.settings.get("policy_sees") is not None:
+            arguments["policy"] = TeacherPolicy
+            latent = self.settings["policy_sees"].get("latent", LATENT)
+            given = {**(arguments.get("policy_kwargs") or {}), "latent": latent}
+            arguments["policy_kwargs"] = given
         arguments["policy_kwargs"] = _policy_arguments(self.name, arguments.get("policy_kwargs"))
         return arguments
 
@@ -281,6 +298,7 @@ def _checked(name: str, cls: type[BaseAlgorithm], settings: Mapping[str, Any]) -
     algorithm.arguments()
     History.read(plain.get("history"))
     _check_critic(algorithm)
+    _check_teacher(algorithm)
     return algorithm
 
 
@@ -298,6 +316,35 @@ def _check_critic(algorithm: Algorithm) -> None:
     if isinstance(there, str) and there not in ("nominal", "nothing"):
         hint = nearest(there, ("nominal", "nothing"))
         raise HeadstartError(f"critic_in_target: '{there}'{hint}, or values by parameter")
+
+
+def _check_teacher(algorithm: Algorithm) -> None:
+    """Raise HeadstartError where a policy cannot see parameters, or not in that way."""
+    sees = algorithm.settings.get("policy_sees")
+    if sees is None:
+        return
+    for key in sees:
+        if key not in ("parameters", "latent"):
+            hint = nearest(str(key), ("parameters", "latent"))
+            raise HeadstartError(f"policy_sees: unknown key '{key}'{hint}")
+    names, latent = sees.get("parameters"), sees.get("latent", LATENT)
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not (names == "parameters" or (is_list and names)):
+        raise HeadstartError("policy_sees: parameters: expected 'parameters', or a list of names")
+    if not isinstance(latent, int) or isinstance(latent, bool) or latent < 1:
+        raise HeadstartError(f"policy_sees: latent = {latent!r}: expected a whole number from 1 on")
+    if isinstance(names, list) and latent > len(names):
+        raise HeadstartError(
+            f"policy_sees: a latent of {latent} numbers is larger than the {len(names)} "
+            f"parameters; expected {len(names)} at most"
+        )
+    if not issubclass(algorithm.cls, CorePPO):
+        raise HeadstartError(f"policy_sees: {algorithm.name} is not supported: expected ppo")
+    if algorithm.settings.get("critic_sees") is not None or algorithm.history is not None:
+        raise HeadstartError(
+            "policy_sees: its critic sees the same, and it needs no history: leave out critic_sees "
+            "and history"
+        )
 
 
 def asymmetric_policy(cls: type[BaseAlgorithm]) -> type[BasePolicy] | None:

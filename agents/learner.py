@@ -337,7 +337,7 @@ def create(
     world's spaces do not go together.
     """
     check_device(device)
-    sees = algorithm.settings.get("critic_sees")
+    sees = algorithm.privileged
     there = algorithm.settings.get("critic_in_target") or "nominal"
 
     def make() -> World:

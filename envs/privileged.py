@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 
 from ..core.errors import HeadstartError, nearest
-from .parameters import find_parameterized
+from .parameters import Parameterized, find_parameterized
 from .world import World
 
 OBSERVATION, PRIVILEGED = "observation", "privileged"
@@ -33,13 +33,14 @@ class Privileges:
     """Names that were looked up in a world: all that is needed without one.
 
     `channels` have their sizes; `hidden` are those taken out of the observation, of which the
-    elements `kept` are left (None: all).
+    elements `kept` are left (None: all). `nominal` are the nominal parameters, scaled.
     """
 
     parameters: tuple[str, ...]
     channels: tuple[tuple[str, int], ...]
     hidden: tuple[str, ...]
     kept: tuple[int, ...] | None
+    nominal: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -79,12 +80,20 @@ class Privileges:
         for channel in channels:
             kept += [] if channel.name in hidden else range(start, start + channel.size)
             start += channel.size
+        named = own if PARAMETERS in wanted else [name for name in wanted if name in own]
         return cls(
-            tuple(own if PARAMETERS in wanted else [name for name in wanted if name in own]),
+            tuple(named),
             tuple((name, sizes[name]) for name in seen),
             tuple(hidden),
             tuple(kept) if hidden else None,
+            () if parameterized is None else tuple(_scaled(parameterized, named, {})),
         )
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """What is given where nothing is known: nominal parameters, and 0 for channels."""
+        channels = sum(size for _, size in self.channels)
+        return np.array([*self.nominal, *[0.0] * channels], dtype=np.float32)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Privileges:
@@ -95,6 +104,7 @@ class Privileges:
             tuple((str(name), int(size)) for name, size in data["channels"]),
             tuple(map(str, data["hidden"])),
             None if kept is None else tuple(map(int, kept)),
+            tuple(map(float, data["nominal"])),
         )
 
     def space(self, observations: Any) -> gymnasium.spaces.Dict:
@@ -169,12 +179,14 @@ class PrivilegedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
                     hint = nearest(name, privileges.parameters)
                     raise HeadstartError(f"critic_in_target: '{name}' is not among them{hint}")
         self._parameters = np.zeros(len(privileges.parameters))
+        self.latest: Any = None
+        """The latest observation as the world gave it."""
 
     def reset(self, **named: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Start an episode; its parameters are looked up."""
         observation, info = self.env.reset(**named)
         if self.privileges.parameters:
-            self._parameters = self._scaled(info)
+            self._parameters = self._looked_up(info)
         return self._with_privileges(observation), info
 
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
@@ -182,12 +194,12 @@ class PrivilegedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._with_privileges(observation), reward, terminated, truncated, info
 
-    def _scaled(self, info: Mapping[str, Any]) -> np.ndarray:
+    def _looked_up(self, info: Mapping[str, Any]) -> np.ndarray:
         """Return the parameters that critics see, each from -1 to 1 between its bounds."""
         world = find_parameterized(self.env)
         assert world is not None
         names = self.privileges.parameters
-        values = {name: world.parameters[name].nominal for name in names}
+        values: Mapping[str, float] = {}
         if self.in_target is None:
             told = info.get("parameters")
             if not isinstance(told, Mapping) or not all(name in told for name in names):
@@ -197,15 +209,11 @@ class PrivilegedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
                 )
             values = {name: float(told[name]) for name in names}
         elif not isinstance(self.in_target, str):
-            values |= self.in_target
-        scaled = []
-        for name, value in values.items():
-            one = world.parameters[name]
-            width = one.high - one.low
-            scaled.append(2 * (value - one.low) / width - 1 if width else 0.0)
-        return np.array(scaled)
+            values = self.in_target
+        return np.array(_scaled(world, names, values))
 
     def _with_privileges(self, observation: Any) -> dict[str, Any]:
+        self.latest = observation
         found = self.privileges.seen(observation)
         beside = [np.zeros(self.privileges.size)]
         if self.in_target != "nothing":
@@ -216,3 +224,13 @@ class PrivilegedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
             beside = [self._parameters, *(values[name] for name, _ in self.privileges.channels)]
         found[PRIVILEGED] = np.concatenate(beside).astype(np.float32)
         return found
+
+
+def _scaled(world: Parameterized, names: Sequence[str], values: Mapping[str, float]) -> list[float]:
+    """Return parameters from -1 to 1 between their bounds; nominal ones where no value is given."""
+    found = []
+    for name in names:
+        one = world.parameters[name]
+        width = one.high - one.low
+        found.append(2 * (values.get(name, one.nominal) - one.low) / width - 1 if width else 0.0)
+    return found

@@ -26,6 +26,8 @@ class ActingPolicy:
         self._layout = None if histories else learner.layout
         self._privileges = None if histories else learner.privileges
         self._frames: Frames | None = None
+        self.privileged: Array | None = None
+        """What is known of the worlds of the next observations (n, size); None: nothing."""
         self._state: Any = None
         # None: no world has acted yet, so that an episode begins in each.
         self._begins: Array | None = None
@@ -41,9 +43,9 @@ class ActingPolicy:
         begins = np.ones(count, dtype=bool) if self._begins is None else self._begins
         if self._privileges is not None:
             observations = self._privileges.seen(observations)
-            # Nothing that it could know, and nothing that the actor looks at.
-            none = np.zeros((count, self._privileges.size), np.float32)
-            observations[PRIVILEGED] = none
+            # Only a teacher's actor looks at it, which does not go without.
+            known = self._privileges.unknown if self.privileged is None else self.privileged
+            observations[PRIVILEGED] = np.broadcast_to(known, (count, self._privileges.size))
         if self._layout is not None:
             self._frames = self._frames or Frames(self._layout, count)
             observations = self._frames.see(observations, begins)

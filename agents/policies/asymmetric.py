@@ -25,6 +25,9 @@ from torch import nn
 from ...envs.privileged import PRIVILEGED
 from ..cores.critics import CriticSettingsPolicy
 
+ENCODER_WIDTH = 64
+"""Units of the hidden layer of a teacher's encoder."""
+
 
 class ActorView(BaseFeaturesExtractor):
     """The features of all parts of an observation but the privileged one."""
@@ -56,6 +59,26 @@ class ActorView(BaseFeaturesExtractor):
             return found
         parts = {key: part for key, part in observations.items() if key != PRIVILEGED}
         return self.inner(parts)  # type: ignore[no-any-return]
+
+
+class TeacherView(ActorView):
+    """The same features, and the privileged part encoded into a few numbers behind them.
+
+    Kumar et al., "RMA: rapid motor adaptation for legged robots", RSS 2021: the encoder mu.
+    """
+
+    def __init__(self, observation_space: spaces.Dict, latent: int, **settings: Any) -> None:
+        super().__init__(observation_space, **settings)
+        [size] = observation_space[PRIVILEGED].shape or (0,)
+        self._features_dim += latent
+        self.encoder = nn.Sequential(
+            nn.Linear(size, ENCODER_WIDTH), nn.Tanh(), nn.Linear(ENCODER_WIDTH, latent), nn.Tanh()
+        )
+
+    def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return features, shape (n, features)."""
+        latent = self.encoder(observations[PRIVILEGED].flatten(1))
+        return torch.cat((super().forward(observations), latent), dim=1)
 
 
 class CriticView(ActorView):
@@ -116,6 +139,20 @@ class AsymmetricPolicy(_OnPolicyViews, ActorCriticPolicy):  # type: ignore[misc]
         )
         actor.value_net = critic.value_net
         self.mlp_extractor = actor
+
+
+class TeacherPolicy(AsymmetricPolicy):
+    """PPO's policy whose actor sees what is privileged as well, through `latent` numbers."""
+
+    def __init__(self, *arguments: Any, latent: int, **named: Any) -> None:
+        self._latent = latent
+        super().__init__(*arguments, **named)
+
+    def view(self, kind: type[ActorView]) -> ActorView:
+        """Return a new features extractor."""
+        if kind is CriticView:
+            return super().view(kind)
+        return TeacherView(self.observation_space, latent=self._latent, **self._inner)
 
 
 class AsymmetricRecurrentPolicy(_OnPolicyViews, RecurrentActorCriticPolicy):  # type: ignore[misc]

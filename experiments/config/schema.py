@@ -104,6 +104,10 @@ class Source(Section):
     critic_in_target: str | dict[str, float] | None = None
     """What critics see in targets in place of it: `nominal` (the default), values by parameter,
     such as were fitted, or `nothing`, where critics begin anew."""
+    policy_sees: dict[str, Any] | None = None
+    """Parameters that the policy itself sees, through an encoder into `latent` numbers:
+    `{parameters: [names], latent: 8}`, or `parameters: parameters` for all. A teacher for `adapt`
+    and `distill`; where they are unknown it takes the nominal ones for granted."""
     steps: Steps
     """Environment steps that each seed's source policy is trained for; needed without a bundle."""
     policies: Steps | None = None

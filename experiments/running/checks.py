@@ -119,11 +119,11 @@ def _privileges(plan: Plan, world: Any) -> Privileges | None:
     Raises:
         HeadstartError: the world has not what is named, or does not tell it.
     """
-    settings = plan.algorithm.settings
-    if settings.get("critic_sees") is None:
+    its = plan.algorithm
+    if its.privileged is None:
         return None
-    seen = Privileges.of(world, settings["critic_sees"])
-    PrivilegedWorld(world, seen, settings.get("critic_in_target") or "nominal")
+    seen = Privileges.of(world, its.privileged)
+    PrivilegedWorld(world, seen, its.settings.get("critic_in_target") or "nominal")
     PrivilegedWorld(world, seen).reset(seed=0)
     return seen
 

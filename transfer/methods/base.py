@@ -56,6 +56,21 @@ class Problem:
             workers=useful_workers(self.workers, algorithm.worlds),
         )
 
+    def create_other(self, algorithm: Algorithm) -> Learner:
+        """Return a fresh learner in target worlds that sees other things than the source did.
+
+        Raises BundleError, saying what differs, when the source does not fit the target's spaces.
+        """
+        check = None if self.bundle is None else self.bundle.check_spaces
+        return create(
+            algorithm,
+            self.make_world,
+            self.seed,
+            self.device,
+            check_spaces=check,
+            in_target=True,
+        )
+
 
 class Method(Protocol):
     """How what was learned in the source is used in the target.

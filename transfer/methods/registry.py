@@ -12,7 +12,7 @@ from ...agents.learner import Learner
 from ...core.classes import load_class
 from ...core.errors import HeadstartError, nearest
 from ...core.named import NamedEntry, split_named
-from . import feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
+from . import adapt, feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -22,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "fine_tune": fine_tune.FineTune,
     "feature_reuse": feature_reuse.FeatureReuse,
     "scratch_total": scratch_total.ScratchTotal,
+    "adapt": adapt.Adapt,
 }
 
 

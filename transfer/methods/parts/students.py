@@ -1,0 +1,128 @@
+"""Students in source worlds: they act, and are told afterwards what a teacher knew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ....agents.cores.worlds import SerialVecEnv
+from ....agents.learner import Array, Learner, MakeWorld
+from ....agents.policies.base import Policy
+from ....agents.policies.history import Frames
+from ....envs.privileged import PrivilegedWorld, Privileges
+
+WORLDS = 16
+"""Source worlds in which a student acts at once."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Steps of a student in all worlds, step by step.
+
+    `seen` are the observations as its network is given them, not normalized, (steps * worlds, ...);
+    `privileged` what is true of each step's world (steps * worlds, size); `labels` what teachers
+    would have done; `rewards` and `ends` are (steps, worlds).
+    """
+
+    seen: Array
+    privileged: Array
+    labels: Array
+    rewards: Array
+    ends: Array
+
+
+class SourceWorlds:
+    """Worlds of the source in which a student acts.
+
+    Args:
+        make_source: Makes one world.
+        privileges: What is looked up of it; None: nothing.
+        seed: Decides all episodes.
+    """
+
+    def __init__(self, make_source: MakeWorld, privileges: Privileges | None, seed: int) -> None:
+        nothing = Privileges((), (), (), None)
+        known = privileges or nothing
+        self.worlds = SerialVecEnv([lambda: PrivilegedWorld(make_source(), known)] * WORLDS)
+        self.worlds.seed(seed)
+        self._observations: Any = self.worlds.reset()
+        self._begins = np.ones(WORLDS, dtype=bool)
+        self.steps = 0
+
+    def rollout(
+        self, student: Learner, frames: Frames | None, teachers: list[Policy], steps: int
+    ) -> Rollout:
+        """Let a student act for so many steps, without its noise.
+
+        Args:
+            student: who acts.
+            frames: the histories that it sees, if it sees any; they go on from call to call.
+            teachers: what they would have done is asked, of each in every so many-th world; they
+                act as they go along, so they are the same in each call.
+            steps: steps of each world.
+        """
+        parts: dict[str, list[Array]] = {
+            key: [] for key in ("seen", "privileged", "labels", "rewards", "ends")
+        }
+        for _ in range(steps):
+            raw = np.stack([world.latest for world in self.worlds.envs])  # type: ignore[attr-defined]
+            seen = raw if frames is None else frames.see(raw, self._begins)
+            privileged = self._observations["privileged"]
+            labels = self._labels(teachers, raw, privileged)
+            normalizer = student.normalizer
+            given = seen if normalizer is None else normalizer.normalize_obs(seen)
+            actions, _ = student.model.predict(given, deterministic=True)
+            if frames is not None:
+                frames.act(actions)
+            self._observations, rewards, self._begins, _ = self.worlds.step(actions)
+            for key, value in zip(
+                parts, (seen, privileged, labels, rewards, self._begins), strict=True
+            ):
+                parts[key].append(value)
+            self.steps += WORLDS
+        joined = {key: np.concatenate(parts[key]) for key in ("seen", "privileged", "labels")}
+        return Rollout(**joined, rewards=np.stack(parts["rewards"]), ends=np.stack(parts["ends"]))
+
+    def close(self) -> None:
+        """Close the worlds."""
+        self.worlds.close()
+
+    def _labels(self, teachers: list[Policy], raw: Array, privileged: Array) -> Array:
+        if not teachers:
+            return np.zeros((WORLDS, 0), np.float32)
+        for teacher in teachers:
+            teacher.reset(self._begins)
+            if getattr(teacher, "privileged", None) is not None or privileged.shape[1]:
+                teacher.privileged = privileged  # type: ignore[attr-defined]
+        every = [teacher.act(raw) for teacher in teachers]
+        return np.stack([every[world % len(every)][world] for world in range(WORLDS)])
+
+
+def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield the numbers below `count` in random order, so many at a time."""
+    order = rng.permutation(count)
+    for first in range(0, count, size):
+        yield order[first : first + size]
+
+
+def linear_probe(latents: Array, values: Array) -> Array:
+    """Return how much of each value a linear function of latents explains: R^2, shape (values,).
+
+    Fitted by least squares on the first half of the rows and judged on the second; NaN for a value
+    that does not vary there.
+
+    Args:
+        latents: shape (n, latent).
+        values: shape (n, values).
+    """
+    inputs = np.column_stack([latents, np.ones(len(latents))]).astype(np.float64)
+    half = len(inputs) // 2
+    weights, *_ = np.linalg.lstsq(inputs[:half], values[:half].astype(np.float64), rcond=None)
+    true = values[half:].astype(np.float64)
+    left = ((true - inputs[half:] @ weights) ** 2).sum(axis=0)
+    spread = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
+    varies = np.ptp(true, axis=0) > 1e-9
+    return np.where(varies, 1 - left / np.where(varies, spread, 1.0), np.nan)
