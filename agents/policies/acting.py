@@ -25,6 +25,7 @@ class ActingPolicy:
         self._learner, self.deterministic = learner, deterministic
         self._layout = None if histories else learner.layout
         self._privileges = None if histories else learner.privileges
+        self.sees_parameters = learner.algorithm.settings.get("policy_sees") is not None
         self._frames: Frames | None = None
         self.privileged: Array | None = None
         """What is known of the worlds of the next observations (n, size); None: nothing."""

@@ -71,7 +71,11 @@ class Adapt:
 
     def search(self, _: Algorithm) -> dict[str, str]:
         """Return the settings worth searching."""
-        return {"then": "= choice(deploy, fine_tune, search)", "spread": "= loguniform(0.1, 1)"}
+        return {
+            "then": "= choice(deploy, fine_tune, search)",
+            "critic_share": "= uniform(0, 0.3)",
+            "spread": "= loguniform(0.1, 1)",
+        }
 
     def start(self, problem: Problem) -> Learner:
         """Return a student that has learned to estimate in source worlds."""

@@ -12,7 +12,7 @@ from ...agents.learner import Learner
 from ...core.classes import load_class
 from ...core.errors import HeadstartError, nearest
 from ...core.named import NamedEntry, split_named
-from . import adapt, feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
+from . import adapt, distill, feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -23,6 +23,7 @@ METHODS: dict[str, type[Method]] = {
     "feature_reuse": feature_reuse.FeatureReuse,
     "scratch_total": scratch_total.ScratchTotal,
     "adapt": adapt.Adapt,
+    "distill": distill.Distill,
 }
 
 

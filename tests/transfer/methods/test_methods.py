@@ -11,6 +11,9 @@ from headstart.core.errors import HeadstartError
 from headstart.transfer.methods import METHODS, Problem, resolve_method
 
 ALGORITHMS = ["ppo", "sac"]
+# Students learn in source worlds before the target, which takes long: they have tests of their own.
+STUDENTS = ("adapt", "distill")
+ORDINARY = {name: cls for name, cls in METHODS.items() if name not in STUDENTS}
 OFF_POLICY = {"batch_size": 16, "buffer_size": 300}
 OBSERVATIONS = np.array([[1, 0, 0], [0, 1, 3], [-1, 0, -5], [0, -1, 0.5]], np.float32)
 
@@ -40,7 +43,7 @@ def optimized(learner):
 
 
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "recurrent_ppo", "ppo with history"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ORDINARY)
 def test_every_method_keeps_the_contract(start, run, evaluator, sources, name, algorithm):
     method = resolve_method(name)
     assert method.name == name
@@ -60,20 +63,20 @@ def test_every_method_keeps_the_contract(start, run, evaluator, sources, name, a
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ORDINARY)
 def test_every_method_starts_the_same_again(start, name, algorithm):
     first, second = start(name, algorithm), start(name, algorithm)
     assert not changed(snapshot(first), second)
 
 
-@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if cls.needs_source])
+@pytest.mark.parametrize("name", [name for name, cls in ORDINARY.items() if cls.needs_source])
 def test_a_method_that_needs_a_source_says_so(problem, name):
     without = problem("ppo", bundle=None)
     with pytest.raises(HeadstartError, match="needs a source bundle"):
         resolve_method(name).start(without)
 
 
-@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if cls.needs_source])
+@pytest.mark.parametrize("name", [name for name, cls in ORDINARY.items() if cls.needs_source])
 def test_a_target_of_other_spaces_is_refused(start, name):
     with pytest.raises(BundleError, match=r"observation space: shape \(3,\) .* \(2,\) here"):
         start(name, "ppo", make_world=lambda: gym.make("MountainCarContinuous-v0"))
@@ -357,7 +360,7 @@ SMALL_SAC = {"sac": {**OFF_POLICY, "train_freq": 4, "policy_kwargs": {"net_arch"
 # Every method that trains, and settings with a state or a phase of their own. Interrupted at 384
 # with the last checkpoint at 256 or before: in every phase's middle.
 INTERRUPTED = [
-    *((name, kind) for name, cls in METHODS.items() if cls.trains for kind in ALGORITHMS),
+    *((name, kind) for name, cls in ORDINARY.items() if cls.trains for kind in ALGORITHMS),
     *(({"fine_tune": {"preset": "careful", "critic_steps": 300}}, kind) for kind in ALGORITHMS),
     ({"fine_tune": {"preset": "restart", "l2_init": 0.1, "adam_betas": [0.99, 0.99]}}, "ppo"),
     ({"feature_reuse": {"unfreeze_at": 0.45}}, "sac"),

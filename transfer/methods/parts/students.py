@@ -10,6 +10,7 @@ import numpy as np
 
 from ....agents.cores.worlds import SerialVecEnv
 from ....agents.learner import Array, Learner, MakeWorld
+from ....agents.policies.acting import ActingPolicy
 from ....agents.policies.base import Policy
 from ....agents.policies.history import Frames
 from ....envs.privileged import PrivilegedWorld, Privileges
@@ -27,7 +28,7 @@ class Rollout:
     would have done; `rewards` and `ends` are (steps, worlds).
     """
 
-    seen: Array
+    seen: Any
     privileged: Array
     labels: Array
     rewards: Array
@@ -64,11 +65,11 @@ class SourceWorlds:
                 act as they go along, so they are the same in each call.
             steps: steps of each world.
         """
-        parts: dict[str, list[Array]] = {
+        parts: dict[str, list[Any]] = {
             key: [] for key in ("seen", "privileged", "labels", "rewards", "ends")
         }
         for _ in range(steps):
-            raw = np.stack([world.latest for world in self.worlds.envs])  # type: ignore[attr-defined]
+            raw = stacked([world.get_wrapper_attr("latest") for world in self.worlds.envs])
             seen = raw if frames is None else frames.see(raw, self._begins)
             privileged = self._observations["privileged"]
             labels = self._labels(teachers, raw, privileged)
@@ -83,22 +84,30 @@ class SourceWorlds:
             ):
                 parts[key].append(value)
             self.steps += WORLDS
-        joined = {key: np.concatenate(parts[key]) for key in ("seen", "privileged", "labels")}
+        joined = {key: stacked(parts[key], joined=True) for key in ("seen", "privileged", "labels")}
         return Rollout(**joined, rewards=np.stack(parts["rewards"]), ends=np.stack(parts["ends"]))
 
     def close(self) -> None:
         """Close the worlds."""
         self.worlds.close()
 
-    def _labels(self, teachers: list[Policy], raw: Array, privileged: Array) -> Array:
+    def _labels(self, teachers: list[Policy], raw: Any, privileged: Array) -> Array:
         if not teachers:
             return np.zeros((WORLDS, 0), np.float32)
         for teacher in teachers:
             teacher.reset(self._begins)
-            if getattr(teacher, "privileged", None) is not None or privileged.shape[1]:
-                teacher.privileged = privileged  # type: ignore[attr-defined]
+            if isinstance(teacher, ActingPolicy) and teacher.sees_parameters:
+                teacher.privileged = privileged
         every = [teacher.act(raw) for teacher in teachers]
         return np.stack([every[world % len(every)][world] for world in range(WORLDS)])
+
+
+def stacked(observations: list[Any], joined: bool = False) -> Any:
+    """Return observations, or dicts of such, as one array each: stacked, or batches joined."""
+    put = np.concatenate if joined else np.stack
+    if isinstance(observations[0], dict):
+        return {key: put([one[key] for one in observations]) for key in observations[0]}
+    return put(observations)
 
 
 def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[Array]:
