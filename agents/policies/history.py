@@ -84,7 +84,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Part:
+class StackedPart:
     """A part of an observation: the shape of its frame and the axis along which frames stack."""
 
     shape: tuple[int, ...]
@@ -134,14 +134,14 @@ class HistoryLayout:
         width = self._action_width() if self.with_actions else 0
         self._in_whole = 0 if is_dict else width
         bounds: dict[str, tuple[Any, Any]] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, StackedPart] = {}
         for key, space in given.items():
             self.parts[key] = self._part(key, space)
             bounds[key] = space.low, space.high
         if is_dict and width:
             if PAST_ACTIONS in given:
                 raise HeadstartError(f"observations have a part '{PAST_ACTIONS}' already")
-            self.parts[PAST_ACTIONS] = Part((width,), np.dtype(np.float32), history.frames)
+            self.parts[PAST_ACTIONS] = StackedPart((width,), np.dtype(np.float32), history.frames)
             bounds[PAST_ACTIONS] = self._action_bounds()
         made = {key: self._stacked_space(part, *bounds[key]) for key, part in self.parts.items()}
         self.space: Any = spaces.Dict(list(made.items())) if is_dict else made[WHOLE]
@@ -186,10 +186,10 @@ class HistoryLayout:
     def _dtype(self) -> Any:
         return self.parts[WHOLE].dtype
 
-    def _part(self, key: str, space: Any) -> Part:
+    def _part(self, key: str, space: Any) -> StackedPart:
         where = f" part '{key}'" if key else "s"
         if key == PRIVILEGED:
-            return Part(space.shape, space.dtype, 1)
+            return StackedPart(space.shape, space.dtype, 1)
         if isinstance(space, spaces.Box) and is_image_space(space):
             if not key and self._in_whole:
                 raise HeadstartError(
@@ -197,15 +197,15 @@ class HistoryLayout:
                     "world give a Dict"
                 )
             axis = 0 if is_image_space_channels_first(space) else 2
-            return Part(space.shape, space.dtype, self.history.frames, axis)
+            return StackedPart(space.shape, space.dtype, self.history.frames, axis)
         if isinstance(space, spaces.Box) and len(space.shape) == 1:
-            return Part((space.shape[0] + self._in_whole,), space.dtype, self.history.frames)
+            return StackedPart((space.shape[0] + self._in_whole,), space.dtype, self.history.frames)
         raise HeadstartError(
             f"history: observation{where} of {space}: expected vectors or pictures of a fixed "
             "shape (Box), or a Dict of such"
         )
 
-    def _stacked_space(self, part: Part, low: Array, high: Array) -> spaces.Box:
+    def _stacked_space(self, part: StackedPart, low: Array, high: Array) -> spaces.Box:
         if self._in_whole:
             bounds = self._action_bounds()
             low, high = np.concatenate((low, bounds[0])), np.concatenate((high, bounds[1]))

@@ -14,13 +14,13 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 
 from .base import Array
-from .history import HistoryLayout, Part
+from .history import HistoryLayout, StackedPart
 
 
 class _Stored:
     """Behaves as the array of histories (steps, worlds, *history shape) that it stands for."""
 
-    def __init__(self, buffer: Any, key: str, part: Part, following: bool) -> None:
+    def __init__(self, buffer: Any, key: str, part: StackedPart, following: bool) -> None:
         self._buffer, self._key, self._part, self._following = buffer, key, part, following
 
     @property

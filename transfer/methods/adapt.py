@@ -118,7 +118,10 @@ class Adapt:
                 for group in optimizer.param_groups:
                     group["lr"] = RATE * DECAYED
             rollout = worlds.rollout(student, frames, [], STEPS)
-            given, target = normalized(student, rollout.seen), encoded(teacher, rollout.privileged)
+            given, target = (
+                normalized(student, rollout.seen),
+                teacher_latent(teacher, rollout.privileged),
+            )
             if number == count - 1:
                 break  # looked at only
             for _ in range(EPOCHS):
@@ -248,7 +251,7 @@ def normalized(learner: Learner, seen: Any) -> torch.Tensor:
     return torch.as_tensor(given, dtype=torch.float32)
 
 
-def encoded(teacher: Learner, privileged: Any) -> torch.Tensor:
+def teacher_latent(teacher: Learner, privileged: Any) -> torch.Tensor:
     """Return the latent that a teacher makes of what is privileged, shape (n, latent)."""
     given = privileged
     normalizer = teacher.normalizer

@@ -9,12 +9,14 @@ from headstart.transfer.methods import METHODS
 
 PPO = resolve_algorithm("ppo", "Pendulum-v1")
 SAC = resolve_algorithm("sac", "Pendulum-v1")
+SEES = {"policy_sees": {"parameters": ["mass"], "latent": 1}}
+TEACHER = resolve_algorithm({"ppo": SEES}, "Pendulum-v1")
 
 
 @pytest.mark.parametrize("algorithm", [PPO, SAC], ids=["ppo", "sac"])
 @pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if hasattr(cls, "search")])
 def test_every_method_begins_inside_its_ranges(name, algorithm):
-    found = space(name, {}, algorithm, {})
+    found = space(name, {}, TEACHER if name == "adapt" else algorithm, {})
     assert len(found.ranges) >= 3
     assert all(one.parameter() is not None for one in found.ranges)
 

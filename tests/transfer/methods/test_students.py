@@ -92,7 +92,7 @@ def test_the_estimate_takes_the_place_of_the_encoders_latent(teacher, start):
     view = student.model.policy.features_extractor
     known = teacher.privileges.unknown[None] + np.array([[0.05, 0.3]], np.float32)
     view.is_fixed.fill_(1)
-    view.fixed.copy_(adapting.encoded(expert, known)[0])
+    view.fixed.copy_(adapting.teacher_latent(expert, known)[0])
     seen = np.array([[0.1, 0.2, 0.3, -0.4, 0.5]], np.float32)
     acting = expert.acting()
     acting.privileged = known
@@ -116,7 +116,9 @@ def test_estimates_become_better(teacher, start, monkeypatch):
         with torch.no_grad():
             given = adapting.normalized(student, rollout.seen)
             wrong = adapting.adaptation_view(student).estimate(given)
-        errors.append(float(((wrong - adapting.encoded(expert, rollout.privileged)) ** 2).mean()))
+        errors.append(
+            float(((wrong - adapting.teacher_latent(expert, rollout.privileged)) ** 2).mean())
+        )
     assert errors[0] < 0.9 * errors[1]
     worlds.close()
     fresh.close()
