@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents.algorithms import resolve as resolve_algorithm
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
@@ -12,7 +12,7 @@ from headstart.agents.policies.history import Frames
 from headstart.agents.training import train
 from headstart.core.errors import HeadstartError
 from headstart.envs.spec import WorldSpec
-from headstart.transfer.methods import Problem, check, resolve
+from headstart.transfer.methods import Problem, check_method, resolve_method
 from headstart.transfer.methods import adapt as adapting
 from headstart.transfer.methods.distill import mean_actions, scaled, seen_by
 from headstart.transfer.methods.parts.extrinsics import CANDIDATES, KEPT, ExtrinsicsSearch
@@ -56,7 +56,7 @@ def start():
     def begin(method, of, steps=640):
         target = WorldSpec(POLE, shift={"pole_mass": "= 0.3"}).make
         problem = Problem(of, of.algorithm, target, 3, steps, make_source=source)
-        learners.append(resolve(method).start(problem))
+        learners.append(resolve_method(method).start(problem))
         return learners[-1]
 
     yield begin
@@ -126,7 +126,7 @@ def test_estimates_become_better(teacher, start, monkeypatch):
 
 def test_an_adapted_student_is_a_bundle_without_parameters(teacher, start, tmp_path):
     student = start({"adapt": ADAPT}, teacher)
-    assert not resolve({"adapt": ADAPT}).trains
+    assert not resolve_method({"adapt": ADAPT}).trains
     bundle.save(student, tmp_path / "b", world_id=POLE)
     again = bundle.load(tmp_path / "b")
     assert again.privileges is None
@@ -221,7 +221,7 @@ def test_mistakes_of_teachers_are_one_clear_line(sees, said):
 
 def test_adapt_needs_a_teacher(plain):
     with pytest.raises(HeadstartError, match="method adapt needs a teacher: let the source's"):
-        check(resolve("adapt"), plain.algorithm)
+        check_method(resolve_method("adapt"), plain.algorithm)
     with pytest.raises(HeadstartError, match="policy_sees: sac is not supported: expected ppo"):
         resolve_algorithm({"sac": {"policy_sees": TEACHER}}, POLE)
 
@@ -277,4 +277,4 @@ def test_teachers_of_other_action_spaces_are_refused(teacher, start, learner, tm
 
 def test_the_view_needs_frames_enough():
     with pytest.raises(HeadstartError, match="frames"):
-        resolve({"adapt": {"frames": 12}})
+        resolve_method({"adapt": {"frames": 12}})
