@@ -5,36 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from ..core.errors import HeadstartError
-
-
-@contextmanager
-def _muted(stream: IO[str], number: int) -> Iterator[None]:
-    """Discard what C code prints to a standard stream with this file descriptor."""
-    stream.flush()
-    kept, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    try:
-        yield
-    finally:
-        os.dup2(kept, number)
-        os.close(kept)
-        os.close(nowhere)
-
-
-# PyBullet announces its build time when it is imported.
-with _muted(sys.stderr, 2):
-    import pybullet as bullet
-    import pybullet_data
+from .bullet import bullet, muted, pybullet_data
 
 Vector = Sequence[float]
 
@@ -128,7 +108,7 @@ class Simulation:
             flags |= bullet.URDF_IGNORE_VISUAL_SHAPES
         try:
             # PyBullet prints its findings about a broken file.
-            with _muted(sys.stdout, 1), _muted(sys.stderr, 2):
+            with muted(sys.stdout, 1), muted(sys.stderr, 2):
                 body = bullet.loadURDF(
                     str(path),
                     position,
@@ -163,7 +143,7 @@ class Simulation:
                 return self.load(str(path), position, fixed=fixed, flags=flags)
             try:
                 # PyBullet prints notes on the shapes that it reads.
-                with _muted(sys.stdout, 1):
+                with muted(sys.stdout, 1):
                     bodies = bullet.loadMJCF(str(path), flags=flags, physicsClientId=self.client)
             except bullet.error:
                 name = model.get("model", "MJCF")

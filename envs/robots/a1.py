@@ -8,8 +8,8 @@ from operator import mul
 from typing import ClassVar
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..simulation import Simulation

@@ -8,8 +8,8 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from .legged import (

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-import pybullet as bullet
-
+from ..bullet import bullet
 from ..sensing import Command
 from .arm import ToolArm, joint_commands
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..simulation import Simulation, read_model
@@ -18,11 +18,6 @@ from ..world import Robot
 STIFFNESS = 0.9  # share of a contact's penetration undone per step, as in the PyBullet Gym worlds
 PUSH_EVERY = 120  # control steps, about 2 s
 PUSH_STEPS = 12  # control steps, about 0.2 s
-FLAGS = (
-    bullet.URDF_USE_SELF_COLLISION
-    | bullet.URDF_USE_SELF_COLLISION_EXCLUDE_ALL_PARENTS
-    | bullet.MJCF_COLORS_FROM_FILE
-)
 
 LEGGED_OBSERVATION_DELAY = Parameter(
     "observation_delay", "s", 0.0, 0.0, 0.1, "age of what all sensors report"
@@ -94,7 +89,12 @@ class Runner(Robot):
         self.ground = simulation.load_ground()
         model = read_model(self.model)
         self.shape(model, **morphology)
-        self.body = simulation.load_model(model, flags=FLAGS)
+        flags = (
+            bullet.URDF_USE_SELF_COLLISION
+            | bullet.URDF_USE_SELF_COLLISION_EXCLUDE_ALL_PARENTS
+            | bullet.MJCF_COLORS_FROM_FILE
+        )
+        self.body = simulation.load_model(model, flags=flags)
         infos = [
             bullet.getJointInfo(self.body, joint, physicsClientId=client)
             for joint in range(bullet.getNumJoints(self.body, physicsClientId=client))

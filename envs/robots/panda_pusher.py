@@ -9,9 +9,9 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 import numpy as np
-import pybullet as bullet
 from scipy.linalg.lapack import dposv
 
+from ..bullet import bullet
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command
 from ..simulation import Simulation

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..geometry.rays import Rays, Surroundings
 from ..parameters import Parameter, applies
 from ..sensing import Channel, Command

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..simulation import read_model
 
 WHEELBASE = 0.325  # m, the URDF's

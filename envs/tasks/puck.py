@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pybullet as bullet
-
+from ..bullet import bullet
 from ..simulation import Simulation
 
 RADIUS, TALL = 0.05, 0.05  # m

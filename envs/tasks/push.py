@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import pybullet as bullet
 
+from ..bullet import bullet
 from ..parameters import Parameter, applies
 from ..robots.panda_pusher import BALL, PandaPusher
 from ..sensing import Channel

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pybullet as bullet
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from ...core.files import read_json, write_json
+from ...envs.bullet import bullet
 from ...envs.catalog import WORLDS, find_world
 from ...envs.world import Timing, World
 from ..running.metadata import versions

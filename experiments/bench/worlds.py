@@ -10,9 +10,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import pybullet as bullet
 from rich.table import Table
 
+from ...envs.bullet import bullet
 from ...envs.catalog import WORLDS, find_world
 from ...envs.geometry.rays import Surroundings
 from ...envs.parameters import Parameter
