@@ -316,6 +316,10 @@ class Run:
         known = {key: found.get(key) or None for key in ("random", "reference")}
         return from_json(Anchors, known)
 
+    def findings(self, name: str) -> list[str]:
+        """Return what the probe of a target's world, or of the source's, found before the run."""
+        return list((self.facts.get("findings") or {}).get(name, ()))
+
     @property
     def code_changes(self) -> list[str]:
         """The files and packages that changed while or after units were computed, each once."""

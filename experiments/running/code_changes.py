@@ -10,10 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from ...core.files import read_json, write_json
-from ..config.schema import ConfigError
+from ...core.files import StoreError, read_json, write_json
+from ..config.schema import SOURCE, ConfigError
 from . import claims
-from .code_hash import Code, CodeError, changed_code, run_code
+from .code_hash import Code, CodeError, changed_code, probe_findings, run_code
 from .plan import Plan
 
 MADE = ("source", "trials", "anchors", "logs", claims.FOLDER)
@@ -71,6 +71,32 @@ def settle_code(plan: Plan, directory: Path, *, keep: bool, console: Console) ->
     write_json(directory / "facts.json", known)
 
 
+def examine_worlds(plan: Plan, directory: Path, console: Console, where: str) -> None:
+    """Probe the worlds of a run for some seconds; the run's lock is held.
+
+    What is found is said, and recorded for the report.
+
+    Raises:
+        ConfigError: nothing that is measured in a world could be compared.
+    """
+    try:
+        found = probe_findings(plan)
+    except CodeError:
+        return  # said by `settle_code`
+    known = read_json(directory / "facts.json") or {}
+    known["findings"] = {
+        name: [finding.text for finding in findings] for name, findings in found.items()
+    }
+    write_json(directory / "facts.json", known)
+    for name, findings in found.items():
+        place = name if name == SOURCE else f"targets.{name}"
+        for finding in findings:
+            if finding.fatal:
+                raise ConfigError(f"{where}: {place}: {finding.text}")
+            said = f"{place}: {finding.text}"
+            console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+
 def note_changes(plan: Plan, directory: Path, console: Console) -> None:
     """Record and say that code changed while units were computed; the run's lock is held."""
     known = read_json(directory / "facts.json") or {}
@@ -97,7 +123,10 @@ def computed_units(directory: Path) -> list[str]:
     found = []
     for kind in ("source", "trials", "anchors"):
         for path in sorted((directory / kind).rglob("status.json")):
-            status = read_json(path) or {}
+            try:
+                status = read_json(path) or {}
+            except StoreError:
+                continue  # computed anew
             if status.get("state") == "done" or (
                 status.get("state") == "running" and status.get("step")
             ):

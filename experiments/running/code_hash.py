@@ -20,6 +20,8 @@ from typing import Any
 
 from ...core.errors import HeadstartError, shown
 from ...core.named import split_named
+from ...envs.catalog import WORLDS
+from ...envs.contract.probe import Finding
 from ...envs.spec import WorldSpec
 from ..config.schema import SOURCE
 from .plan import Plan
@@ -78,6 +80,27 @@ def run_code(plan: Plan) -> Code:
     return _probe(list(plan.worlds.values()), _modules([plan.algorithm.settings, methods], plan))
 
 
+def probe_findings(plan: Plan) -> dict[str, list[Finding]]:
+    """Return what a short probe of the worlds finds, by target or `SOURCE`.
+
+    headstart's own worlds, without wrappers, are left out: its tests hold them to the contract.
+
+    Raises:
+        CodeError: see `source_code`.
+    """
+    specs = plan.worlds
+    foreign = [name for name in specs if specs[name].wrappers or specs[name].world not in WORLDS]
+    if not foreign:
+        return {}
+    examined = {name: _as_order(specs[name]) for name in dict.fromkeys((SOURCE, *foreign))}
+    answer = _kept_answer(_as_text({"worlds": [], "modules": [], "examined": examined}))
+    found = {
+        name: [Finding(**finding) for finding in findings]
+        for name, findings in answer["findings"].items()
+    }
+    return {name: findings for name, findings in found.items() if name in foreign}
+
+
 def changed_code(before: Mapping[str, Any], now: Code) -> list[str]:
     """Return what of the code differs from that of an earlier run, as `as_json` recorded it.
 
@@ -111,16 +134,22 @@ def package_hash() -> str:
 
 def _probe(specs: Sequence[WorldSpec], modules: Sequence[str]) -> Code:
     worlds = []
-    for spec in specs:
-        given = {**vars(spec), "kwargs": dict(spec.kwargs), "wrappers": list(spec.wrappers)}
+    for given in map(_as_order, specs):
         if given not in worlds:
             worlds.append(given)
+    answer = _kept_answer(_as_text({"worlds": worlds, "modules": sorted(modules)}))
+    return Code(package_hash(), answer["files"], answer["versions"], answer["registered"])
+
+
+def _as_order(spec: WorldSpec) -> dict[str, Any]:
+    return {**vars(spec), "kwargs": dict(spec.kwargs), "wrappers": list(spec.wrappers)}
+
+
+def _as_text(order: Mapping[str, Any]) -> str:
     try:
-        order = json.dumps({"worlds": worlds, "modules": sorted(modules)}, sort_keys=True)
+        return json.dumps(order)
     except (TypeError, ValueError) as error:
         raise CodeError(f"its worlds cannot be told to another process: {error}") from None
-    answer = _kept_answer(order)
-    return Code(package_hash(), answer["files"], answer["versions"], answer["registered"])
 
 
 def _kept_answer(order: str) -> dict[str, Any]:

@@ -13,10 +13,16 @@ import os
 import re
 import sys
 import sysconfig
+import warnings
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
+
+from ...envs.contract.probe import probe_effect, probe_world
+from ...envs.shifts import shift_changes
+from ...envs.spec import WorldSpec
 
 STEPS = 3
 """Steps in each world, as what is imported late is imported in a reset or a step."""
@@ -25,7 +31,10 @@ _STANDARD = tuple(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib"
 
 
 def main() -> None:
-    """Answer one order: `worlds` as keyword arguments of WorldSpec, and `modules` to import."""
+    """Answer one order: `worlds` as arguments of WorldSpec, `modules` to import, what to examine.
+
+    `examined` maps the names of worlds to their arguments, the source's as `source` among them.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print
     order = json.load(sys.stdin)
@@ -35,14 +44,13 @@ def main() -> None:
     for given in order["worlds"]:
         registered.append(_visit(given))
     files, versions = list_loaded()
-    json.dump({"files": files, "versions": versions, "registered": registered}, answers)
+    answer = {"files": files, "versions": versions, "registered": registered}
+    json.dump({**answer, "findings": _examine(order.get("examined", {}))}, answers)
     answers.close()
 
 
 def _visit(given: Mapping[str, Any]) -> str:
     """Make a world and take some steps in it; return what it is registered with."""
-    from ...envs.spec import WorldSpec
-
     world = WorldSpec(**given).make()
     try:
         spec = world.spec
@@ -57,6 +65,47 @@ def _visit(given: Mapping[str, Any]) -> str:
     if spec is None:
         return ""
     return canonical([spec.kwargs, spec.max_episode_steps, spec.additional_wrappers])
+
+
+def _examine(examined: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return what the probe of the contract finds, by the worlds' names."""
+    if not examined:
+        return {}
+    specs = {name: WorldSpec(**given) for name, given in examined.items()}
+    found, known = {}, {}
+    for name, spec in specs.items():
+        key = repr(spec)
+        if key not in known:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                known[key] = probe_world(spec.make)
+                if not known[key]:
+                    changed = _changes(spec, specs["source"])
+                    known[key] = probe_effect(replace(spec, shift={}).make, changed)
+                    if (differs := _against_source(spec, specs["source"])) is not None:
+                        known[key] += probe_effect(specs["source"].make, differs)
+        found[name] = [asdict(finding) for finding in known[key]]
+    return {name: findings for name, findings in found.items() if findings}
+
+
+def _changes(spec: WorldSpec, source: WorldSpec) -> dict[str, Any]:
+    """Return what makes the world with one of its shift's changes alone, by the change."""
+    if not spec.shift or spec == source:
+        return {}
+    changes = shift_changes(spec.world, spec.shift)
+    return {
+        f"the shift of '{name}' ({change})": replace(spec, shift={name: str(change)}).make
+        for name, change in changes.items()
+    }
+
+
+def _against_source(spec: WorldSpec, source: WorldSpec) -> dict[str, Any] | None:
+    """Return what makes a target that differs from the source by its arguments alone."""
+    if spec.shift or spec.world != source.world or list(spec.wrappers) != list(source.wrappers):
+        return None
+    if dict(spec.kwargs) == dict(source.kwargs):
+        return None
+    return {f"what sets it apart from the source ({dict(spec.kwargs)})": spec.make}
 
 
 def list_loaded() -> tuple[dict[str, str], dict[str, str]]:

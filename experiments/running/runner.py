@@ -20,7 +20,7 @@ from ..config.schema import ConfigError
 from ..config.yaml_text import YAMLError, dumps, loads
 from . import cache, claims, metadata
 from .checks import check_local_device
-from .code_changes import clear_run, note_changes, settle_code
+from .code_changes import clear_run, examine_worlds, note_changes, settle_code
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
@@ -73,6 +73,7 @@ def run_units(
             console.print(note, highlight=False, soft_wrap=True)
     if todo:
         with lock(directory, PATIENCE):
+            examine_worlds(plan, directory, console, where)
             _go_on(directory, console)
     failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
     with lock(directory, PATIENCE):

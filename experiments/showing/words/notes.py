@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+from ...config.schema import SOURCE
 from ...measuring import metrics
 from ...measuring.gains import BASELINE, source_seeds
 from ...measuring.results import Anchors, EqualTotal, MethodSummary, Summary, TargetSummary
@@ -28,6 +29,7 @@ def run_notes(run: Run) -> list[str]:
             f"All seeds start from one pretrained source policy ({run.source.bundle}): the results "
             "hold for this policy, not for others trained in the same way."
         )
+    notes += [f"The source's world: {finding}." for finding in run.findings(SOURCE)]
     then, now = run.versions.get("headstart"), version("headstart")
     if then and then != now:
         notes.append(f"Run with headstart {then}, reported with headstart {now}.")
@@ -77,7 +79,7 @@ def averaged(steps: Sequence[int]) -> str | None:
 def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
     """Return what a reader of a target's numbers must know besides them."""
     steps = target_steps(run, name)
-    notes = []
+    notes = [f"The world of '{name}': {finding}." for finding in run.findings(name)]
     if steps:
         notes += _on_the_end(steps)
         notes += _on_grid(steps) if target.scored else []
