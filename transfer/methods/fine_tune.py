@@ -47,6 +47,11 @@ _SEARCH_OFF_POLICY = {
     "critic_learning_rate": "= loguniform(3e-5, 3e-3)",
     "fill_steps": "= uniform(0, 10_000)",
 }
+_SEARCH_REPLAY = {
+    "critic_to_actor": "= choice(1, 4, 20)",
+    "replay_share": "= uniform(0, 0.9)",
+    "replay_until": "= uniform(0.1, 1)",
+}
 
 Steps = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -230,7 +235,11 @@ class FineTune:
     def search(self, algorithm: Algorithm) -> dict[str, str]:
         """Return the settings worth searching, with their ranges."""
         if not self._own(algorithm).on_policy:
-            return _SEARCH_OFF_POLICY | _SEARCH
+            replaying = self.settings(algorithm)["source_replay"]
+            ranges = _SEARCH_OFF_POLICY | _SEARCH | (_SEARCH_REPLAY if replaying else {})
+            if self.algorithm is not None:
+                del ranges["policy_head"]  # nothing of the source's weights is taken over
+            return ranges
         found = _SEARCH_ON_POLICY | _SEARCH
         if algorithm.accepts("use_sde") and algorithm.value("use_sde"):
             del found["min_log_std"]

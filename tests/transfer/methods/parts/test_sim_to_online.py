@@ -288,6 +288,16 @@ def test_single_observations_are_not_all_that_a_policy_with_a_history_sees():
         check_method(method, algorithm)
 
 
+def test_what_is_searched_goes_with_the_rest():
+    replaying = {"critic_to_actor", "replay_share", "replay_until"}
+    sac, ppo = (resolve_algorithm(name, "Pendulum-v1") for name in ("sac", "ppo"))
+    assert not replaying & resolve_method("fine_tune").search(sac).keys()
+    own = resolve_method({"fine_tune": {"preset": "sim_to_online"}}).search(sac)
+    assert own.keys() >= replaying | {"policy_head"}
+    crossing = resolve_method({"fine_tune": {"algorithm": "sac"}}).search(ppo)
+    assert crossing.keys() == own.keys() - {"policy_head"}
+
+
 def test_source_replay_needs_source_worlds(start):
     with pytest.raises(HeadstartError, match="needs source worlds, and there are none"):
         start({"fine_tune": {"preset": "sim_to_online"}}, "sac", make_source=None)
