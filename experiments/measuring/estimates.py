@@ -71,7 +71,7 @@ def curves_of(trials: Sequence[Trial], source_seeds: SourceSeeds = None) -> Curv
     """Return the curves of finished trials of one method on one target; None without any."""
     if not trials:
         return None
-    success = [[line["success"] for line in trial.evaluations] for trial in trials]
+    success = [trial.success for trial in trials]
     complete = all(rate is not None for rates in success for rate in rates)
     return Curves(
         seeds=[trial.seed for trial in trials],

@@ -49,7 +49,7 @@ def _budgets(run: Run) -> Fact:
 
 
 def _evaluations(run: Run) -> Fact:
-    episodes = {line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations}
+    episodes = {count for t in run.trials if t.state == "done" for count in t.episodes}
     few = any(count < FEWEST_EPISODES for count in episodes)
     return Fact(
         "evaluations",

@@ -133,6 +133,16 @@ class Trial:
         return tuple(line["step"] for line in self.evaluations)
 
     @property
+    def success(self) -> tuple[float | None, ...]:
+        """The success rate of each evaluation; None where the world told of none."""
+        return tuple(line["success"] for line in self.evaluations)
+
+    @property
+    def episodes(self) -> tuple[int, ...]:
+        """The number of episodes of each evaluation."""
+        return tuple(line["episodes"] for line in self.evaluations)
+
+    @property
     def returns(self) -> tuple[float, ...]:
         """The mean return of each evaluation."""
         return tuple(line["return"] for line in self.evaluations)
@@ -393,30 +403,31 @@ def load_run(directory: str | Path) -> Run:
     for key in ("source", "targets", "methods", "seeds"):
         if key not in experiment:
             raise RunError(f"{root / 'experiment.yaml'}: '{key}' is missing")
+    run = Run(root, experiment, facts, (), ())
     try:
-        labels = [method_label(entry) for entry in experiment["methods"]]
+        labels = run.all_methods
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{root / 'experiment.yaml'}: methods: {reason(error)}") from None
-    seeds = [int(seed) for seed in experiment["seeds"]]
+    seeds = [int(seed) for seed in run.seeds]
     trials = tuple(
         _trial(root / "trials" / target / method / f"seed-{seed}", target, method, seed)
-        for target in experiment["targets"]
+        for target in run.targets
         for method in labels
         for seed in seeds
     )
-    pretrained = bool(experiment["source"].get("bundle"))
+    pretrained = bool(run.source.bundle)
     names = {path.name for path in (root / "source").glob("*") if path.is_dir()}
     if any(about.get("needs_source") for about in facts.get("methods", {}).values()):
         # Before the first of them starts there is no folder that names them.
-        names.add("randomized" if experiment["source"].get("randomization") else "nominal")
+        names.add("randomized" if run.source.randomization else "nominal")
     sources = tuple(
         _trial(root / "source" / name / f"seed-{seed}", name, SOURCE, seed, pretrained)
         for name in sorted(names)
-        for seed in seeds[: experiment["source"].get("policies")]
+        for seed in seeds[: run.source.policies]
     )
-    run = Run(root, experiment, facts, trials, sources)
+    run = replace(run, trials=trials, sources=sources)
     checked: dict[tuple[str, str, int], Trial] = {}
-    for target in experiment["targets"]:
+    for target in run.targets:
         for methods in (run.methods, *([name] for name in run.longer)):
             done = [trial for name in methods for trial in run.done(target, name)]
             checked |= _on_same_steps(done)
@@ -429,7 +440,7 @@ def _told(run: Run, checked: Mapping[tuple[str, str, int], Trial]) -> Iterator[T
     Some worlds set the key on success alone: what is missing there is a failure.
     """
     found = [checked.get(trial.key, trial) for trial in run.trials]
-    telling = {t.target for t in found for line in t.evaluations if line["success"] is not None}
+    telling = {t.target for t in found if any(rate is not None for rate in t.success)}
     for trial in found:
         lines = trial.evaluations
         if trial.target in telling:

@@ -77,8 +77,14 @@ def steps_axis(axis: Axes, budget: float, period: float | None = None) -> None:
     axis.set_xlim(0, budget)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     if period and budget:
-        minutes = period / 60
-        top = axis.secondary_xaxis("top", functions=(lambda x: x * minutes, lambda x: x / minutes))
+
+        def to_minutes(steps: Any) -> Any:
+            return steps * (period / 60)
+
+        def to_steps(minutes: Any) -> Any:
+            return minutes * (60 / period)
+
+        top = axis.secondary_xaxis("top", functions=(to_minutes, to_steps))
         top.set_xlabel("minutes of robot time", fontsize=9)
         top.tick_params(labelsize=9)
         top.spines["top"].set_visible(True)

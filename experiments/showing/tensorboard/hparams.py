@@ -99,7 +99,7 @@ def _flat(prefix: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Setti
 def _outcomes(trial: Trial, summary: Summary) -> Iterator[tuple[str, float]]:
     """Yield what a trial came to, as far as the summary has it for its seed."""
     target = summary.targets[trial.target]
-    method = {**target.methods, **target.equal_total}.get(trial.method)
+    method = target.methods.get(trial.method) or target.equal_total.get(trial.method)
     for metric in OUTCOMES:
         value = getattr(metric.of(method), "per_seed", {}).get(trial.seed)
         if value is not None:

@@ -43,18 +43,19 @@ def _evaluations(episodes: list[int], seed: int | None, few: bool) -> str:
     )
 
 
-def _sources(case: str, **values: Any) -> str:
+def _sources(
+    case: str, bundle: str = "", seeds: int = 0, policies: int = 0, trained: int = 0
+) -> str:
     if case == "bundle":
         return (
-            f"All seeds share one pretrained source policy ({values['bundle']}), so the intervals "
+            f"All seeds share one pretrained source policy ({bundle}), so the intervals "
             "hold the variation of learning in the target, not that between source policies."
         )
     if case == "unused":
         return "No source policy was trained, as no method uses one."
-    trained = values["trained"]
     if case == "shared":
         return (
-            f"{values['seeds']} seeds start in turn from {values['policies']} source policies, "
+            f"{seeds} seeds start in turn from {policies} source policies, "
             f"of which {trained} were trained; intervals of methods that use them are over "
             "source policies."
         )

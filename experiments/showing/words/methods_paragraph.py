@@ -134,7 +134,7 @@ def _compared(run: Run) -> str:
 
 
 def _evaluation(run: Run, summary: Summary) -> str:
-    episodes = {line["episodes"] for t in run.trials if t.state == "done" for line in t.evaluations}
+    episodes = {count for t in run.trials if t.state == "done" for count in t.episodes}
     if not episodes:
         return ""
     spacing = max(target.spacing or 0 for target in summary.targets.values())

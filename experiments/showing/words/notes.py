@@ -151,11 +151,11 @@ def _on_methods(methods: Mapping[str, MethodSummary]) -> list[str]:
 
 def _on_success(run: Run, target: str) -> list[str]:
     """Say where a world told of success in some episodes alone."""
-    lines = [line for t in run.trials if t.target == target for line in t.evaluations]
-    missing = sum(line.get("success_unreported", 0) for line in lines)
+    trials = [trial for trial in run.trials if trial.target == target]
+    missing = sum(line.get("success_unreported", 0) for t in trials for line in t.evaluations)
     if not missing:
         return []
-    every = sum(line["episodes"] for line in lines)
+    every = sum(sum(trial.episodes) for trial in trials)
     return [
         f"The world reports success for some episodes only: the {missing:,} of {every:,} that "
         "ended without `success` or `is_success` in their info count as failures."

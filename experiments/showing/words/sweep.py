@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...config.sweep import zero_budgets
+from ...measuring.catalog import AREA_GAIN
 from ...measuring.results import (
     Contribution,
     Gain,
@@ -58,7 +59,7 @@ def _target_sentences(
     target: str, summary: SweepSummary, found: SweptTarget, points: Points, *, whole: bool
 ) -> Iterator[str]:
     for name, method in found.methods.items():
-        if summary.at is not None and any(method.gains["area"]):
+        if summary.at is not None and any(AREA_GAIN.along(method)):
             unit = _unit(target, name, points)
             yield _sign_sentence(target, name, summary.at, method, unit, whole=whole)
         if method.contributions is not None and whole:

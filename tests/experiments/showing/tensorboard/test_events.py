@@ -200,7 +200,9 @@ def test_one_chart_for_each_target_shows_all_its_methods_with_their_bands(make_r
     assert [part for part, _ in charts] == ["a: score", "a: return", "b: score", "b: return"]
     for (part, title), shown in charts.items():
         target, kind = part.split(": ")
-        assert title == f"{target}: mean {kind}, range over seeds"
+        # A control period of 0.04 s
+        robot = "60,000 steps are 40 min of robot time"
+        assert title == f"{target}: mean {kind}, range over seeds; {robot}"
         methods = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
         whole = {f"tensorboard/{target}/{m}": ["value", "lower", "upper"] for m in methods}
         if target == "b":
