@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import gymnasium
+
 from .bundles import bundle as bundles
 from .evaluation import Evaluation, Evaluator
 from .learner import Learner, MakeWorld
@@ -64,12 +66,21 @@ class Session:
             EvaluationError: a number that is not finite, or an episode that does not end.
         """
         begun = time.process_time()
-        if self._evaluator is None:
-            self._evaluator = Evaluator(self._make_world, self._seeds, self._worlds)
         try:
-            return self._evaluator.evaluate(self.learner.acting())
+            return self._opened().evaluate(self.learner.acting())
         finally:
             self.evaluation_seconds += time.process_time() - begun
+
+    @property
+    def observation_space(self) -> gymnasium.Space[Any]:
+        """The observation space of the evaluation worlds."""
+        space: gymnasium.Space[Any] = self._opened().world.observation_space
+        return space
+
+    def _opened(self) -> Evaluator:
+        if self._evaluator is None:
+            self._evaluator = Evaluator(self._make_world, self._seeds, self._worlds)
+        return self._evaluator
 
     def train(
         self,

@@ -24,6 +24,7 @@ from .code_changes import clear_run, examine_worlds, note_changes, settle_code
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
+from .starts import compare_starts
 from .verify import settle
 from .workers.local import LocalWorker
 
@@ -80,6 +81,7 @@ def run_units(
         _collect_anchors(plan, directory)
         if todo:
             note_changes(plan, directory, console)
+            compare_starts(plan, directory, console)
         # Only when nothing is left that another process could be about to claim.
         if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)

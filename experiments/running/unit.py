@@ -26,13 +26,14 @@ from ...envs.spec import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization.callback import RECORD, RandomizationCallback
 from ...transfer.randomization.prepared import PreparedRandomization
-from ..config.schema import SOURCE, load
+from ..config.schema import SOURCE, load, method_label
 from ..records import CURVE
 from . import cache
 from .claims import CLAIMED, ClaimLost
 from .metadata import computed_on
 from .plan import Plan, make_plan
 from .randomization import source_randomization
+from .starts import START, keep_start
 
 World = gymnasium.Env[Any, Any]
 
@@ -326,7 +327,9 @@ class _Work:
 
     def _hold(self, session: Session, target: str, steps: int, grid: list[int]) -> None:
         """Record a policy that is not trained: the same evaluation at every step of the grid."""
-        record = session.evaluate().record(0)
+        evaluation = session.evaluate()
+        keep_start(self.folder / START, session, evaluation, again=self._is_first())
+        record = evaluation.record(0)
         records = Records(self.folder / CURVE)
         log = tensorboard_logger(self.folder, 0)
         for step in grid:
@@ -357,6 +360,8 @@ class _Work:
         def announce(step: int, evaluation: Evaluation) -> None:
             record = evaluation.record(step)
             self.still_mine()
+            if step == 0 and world != SOURCE:
+                keep_start(self.folder / START, session, evaluation, again=self._is_first())
             records.append(record)
             self.report(step, steps, record["return"])
 
@@ -378,6 +383,13 @@ class _Work:
         session.learner.settle()
         self._save(session, world, "bundle")
         shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _is_first(self) -> bool:
+        """Return whether this is the first method's trial of the first seed, in its target."""
+        experiment = self.experiment
+        *_, label, folder = self.folder.parts
+        first = method_label(experiment.methods[0])
+        return (label, _seed(folder)) == (first, experiment.seeds[0])
 
     def _session(self, learner: Learner, spec: WorldSpec) -> Session:
         seeds = self.experiment.evaluation.episode_seeds()
