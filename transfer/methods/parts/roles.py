@@ -43,8 +43,10 @@ class Roles:
         assign: Callable[[], Role],
     ) -> None:
         self._learner, self._assign = learner, assign
-        self._source = source.acting(histories=True)
-        self._softened = softened.acting(deterministic=False, histories=True)
+        # A learner's history is the source's, whose policy else keeps its own.
+        histories = learner.layout is not None
+        self._source = source.acting(histories=histories)
+        self._softened = softened.acting(deterministic=False, histories=histories)
         worlds = learner.worlds.num_envs
         self.now: list[Role] = ["learner"] * worlds
         self.under_way: list[Role | None] = [None] * worlds
