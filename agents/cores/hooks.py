@@ -55,3 +55,48 @@ def fuse(optimizer: optim.Optimizer | None) -> None:
         on_cpu = all(parameter.device.type == "cpu" for parameter in group["params"])
         if on_cpu and not (group["amsgrad"] or group["capturable"] or group["differentiable"]):
             group.update(fused=True, foreach=False)
+    if all(group["fused"] for group in optimizer.param_groups):
+        optimizer.__class__ = FusedAdam
+
+
+class FusedAdam(optim.Adam):
+    """Adam whose groups are all fused, without what `torch.optim` looks up anew at each step."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Take a step; as Adam does where there are hooks, or parameters without moments yet."""
+        if closure is not None or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks:
+            return super().step(closure)
+        found = []
+        for group in self.param_groups:
+            parameters = [one for one in group["params"] if one.grad is not None]
+            states = [self.state[one] for one in parameters]
+            if not all(states) or not group["fused"]:
+                return super().step()
+            found.append((group, parameters, states))
+        with torch.no_grad():
+            for group, parameters, states in found:
+                if parameters:
+                    _adam(group, parameters, states)
+        return None
+
+
+def _adam(group: dict[str, Any], parameters: list[Any], states: list[dict[str, Any]]) -> None:
+    """Update the parameters of a group in one call."""
+    steps = [state["step"] for state in states]
+    torch._foreach_add_(steps, 1)
+    beta1, beta2 = group["betas"]
+    torch._fused_adam_(
+        parameters,
+        [one.grad for one in parameters],
+        [state["exp_avg"] for state in states],
+        [state["exp_avg_sq"] for state in states],
+        [],
+        steps,
+        lr=group["lr"],
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=group["maximize"],
+    )

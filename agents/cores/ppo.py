@@ -69,7 +69,7 @@ class CorePPO(PPO):
                     clipped_actions = self.policy.unscale_action(clipped_actions)
                 else:
                     low, high = self.action_space.low, self.action_space.high
-                    clipped_actions = np.clip(actions, low, high)
+                    clipped_actions = np.minimum(np.maximum(actions, low), high)
             new_obs, rewards, dones, infos = env.step(clipped_actions)
             self.num_timesteps += env.num_envs
             callback.update_locals(locals())
