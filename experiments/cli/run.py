@@ -105,7 +105,9 @@ def run(
         )
         result.show(console)
         console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
-        console.print(f"curves: tensorboard --logdir {result.directory}", highlight=False)
+        trials = result.directory / "trials"
+        curves = trials if trials.is_dir() else result.directory
+        console.print(f"curves: tensorboard --logdir {curves}", highlight=False)
         failed += len(result.failed)
     if failed:
         units = f"{failed} unit{'s' * (failed != 1)}"

@@ -10,7 +10,8 @@ from ...core.errors import HeadstartError
 from ...envs.changes import ChangeError, parse
 from ...envs.parameters import Parameter
 from ...envs.shifts import shift_changes
-from ..measuring.runs import Run, SourceSettings, TargetSettings
+from ..measuring.runs import Run
+from ..measuring.settings import SourceSettings, TargetSettings
 from .formats import number
 
 

@@ -56,4 +56,4 @@ if __name__ == "__main__":
     result = headstart.run(EXPERIMENT)
     result.show()
     print(f"report: {result.directory / 'report.html'}")
-    print(f"curves: tensorboard --logdir {result.directory}")
+    print(f"curves: tensorboard --logdir {result.directory}/trials")

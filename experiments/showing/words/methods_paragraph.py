@@ -13,7 +13,8 @@ from ...measuring import metrics
 from ...measuring.catalog import JUDGED
 from ...measuring.gains import BASELINE, uses_source
 from ...measuring.results import Across, Anchors, Summary
-from ...measuring.runs import Run, SourceSettings
+from ...measuring.runs import Run
+from ...measuring.settings import SourceSettings
 from ...measuring.statistics import FEWEST_SEEDS, SURE_SEEDS
 from ...measuring.verdict import counted
 from .. import formats

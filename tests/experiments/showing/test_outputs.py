@@ -50,7 +50,8 @@ def test_write_leaves_the_whole_set_of_files(root):
         "results.tex",
     }
     assert json.loads((root / "summary.json").read_text()) == to_json(summary)
-    assert not list(root.rglob(".*"))  # no temporary file is left
+    # No temporary file is left.
+    assert [path.name for path in root.rglob(".*")] == [".outputs.json"]
     assert (root / "report.html").stat().st_mode & 0o777 == 0o644
 
 
