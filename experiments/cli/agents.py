@@ -126,7 +126,7 @@ def evaluate(
     """
     from ..running.pretrain import evaluation_table
 
-    table = evaluation_table(bundle, world, _shift(shift or []), episodes, seed, trust or ())
+    table = evaluation_table(bundle, world, read_shift(shift or []), episodes, seed, trust or ())
     console.print(table)
 
 
@@ -187,7 +187,7 @@ def import_sb3(
     become constants, which is said. Docs: policies-in-and-out.md.
     """
     from ...agents.bundles.sb3_zip import import_sb3_zip, zoo_layout
-    from ..config.yaml_text import parse
+    from ..config.yaml_text import parse_yaml
 
     if out.exists():
         raise HeadstartError(f"'{out}' exists already; choose another --out")
@@ -200,7 +200,7 @@ def import_sb3(
         key, equals, value = text.partition("=")
         if not equals:
             raise HeadstartError(f"--set {text}: expected setting=value")
-        settings[key.strip()] = parse(value, f"--set {text}")
+        settings[key.strip()] = parse_yaml(value, f"--set {text}")
     done = import_sb3_zip(
         layout.archive,
         out,
@@ -303,7 +303,7 @@ def watch(
         bundle,
         out,
         world=world,
-        shift=_shift(shift or []),
+        shift=read_shift(shift or []),
         against=against,
         episodes=episodes,
         seconds=seconds,
@@ -347,7 +347,7 @@ def _changes(texts: Sequence[str]) -> dict[str, str]:
     return changes
 
 
-def _shift(texts: Sequence[str]) -> Any:
+def read_shift(texts: Sequence[str]) -> Any:
     """Return the one named shift that is meant, or changes by parameter."""
     named = [text for text in texts if re.fullmatch(r"[\w./-]+", text)]
     if named and len(texts) > 1:

@@ -186,6 +186,21 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="Seconds instead of minutes: fewer resets and steps.")
     ] = False,
+    kwarg: Annotated[
+        list[str] | None,
+        typer.Option(help="An argument it is made with, as gain=0.5; may be repeated."),
+    ] = None,
+    wrapper: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A wrapper that is put on, as package.module:Class or '{package.module:Class: "
+            "{argument: value}}'; may be repeated."
+        ),
+    ] = None,
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(help="A named shift, or a change as 'mass=* 2'; may be repeated."),
+    ] = None,
 ) -> None:
     """Check that an environment holds what a fair comparison needs, and say how to mend it.
 
@@ -196,10 +211,21 @@ def check(
 
         headstart check my_package.envs:MyEnv-v0
         headstart check headstart/PandaReach-v0 --quick
+        headstart check my_package.envs:MyEnv-v0 --kwarg gain=0.5 --wrapper my_package.wrap:Late
     """
+    from ...envs.spec import WorldSpec
+    from ..config.yaml_text import parse_yaml
     from .check import check_world, findings
 
-    outcomes = check_world(env, quick=quick, console=errors)
+    given: dict[str, Any] = {}
+    for text in kwarg or []:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip()):
+            raise HeadstartError(f"--kwarg {text}: expected name=value")
+        given[name.strip()] = parse_yaml(value, f"--kwarg {text}")
+    worn = [parse_yaml(text, f"--wrapper {text}") for text in wrapper or []]
+    spec = WorldSpec(env, given, worn, agents.read_shift(shift or []))
+    outcomes = check_world(spec, quick=quick, console=errors)
     for part in findings(outcomes):
         console.print(part, highlight=False)
     if any(outcome.verdict == "does not hold" for outcome in outcomes):

@@ -27,7 +27,7 @@ STYLES = {
 ASKS_FOR_ADVICE = ("does not hold", "to note")
 
 
-def check_world(world_id: str, *, quick: bool, console: Console) -> list[PropertyOutcome]:
+def check_world(spec: WorldSpec, *, quick: bool, console: Console) -> list[PropertyOutcome]:
     """Check every property of a world, with a bar while it lasts.
 
     Raises:
@@ -36,10 +36,11 @@ def check_world(world_id: str, *, quick: bool, console: Console) -> list[Propert
 
     # Gymnasium's own wrapper would report some of it, once, as warnings.
     def make(**extra: Any) -> gymnasium.Env[Any, Any]:
-        return adapt_known(WorldSpec(world_id).make(disable_env_checker=True, **extra))
+        return adapt_known(spec.make(disable_env_checker=True, **extra))
 
     size = QUICK if quick else THOROUGH
-    subject = Subject(make, foreign=world_id not in WORLDS, size=size)
+    foreign = bool(spec.wrappers) or spec.world not in WORLDS
+    subject = Subject(make, foreign=foreign, size=size)
     try:
         _ = subject.env
     except UnmadeError:

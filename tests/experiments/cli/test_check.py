@@ -84,3 +84,13 @@ def test_what_cannot_be_made_is_a_failure_and_what_is_not_there_a_mistake(check)
     status, out, err = check("leaning:Leanin-v0")
     assert (status, out) == (2, "")
     assert "unknown world 'leaning:Leanin-v0'; did you mean 'Leaning-v0'?" in err
+
+
+def test_arguments_and_wrappers_are_checked_with_the_world(check):
+    wrapper = "gymnasium.wrappers:NormalizeReward"
+    words = ("Pendulum-v1", "--quick", "--kwarg", "g=14.0", "--wrapper", wrapper)
+    status, out, _ = check(*words)
+    assert status == 1
+    assert rows(out)["The same seed gives the same trajectory, to the bit"] == "does not hold"
+    status, _, err = check("Pendulum-v1", "--kwarg", "g")
+    assert (status, err) == (2, "headstart: --kwarg g: expected name=value\n")
