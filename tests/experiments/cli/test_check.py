@@ -7,6 +7,7 @@ import gymnasium
 import pytest
 from headstart.envs.contract.examine import PROPERTIES
 from headstart.experiments.cli import app
+from headstart.experiments.cli import check as command
 
 WORLDS = """
 import gymnasium
@@ -86,7 +87,11 @@ def test_what_cannot_be_made_is_a_failure_and_what_is_not_there_a_mistake(check)
     assert "unknown world 'leaning:Leanin-v0'; did you mean 'Leaning-v0'?" in err
 
 
-def test_arguments_and_wrappers_are_checked_with_the_world(check):
+def test_arguments_and_wrappers_are_checked_with_the_world(check, monkeypatch):
+    asked = [p for p in command.PROPERTIES if p.name in ("starts", "same_seed")]
+    whole = command.examine
+    monkeypatch.setattr(command, "PROPERTIES", asked)
+    monkeypatch.setattr(command, "examine", lambda subject: whole(subject, asked))
     wrapper = "gymnasium.wrappers:NormalizeReward"
     words = ("Pendulum-v1", "--quick", "--kwarg", "g=14.0", "--wrapper", wrapper)
     status, out, _ = check(*words)
