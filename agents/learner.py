@@ -338,7 +338,7 @@ def create(
     """
     check_device(device)
     sees = algorithm.privileged
-    there = algorithm.settings.get("critic_in_target") or "nominal"
+    there: Any = algorithm.settings.get("critic_in_target") or "nominal"
 
     def make() -> World:
         world = make_world()

@@ -49,6 +49,8 @@ class AdaptationView(BaseFeaturesExtractor):
             nn.Linear(_WIDTH * left, latent),
             nn.Tanh(),
         )
+        self.fixed: torch.Tensor
+        self.is_fixed: torch.Tensor
         self.register_buffer("fixed", torch.zeros(latent))
         self.register_buffer("is_fixed", torch.zeros(()))
 
@@ -56,7 +58,7 @@ class AdaptationView(BaseFeaturesExtractor):
         """Return features, shape (n, observation + latent)."""
         newest = histories[:, -self.width :][:, : self.observation]
         estimate = self.estimate(histories)
-        latent = torch.where(self.is_fixed > 0, self.fixed.expand_as(estimate), estimate)  # type: ignore[operator]
+        latent = torch.where(self.is_fixed > 0, self.fixed.expand_as(estimate), estimate)
         return torch.cat((newest, latent), dim=1)
 
     def estimate(self, histories: torch.Tensor) -> torch.Tensor:

@@ -128,7 +128,7 @@ class _OnPolicyViews(_TwoViews):
         return self.view(CriticView if is_second else ActorView)
 
 
-class AsymmetricPolicy(_OnPolicyViews, ActorCriticPolicy):  # type: ignore[misc]
+class AsymmetricPolicy(_OnPolicyViews, ActorCriticPolicy):
     """PPO's policy with a critic that sees the privileged part."""
 
     def _build_mlp_extractor(self) -> None:
@@ -152,10 +152,11 @@ class TeacherPolicy(AsymmetricPolicy):
         """Return a new features extractor."""
         if kind is CriticView:
             return super().view(kind)
-        return TeacherView(self.observation_space, latent=self._latent, **self._inner)
+        space: Any = self.observation_space
+        return TeacherView(space, latent=self._latent, **self._inner)
 
 
-class AsymmetricRecurrentPolicy(_OnPolicyViews, RecurrentActorCriticPolicy):  # type: ignore[misc]
+class AsymmetricRecurrentPolicy(_OnPolicyViews, RecurrentActorCriticPolicy):
     """RecurrentPPO's policy with a critic that sees the privileged part."""
 
     def __init__(self, observation_space: Any, action_space: Any, schedule: Any, **named: Any):
@@ -168,12 +169,11 @@ class AsymmetricRecurrentPolicy(_OnPolicyViews, RecurrentActorCriticPolicy):  # 
             )
         elif self.critic is not None:
             self.critic = nn.Linear(width, self.lstm_output_dim)
-        self.optimizer = self.optimizer_class(
-            self.parameters(), lr=schedule(1), **self.optimizer_kwargs
-        )
+        make_optimizer: Any = self.optimizer_class
+        self.optimizer = make_optimizer(self.parameters(), lr=schedule(1), **self.optimizer_kwargs)
 
 
-class AsymmetricSACPolicy(_TwoViews, CriticSettingsPolicy):  # type: ignore[misc]
+class AsymmetricSACPolicy(_TwoViews, CriticSettingsPolicy):
     """SAC's policy with critics that see the privileged part."""
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:

@@ -166,7 +166,8 @@ class HistoryLayout:
         """Return actions as they are remembered, (n, width): one in so many for discrete ones."""
         if isinstance(self.action_space, spaces.Discrete):
             chosen = np.asarray(actions).reshape(-1) - int(self.action_space.start)
-            return np.eye(int(self.action_space.n), dtype=np.float32)[chosen]
+            one_of: Array = np.eye(int(self.action_space.n), dtype=np.float32)[chosen]
+            return one_of
         return np.asarray(actions, dtype=np.float32).reshape(len(actions), -1)
 
     def no_action(self, count: int) -> Array:

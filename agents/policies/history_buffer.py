@@ -59,6 +59,8 @@ class _Stored:
 class _OfHistories:
     """What replay buffers of histories share."""
 
+    pos: int
+
     def __init__(
         self,
         buffer_size: int,
@@ -97,20 +99,20 @@ class _OfHistories:
         self, obs: Any, next_obs: Any, action: Array, reward: Array, done: Array, infos: Any
     ) -> None:
         """Add a step of all worlds, whose observations are histories."""
-        self.ages[self.pos] = self._age  # type: ignore[has-type]
+        self.ages[self.pos] = self._age
         super().add(obs, next_obs, action, reward, done, infos)  # type: ignore[misc]
         self._age = np.where(done, 0, self._age + 1).astype(np.int32)
 
 
-class HistoryReplayBuffer(_OfHistories, ReplayBuffer):  # type: ignore[misc]
+class HistoryReplayBuffer(_OfHistories, ReplayBuffer):
     """A replay buffer of histories that are vectors or pictures."""
 
 
-class HistoryNStepReplayBuffer(_OfHistories, NStepReplayBuffer):  # type: ignore[misc]
+class HistoryNStepReplayBuffer(_OfHistories, NStepReplayBuffer):
     """The same, for n-step returns."""
 
 
-class HistoryDictReplayBuffer(_OfHistories, DictReplayBuffer):  # type: ignore[misc]
+class HistoryDictReplayBuffer(_OfHistories, DictReplayBuffer):
     """The same, of observations that are dicts."""
 
 

@@ -187,7 +187,7 @@ def _scales(learner: Learner, kind: torch.dtype) -> dict[str, tuple[torch.Tensor
     if normalizer is None or not normalizer.norm_obs:
         return {}
     rms: Any = normalizer.obs_rms
-    found = {}
+    found: dict[str, tuple[torch.Tensor, ...]] = {}
     for key, statistics in (rms if isinstance(rms, dict) else {WHOLE: rms}).items():
         whole = torch.as_tensor(statistics.mean, dtype=torch.float64)
         mean = whole.to(kind)

@@ -228,7 +228,7 @@ def take_over(teacher: Learner, student: Learner) -> None:
     layout = student.layout
     assert layout is not None
     [part] = layout.parts.values()
-    seen: Any = theirs.obs_rms["observation"]  # type: ignore[index]
+    seen: Any = theirs.obs_rms["observation"]
     width = part.shape[0] - len(seen.mean)
     # Actions lie between -1 and 1 or so: they are taken as they are.
     rms: Any = ours.obs_rms
@@ -256,7 +256,7 @@ def teacher_latent(teacher: Learner, privileged: Any) -> torch.Tensor:
     given = privileged
     normalizer = teacher.normalizer
     if normalizer is not None:
-        rms: Any = normalizer.obs_rms["privileged"]  # type: ignore[index]
+        rms: Any = normalizer.obs_rms["privileged"]
         scaled = (privileged - rms.mean) / np.sqrt(rms.var + normalizer.epsilon)
         given = np.clip(scaled, -normalizer.clip_obs, normalizer.clip_obs)
     encoder: Any = teacher.model.policy.pi_features_extractor.encoder  # type: ignore[union-attr]

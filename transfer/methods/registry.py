@@ -15,6 +15,7 @@ from ...core.named import NamedEntry, split_named
 from . import adapt, distill, feature_reuse, fine_tune, naive, scratch, scratch_total, zero_shot
 from .base import Method
 
+# Whether a student trains in the target is decided by its settings, so it is no class variable.
 METHODS: dict[str, type[Method]] = {
     "scratch": scratch.Scratch,
     "zero_shot": zero_shot.ZeroShot,
@@ -22,8 +23,8 @@ METHODS: dict[str, type[Method]] = {
     "fine_tune": fine_tune.FineTune,
     "feature_reuse": feature_reuse.FeatureReuse,
     "scratch_total": scratch_total.ScratchTotal,
-    "adapt": adapt.Adapt,
-    "distill": distill.Distill,
+    "adapt": adapt.Adapt,  # type: ignore[dict-item]
+    "distill": distill.Distill,  # type: ignore[dict-item]
 }
 
 
