@@ -57,11 +57,27 @@ def run(
         fresh: delete what the directory holds of this experiment, and compute it anew.
         keep: go on with what is there although code has changed since; the report says so.
 
+    Returns:
+        The finished run, or of an experiment with a `sweep` the finished sweep. What failed is
+        named in `failed`; the same call tries it again.
+
     Raises:
         ConfigError: the experiment cannot run as written, `out` holds another one, code has changed
             since and neither `fresh` nor `keep` is given, or there are `overrides` without a file.
         ClusterError: no cluster answers.
         StoreError: `out` cannot be written.
+
+    >>> experiment = {
+    ...     "name": "heavy",
+    ...     "source": {"world": "Pendulum-v1", "steps": 50_000},
+    ...     "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 20_000}},
+    ...     "methods": ["scratch", "fine_tune"],
+    ...     "seeds": [0],
+    ...     "evaluation": {"every": 2_000},
+    ... }
+    >>> trials(experiment)
+    ['heavy/scratch/seed-0', 'heavy/fine_tune/seed-0']
+    >>> run(experiment).show()  # doctest: +SKIP
     """
     experiment, directory, where = _given(experiment, out, overrides, where)
     console = console or Terminal()

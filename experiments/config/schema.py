@@ -202,7 +202,20 @@ class EvaluationPlan(Section):
 
 
 class Experiment(Section):
-    """One question: what is learning in `source` worth in each of `targets`?"""
+    """One question: what is learning in `source` worth in each of `targets`?
+
+    >>> experiment = build(
+    ...     {
+    ...         "name": "heavy",
+    ...         "source": {"world": "Pendulum-v1", "steps": 50_000},
+    ...         "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 20_000}},
+    ...         "seeds": [0, 1, 2, 3, 4],
+    ...         "evaluation": {"every": 2_000},
+    ...     }
+    ... )
+    >>> experiment.methods, experiment.evaluation.episodes
+    (['scratch', 'zero_shot', 'naive', 'fine_tune'], 20)
+    """
 
     name: str
     """What the experiment is called: its run directory is `runs/<name>`."""
@@ -385,10 +398,23 @@ def _check_free(name: str) -> None:
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from a YAML file.
 
-    `overrides` are `key.path=value` texts (the value is read as YAML), as given to `--set`.
+    Args:
+        path: the file.
+        overrides: `key.path=value` texts (the value is read as YAML), as given to `--set`.
+
+    Returns:
+        The experiment, with all defaults.
 
     Raises:
         ConfigError: one line with the file, the key's path and what was expected there.
+
+    >>> text = (
+    ...     "{name: heavy, source: {world: Pendulum-v1, steps: 50_000}, seeds: [0], "
+    ...     "targets: {heavy: {kwargs: {g: 14.0}, steps: 20_000}}, evaluation: {every: 2_000}}"
+    ... )
+    >>> _ = Path("heavy.yaml").write_text(text)
+    >>> load("heavy.yaml", ["seeds=[3, 4]"]).seeds
+    [3, 4]
     """
     found = load_all(path, overrides)
     if len(found) > 1:

@@ -18,7 +18,13 @@ from .tables import terminal
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: where it is, what it showed, and the units that failed."""
+    """A finished run: what `headstart.run` returns.
+
+    Attributes:
+        directory: its run directory.
+        results: what it showed, as records; see `experiments.measuring.results`.
+        failed: the sources and trials without a usable curve.
+    """
 
     directory: Path
     results: Summary
@@ -37,7 +43,13 @@ class Result:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A finished sweep: where it is, what it showed, and the units that failed."""
+    """A finished sweep: what `headstart.run` returns of an experiment with a `sweep`.
+
+    Attributes:
+        directory: the sweep's directory, whose `points` hold run directories.
+        results: what it showed, as records; see `experiments.measuring.results`.
+        failed: the sources and trials without a usable curve.
+    """
 
     directory: Path
     results: SweepSummary

@@ -91,6 +91,11 @@ class Method(Protocol):
     `algorithm`, changes of the algorithm's settings, is searched by names such as
     `algorithm.learning_rate`. `settings(algorithm)` returns all settings by name where some of
     them are left to a preset.
+
+    >>> from headstart.transfer.methods import METHODS
+    >>> method = METHODS["zero_shot"]()
+    >>> method.name, method.trains, method.needs_source
+    ('zero_shot', False, True)
     """
 
     name: ClassVar[str]
