@@ -76,7 +76,7 @@ def run(
     ...     "evaluation": {"every": 2_000},
     ... }
     >>> trials(experiment)
-    ['heavy/scratch/seed-0', 'heavy/fine_tune/seed-0']
+    ['heavy/scratch/0', 'heavy/fine_tune/0']
     >>> run(experiment).show()  # doctest: +SKIP
     """
     experiment, directory, where = _given(experiment, out, overrides, where)
