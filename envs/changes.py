@@ -124,6 +124,11 @@ class Change:
         """
         if isinstance(self.value, (int, float)):
             return self.apply(parameter.nominal, self.value)
+        if rng is not None and isinstance(self.value, Distribution):
+            # Most draws are of one parameter and fit at once: no detour by tuples.
+            value = self.apply(parameter.nominal, self.value.sample(rng))
+            if parameter.low <= value <= parameter.high:
+                return value
         return self.resolve_together((parameter,), rng)[0]
 
     def resolve_together(

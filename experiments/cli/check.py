@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -27,6 +28,11 @@ STYLES = {
 ASKS_FOR_ADVICE = ("does not hold", "to note")
 
 
+def _make_known(spec: WorldSpec, **extra: Any) -> gymnasium.Env[Any, Any]:
+    """Make a world, with the parameters that headstart knows for it."""
+    return adapt_known(spec.make(**extra))
+
+
 def check_world(spec: WorldSpec, *, quick: bool, console: Console) -> list[PropertyOutcome]:
     """Check every property of a world, with a bar while it lasts.
 
@@ -35,9 +41,7 @@ def check_world(spec: WorldSpec, *, quick: bool, console: Console) -> list[Prope
     """
 
     # Gymnasium's own wrapper would report some of it, once, as warnings.
-    def make(**extra: Any) -> gymnasium.Env[Any, Any]:
-        return adapt_known(spec.make(disable_env_checker=True, **extra))
-
+    make = partial(_make_known, spec, disable_env_checker=True)
     size = QUICK if quick else THOROUGH
     foreign = bool(spec.wrappers) or spec.world not in WORLDS
     subject = Subject(make, foreign=foreign, size=size)

@@ -31,7 +31,7 @@ class AlpGmm(Adaptive):
     """Episodes from one fit to the next; the first so many are drawn uniformly."""
     window: Count = 250
     """The latest episodes that a fit looks at."""
-    components: Count = 6
+    components: Count = 4
     """The most components that are tried."""
     neighbours: Count = 5
     """Earlier episodes whose mean score an episode is compared with."""

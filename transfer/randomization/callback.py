@@ -11,10 +11,12 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ...core.errors import HeadstartError
-from .base import EpisodeOutcome, Randomizer
+from .base import EpisodeOutcome, Randomizer, Spread
 from .signal import Signal
 from .wrapper import DRAWN
 
+STAGES = 500
+"""How often, at most, it is looked up in a training where a randomizer draws."""
 RECORD = "randomization.jsonl"
 """The file beside a training's curve that has all its draws."""
 
@@ -47,16 +49,30 @@ class RandomizationCallback(BaseCallback):
         self._record = None if record is None else _Record(record)
         self._outcomes: list[EpisodeOutcome] = []
         self._sent = False
+        self._spread: Spread | None = None
+        self._looked = -1
 
     def state(self) -> dict[str, Any]:
         """Return what the randomizer has learned, as plain JSON data."""
         rows = 0 if self._record is None else self._record.flush()
-        return {"randomizer": self.randomizer.state_dict(), "rows": rows}
+        spread = None if self._spread is None else [self._spread.ends, self._spread.entropy]
+        return {
+            "randomizer": self.randomizer.state_dict(),
+            "rows": rows,
+            "spread": spread,
+            "looked": self._looked,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         self.randomizer.load_state_dict(state["randomizer"])
         self._sent = False
+        if state["spread"] is not None:
+            ends, entropy = state["spread"]
+            self._spread = Spread(
+                {name: (low, high) for name, (low, high) in ends.items()}, entropy
+            )
+        self._looked = int(state["looked"])
         if self._record is not None:
             self._record.cut(int(state["rows"]))
 
@@ -88,8 +104,15 @@ class RandomizationCallback(BaseCallback):
         if outcomes:
             self._log(outcomes)
 
+    def _spread_now(self) -> Spread:
+        """Return where the randomizer draws, looked up rarely: some have to draw to know."""
+        due = self.num_timesteps // max(1, self.randomizer.budget.steps // STAGES)
+        if self._spread is None or due != self._looked:
+            self._spread, self._looked = self.randomizer.spread(), due
+        return self._spread
+
     def _log(self, outcomes: list[EpisodeOutcome]) -> None:
-        spread = self.randomizer.spread()
+        spread = self._spread_now()
         if self.signal is not None:
             for outcome in outcomes:
                 self.logger.record_mean("randomization/success", float(outcome.success))

@@ -84,7 +84,10 @@ class Ranges:
         """Draw every parameter from its own distribution."""
         drawn: dict[str, float] = {}
         for names, parameters, change in self._parts:
-            drawn.update(zip(names, change.resolve_together(parameters, rng), strict=True))
+            if len(names) == 1:
+                drawn[names[0]] = change.resolve(parameters[0], rng)
+            else:
+                drawn.update(zip(names, change.resolve_together(parameters, rng), strict=True))
         return drawn
 
     def redraw(self, names: tuple[str, ...], rng: np.random.Generator) -> dict[str, float]:
