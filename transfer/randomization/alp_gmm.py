@@ -14,6 +14,8 @@ from .gaussian_mixture import GaussianMixture, fit_best
 from .ranges import Ranges
 
 REDRAWS = 100
+MOST_FITS = 40
+"""The most fits of a training."""
 
 
 @dataclass
@@ -28,7 +30,8 @@ class AlpGmm(Adaptive):
     """
 
     fit_every: Count = 100
-    """Episodes from one fit to the next; the first so many are drawn uniformly."""
+    """Episodes from one fit to the next, or more, so that there are at most 40 fits; the first so
+    many are drawn uniformly."""
     window: Count = 250
     """The latest episodes that a fit looks at."""
     components: Count = 4
@@ -44,7 +47,7 @@ class AlpGmm(Adaptive):
         self._units: list[list[float]] = []
         self._scores: list[float] = []
         self._alps: list[float] = []
-        self._fits = 0
+        self._fits = self._fitted = self._fitted_at = 0
         self._mixture: GaussianMixture | None = None
 
     def notes(self) -> list[str]:
@@ -80,20 +83,21 @@ class AlpGmm(Adaptive):
             self._alps.append(self._progress(outcome.draw.unit, score))
             self._units.append(list(outcome.draw.unit))
             self._scores.append(score)
-        due = len(self._units) // self.fit_every
-        if due <= self._fits:
+        fresh = len(self._units) - self._fitted
+        # Early episodes are short: without the second bound fits would cost more than the learning.
+        if fresh < self.fit_every or step - self._fitted_at < self.budget.steps / MOST_FITS:
             return False
-        self._fits = due
+        self._fits, self._fitted, self._fitted_at = self._fits + 1, len(self._units), step
         latest = slice(-self.window, None)
         points = np.column_stack([self._units[latest], self._alps[latest]])
-        self._mixture = fit_best(points, self.components, np.random.default_rng(due))
+        self._mixture = fit_best(points, self.components, np.random.default_rng(self._fits))
         return True
 
     def state_dict(self) -> dict[str, Any]:
         """Return all episodes and the mixture."""
         return {
             **self.sampler(),
-            "fits": self._fits,
+            "fits": [self._fits, self._fitted, self._fitted_at],
             "units": [list(unit) for unit in self._units],
             "scores": list(self._scores),
             "alps": list(self._alps),
@@ -102,7 +106,7 @@ class AlpGmm(Adaptive):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         self.load_sampler(state)
-        self._fits = int(state["fits"])
+        self._fits, self._fitted, self._fitted_at = map(int, state["fits"])
         self._units = [list(unit) for unit in state["units"]]
         self._scores, self._alps = list(state["scores"]), list(state["alps"])
 

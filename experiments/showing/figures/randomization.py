@@ -67,7 +67,8 @@ def draw_success_map(found: Sequence[TrainingDraws], first: str, second: str) ->
             middle = [(e[k] + e[k + 1]) / 2 for e, k in zip(edges, (i, j), strict=True)]
             dark = rates[i, j] < 0.6
             axis.text(
-                *middle,
+                middle[0],
+                middle[1],
                 f"{int(count)}",
                 ha="center",
                 va="center",
