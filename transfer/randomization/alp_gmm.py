@@ -44,8 +44,9 @@ class AlpGmm(Adaptive):
     def start(self, ranges: Ranges, budget: EpisodeBudget) -> None:
         """Begin uniformly; raises ChangeError where ranges span no unit cube."""
         super().start(ranges, budget)
-        self._units: list[list[float]] = []
-        self._scores: list[float] = []
+        # Arrays: lists would be turned into some at every episode.
+        self._units = np.empty((0, len(ranges.axes)))
+        self._scores = np.empty(0)
         self._alps: list[float] = []
         self._fits = self._fitted = self._fitted_at = 0
         self._mixture: GaussianMixture | None = None
@@ -81,8 +82,8 @@ class AlpGmm(Adaptive):
         for outcome in outcomes:
             score = min(max(outcome.score, 0.0), 1.0)
             self._alps.append(self._progress(outcome.draw.unit, score))
-            self._units.append(list(outcome.draw.unit))
-            self._scores.append(score)
+            self._units = np.vstack([self._units, outcome.draw.unit])
+            self._scores = np.append(self._scores, score)
         fresh = len(self._units) - self._fitted
         # Early episodes are short: without the second bound fits would cost more than the learning.
         if fresh < self.fit_every or step - self._fitted_at < self.budget.steps / MOST_FITS:
@@ -98,8 +99,8 @@ class AlpGmm(Adaptive):
         return {
             **self.sampler(),
             "fits": [self._fits, self._fitted, self._fitted_at],
-            "units": [list(unit) for unit in self._units],
-            "scores": list(self._scores),
+            "units": self._units.tolist(),
+            "scores": self._scores.tolist(),
             "alps": list(self._alps),
         }
 
@@ -107,8 +108,8 @@ class AlpGmm(Adaptive):
         """Go on from a state."""
         self.load_sampler(state)
         self._fits, self._fitted, self._fitted_at = map(int, state["fits"])
-        self._units = [list(unit) for unit in state["units"]]
-        self._scores, self._alps = list(state["scores"]), list(state["alps"])
+        self._units = np.array(state["units"]).reshape(-1, len(self.ranges.axes))
+        self._scores, self._alps = np.array(state["scores"]), list(state["alps"])
 
     def sampler(self) -> dict[str, Any]:
         """Return the mixture."""
@@ -130,6 +131,6 @@ class AlpGmm(Adaptive):
     def _progress(self, unit: Sequence[float], score: float) -> float:
         if len(self._units) <= self.neighbours:
             return 0.0
-        away = ((np.array(self._units) - np.array(unit)) ** 2).sum(axis=1)
+        away = ((self._units - np.array(unit)) ** 2).sum(axis=1)
         nearest = np.argpartition(away, self.neighbours)[: self.neighbours]
-        return math.fabs(score - float(np.array(self._scores)[np.sort(nearest)].mean()))
+        return math.fabs(score - float(self._scores[np.sort(nearest)].mean()))
