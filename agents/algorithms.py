@@ -30,6 +30,7 @@ from .policies.asymmetric import (
     AsymmetricSACPolicy,
     TeacherPolicy,
 )
+from .policies.hindsight import hindsight_arguments
 from .policies.history import History
 from .presets import BASED_ON, PRESETS
 
@@ -86,9 +87,14 @@ _POLICY_CLASSES: dict[str, type] = {
 # a checkpoint could not hold exactly.
 _RESERVED = {
     "self", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model",
-    "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage",
+    "optimize_memory_usage",
     "rollout_buffer_class", "rollout_buffer_kwargs",
 }  # fmt: skip
+# Hindsight goals: `her`, and how many of them.
+_BUFFER: dict[str, Any] = {
+    "replay_buffer_class": str | None,
+    "replay_buffer_kwargs": dict[str, Any] | None,
+}
 _REFUSED = {
     "MaskablePPO": "action masks are not passed on in evaluation",
 }
@@ -201,7 +207,8 @@ class Algorithm:
             given = {**(arguments.get("policy_kwargs") or {}), "latent": latent}
             arguments["policy_kwargs"] = given
         arguments["policy_kwargs"] = _policy_arguments(self.name, arguments.get("policy_kwargs"))
-        return arguments
+        buffer = {key: arguments.pop(key, None) for key in _BUFFER}
+        return arguments | hindsight_arguments(buffer)
 
 
 def resolve_algorithm(spec: NamedEntry, world_id: str) -> Algorithm:
@@ -376,6 +383,8 @@ def setting_types(cls: type[BaseAlgorithm]) -> dict[str, Any]:
     for key, parameter in inspect.signature(cls.__init__).parameters.items():
         if key == "action_noise":
             kinds[key] = float | None
+        elif key in _BUFFER:
+            kinds[key] = _BUFFER[key]
         elif key not in _RESERVED and key not in kinds:
             plain = _plain(parameter.annotation)
             if plain is not None:

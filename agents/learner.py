@@ -33,10 +33,11 @@ from ..core.errors import HeadstartError, one_line, single_line
 from ..envs.privileged import PrivilegedWorld, Privileges
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
-from .bundles.spaces import Space
+from .bundles.spaces import Space, check_supported
 from .cores.worlds import Normalizer, SerialVecEnv
 from .policies.acting import ActingPolicy
 from .policies.base import Policy
+from .policies.hindsight import HindsightBuffer, check_goals
 from .policies.history import HistoryLayout
 from .policies.history_buffer import buffer_arguments
 from .policies.history_worlds import HistoryWorlds
@@ -44,6 +45,12 @@ from .policies.history_worlds import HistoryWorlds
 Array = np.ndarray[Any, Any]
 World = gym.Env[Any, Any]
 MakeWorld = Callable[[], World]
+
+
+SMALLEST_IMAGE = 36
+"""Pixels that the sides of an image have at least for SB3's convolutions."""
+_OF_DICTS = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
+_OF_IMAGES = {"MlpPolicy": "CnnPolicy", "MlpLstmPolicy": "CnnLstmPolicy"}
 
 
 @runtime_checkable
@@ -342,6 +349,8 @@ def create(
 
     def make() -> World:
         world = make_world()
+        check_supported(world.observation_space, "observation")
+        check_supported(world.action_space, "action")
         if sees is not None:
             known = privileges or Privileges.of(world, sees)
             world = PrivilegedWorld(world, known, there if in_target else None)
@@ -357,6 +366,7 @@ def create(
         if sees is not None:
             privileges = vector.get_attr("privileges", 0)[0]
         arguments = algorithm.arguments()
+        _check_goals(vector, algorithm, arguments)
         layout, history = None, algorithm.history
         if history is not None:
             spaces = vector.observation_space, vector.action_space
@@ -372,9 +382,12 @@ def create(
             size = get_action_dim(vector.action_space)
             deviation = np.full(size, arguments["action_noise"])
             arguments["action_noise"] = NormalActionNoise(np.zeros(size), deviation)
-        if isinstance(vector.observation_space, gym.spaces.Dict):
-            replaced = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
-            arguments["policy"] = replaced.get(arguments["policy"], arguments["policy"])
+        # What a bundle states is what it was trained with.
+        arguments["policy"] = _fitting(
+            arguments["policy"], vector.observation_space, stated=making is not None
+        )
+        if arguments["policy"] in _OF_IMAGES.values():
+            algorithm = algorithm.replace(policy=arguments["policy"])
         try:
             with warnings.catch_warnings(), making or nullcontext():
                 # Its advice on buffers that are not its own is followed.
@@ -415,6 +428,27 @@ def unnormalized_worlds(make_world: MakeWorld, count: int) -> VecEnv:
     space = vector.observation_space
     parts = list(space.values()) if isinstance(space, gym.spaces.Dict) else [space]
     return VecTransposeImage(vector) if any(map(_is_channels_last, parts)) else vector
+
+
+def _fitting(policy: Any, space: Space, *, stated: bool) -> Any:
+    """Return the policy that fits observations, where the one for vectors was named."""
+    if isinstance(space, gym.spaces.Dict):
+        return _OF_DICTS.get(policy, policy)
+    # Convolutions need pictures of some size.
+    if not stated and is_image_space(space) and sorted(space.shape or ())[1] >= SMALLEST_IMAGE:
+        return _OF_IMAGES.get(policy, policy)
+    return policy
+
+
+def _check_goals(vector: VecEnv, algorithm: Algorithm, arguments: Mapping[str, Any]) -> None:
+    """Refuse goals in hindsight in worlds that have none, or beside a history."""
+    if arguments.get("replay_buffer_class") is not HindsightBuffer:
+        return
+    if algorithm.history is not None:
+        raise HeadstartError("history and replay_buffer_class: her: choose one of them")
+    limit = getattr(vector.get_attr("spec", [0])[0], "max_episode_steps", None)
+    starts = int(algorithm.value("learning_starts"))
+    check_goals(vector.observation_space, limit, algorithm.worlds, starts)
 
 
 def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:

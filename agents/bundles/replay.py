@@ -23,6 +23,7 @@ def buffer_arrays(buffer: Any) -> dict[str, Array]:
     for name, value in vars(buffer).items():
         parts = value.items() if isinstance(value, dict) else [("", value)]
         for key, part in parts:
-            if isinstance(part, np.ndarray) and part.ndim >= 2 and len(part) == buffer.buffer_size:
+            rows = isinstance(part, np.ndarray) and part.ndim >= 2 and part.dtype != object
+            if rows and len(part) == buffer.buffer_size:
                 arrays[f"{name}.{key}" if key else name] = part
     return arrays

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.save_util import recursive_getattr
@@ -17,10 +18,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from ...core.errors import HeadstartError, one_line, shown
 from ..algorithms import library_class
 from ..learner import Learner
+from ..policies.hindsight import HindsightBuffer
 from .bundle import Bundle
 from .placeholder import placeholder
 from .sizes import light
 
+BUFFER = ("replay_buffer_class", "replay_buffer_kwargs")
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
 
 
@@ -83,7 +86,7 @@ def _model(bundle: Bundle, learner: Learner, cls: type[BaseAlgorithm]) -> BaseAl
     """Return a model of the library's own class that is what the learner's is."""
     arguments = light(bundle.algorithm).arguments()
     for key, value in bundle.algorithm.arguments().items():
-        if key not in ("buffer_size", "n_steps", "batch_size", "action_noise"):
+        if key not in ("buffer_size", "n_steps", "batch_size", "action_noise", *BUFFER):
             arguments[key] = value
     noise = learner.model.action_noise
     arguments["action_noise"] = noise
@@ -104,17 +107,26 @@ def _model(bundle: Bundle, learner: Learner, cls: type[BaseAlgorithm]) -> BaseAl
     with torch.no_grad():
         for name in learner.model._get_torch_save_params()[1]:
             recursive_getattr(model, name).copy_(recursive_getattr(learner.model, name))
+    _complete(model, bundle, learner)
+    return model
+
+
+def _complete(model: BaseAlgorithm, bundle: Bundle, learner: Learner) -> None:
+    """Give a model the counters, the settings and the buffer that were left out to make it."""
     for name in COUNTERS:
         if hasattr(learner.model, name):
             setattr(model, name, getattr(learner.model, name))
     for name in ("buffer_size", "n_steps", "batch_size"):
         if bundle.algorithm.accepts(name):
             setattr(model, name, bundle.algorithm.value(name))
+    wanted = bundle.algorithm.arguments()
+    if wanted.get("replay_buffer_class") is HindsightBuffer:
+        model.replay_buffer_class = HerReplayBuffer
+        model.replay_buffer_kwargs = wanted["replay_buffer_kwargs"]
     model.n_envs = bundle.algorithm.worlds
     for optimizer in learner.optimizers():
         for group in recursive_getattr(model, optimizer).param_groups:
             group["fused"] = None  # a choice of speed, which is the reader's
-    return model
 
 
 def _policy(learner: Learner, cls: type[BaseAlgorithm]) -> Any:

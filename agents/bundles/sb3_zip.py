@@ -20,9 +20,11 @@ from stable_baselines3.common.type_aliases import TrainFreq
 from ...core.errors import HeadstartError, one_line, shown
 from ..algorithms import ACTIVATIONS, OWN, Algorithm, library_class, setting_types
 from ..learner import Learner, create
+from ..policies.hindsight import HER
 from .archive import Archive, is_pickled, read_archive
 from .bundle import Bundle, BundleError, load, save
 from .placeholder import placeholder
+from .sizes import light
 
 SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 """Settings that may change with time in Stable-Baselines3, and are constant here."""
@@ -127,7 +129,8 @@ def import_sb3_zip(
         normalize_reward=statistics is not None and statistics.norm_reward,
     )
     stand_in = placeholder(model.observation_space, model.action_space)
-    learner = create(resolved, stand_in, 0)
+    learner = create(light(resolved), stand_in, 0)
+    learner.algorithm = resolved
     try:
         _copy_model(model, learner)
         if statistics is not None:
@@ -222,6 +225,10 @@ def _setting(archive: Archive, model: BaseAlgorithm, key: str) -> Any:
         return names.get(model.policy_class, _path(model.policy_class))
     if key == "buffer_size":
         return archive.plain(key)
+    if key == "replay_buffer_class":
+        return HER if archive.uses_her else None
+    if key == "replay_buffer_kwargs":
+        return _goals(archive) if archive.uses_her else None
     value = getattr(model, key, None)
     if isinstance(value, TrainFreq):
         return [value.frequency, value.unit.value]
@@ -233,6 +240,13 @@ def _setting(archive: Archive, model: BaseAlgorithm, key: str) -> Any:
     if callable(value) or is_pickled(value):
         raise HeadstartError(f"{key} = {shown(value)}: functions cannot be imported")
     return value
+
+
+def _goals(archive: Archive) -> dict[str, Any]:
+    """Return how goals are set in hindsight, as far as that is not Stable-Baselines3's default."""
+    given = archive.plain("replay_buffer_kwargs")
+    known = ("n_sampled_goal", "goal_selection_strategy")
+    return {key: given[key] for key in known if key in (given or {})}
 
 
 def _deviation(noise: ActionNoise) -> float:

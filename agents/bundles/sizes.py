@@ -52,6 +52,8 @@ def light(algorithm: Algorithm) -> Algorithm:
     for key, value in _LIGHT.items():
         if algorithm.accepts(key) and (key in ("worlds", "buffer_size") or algorithm.on_policy):
             changes[key] = value
+    if algorithm.settings.get("replay_buffer_class") is not None:
+        changes |= {"replay_buffer_class": None, "replay_buffer_kwargs": None}
     return algorithm.replace(**changes)
 
 

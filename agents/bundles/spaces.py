@@ -19,6 +19,37 @@ _TYPES = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64
 _TYPES |= {"float16", "float32", "float64", "bool"}
 
 
+def check_supported(space: Any, what: str) -> None:
+    """Refuse a space that no policy is made for.
+
+    Args:
+        space: a world's space.
+        what: `observation` or `action`.
+
+    Raises:
+        HeadstartError: a Tuple, a Dict in a Dict, or a kind that is not known; names it.
+    """
+    plain = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+    parts = {f"'{key}' ": part for key, part in space.items()} if _is_dict(space) else {"": space}
+    for key, part in parts.items():
+        if not isinstance(part, plain):
+            raise HeadstartError(
+                f"{what} space: {key}{shown(part, 80)}: {type(part).__name__} spaces are not "
+                "supported there: expected Box, Discrete, MultiDiscrete or MultiBinary, for "
+                "observations also one Dict of these; gymnasium.wrappers.FlattenObservation "
+                "makes a Box of others"
+            )
+    if what == "action" and _is_dict(space):
+        raise HeadstartError(
+            f"action space: {shown(space, 80)}: Dict spaces are not supported there: expected "
+            "Box, Discrete, MultiDiscrete or MultiBinary"
+        )
+
+
+def _is_dict(space: Any) -> bool:
+    return isinstance(space, spaces.Dict)
+
+
 def space_to_json(space: Space) -> dict[str, Any]:
     """Return a space as plain JSON (infinite bounds as the texts `inf` and `-inf`)."""
     if isinstance(space, spaces.Box):

@@ -2,6 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
 from headstart.agents.learner import create
 from headstart.agents.training import train
@@ -41,7 +42,7 @@ def test_observations_that_are_no_vectors_are_left_as_they_are(small):
         lambda: gym.make("FrozenLake-v1", disable_env_checker=True),
         0,
     )
-    assert one.normalizer is None
+    assert not one.normalizer.norm_obs
     assert one.act(np.array([0, 5])).shape == (2,)
     one.close()
 
@@ -139,3 +140,27 @@ def test_a_closed_learner_still_acts(learner, observations):
     before = one.act(observations)
     one.close()
     assert np.array_equal(one.act(observations), before)
+
+
+class Pictures(gym.Env):
+    """A world of small pictures, none of whose steps matters."""
+
+    def __init__(self, size=40):
+        self.observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
+        self.action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+
+@pytest.mark.parametrize(("size", "policy"), [(40, "CnnPolicy"), (20, "MlpPolicy")])
+def test_pictures_are_seen_by_convolutions_and_not_normalized(tmp_path, size, policy):
+    algorithm = resolve_algorithm({"ppo": {"worlds": 1, "n_steps": 4, "batch_size": 4}}, "x")
+    one = create(algorithm, lambda: Pictures(size), 0)
+    assert one.algorithm.settings["policy"] == policy
+    assert not one.normalizer.norm_obs
+    bundle.save(one, tmp_path / "b", world_id="x")
+    loaded = bundle.load(tmp_path / "b").policy()
+    seen = np.stack([one.observation_space.sample() for _ in range(3)])
+    assert np.array_equal(loaded.act(seen), one.act(seen))

@@ -4,7 +4,12 @@ import re
 import numpy as np
 import pytest
 from gymnasium import spaces
-from headstart.agents.bundles.spaces import difference, space_from_json, space_to_json
+from headstart.agents.bundles.spaces import (
+    check_supported,
+    difference,
+    space_from_json,
+    space_to_json,
+)
 from headstart.core.errors import HeadstartError
 
 BOX = spaces.Box(np.array([-1, -np.inf], np.float32), np.array([0.1, np.inf], np.float32))
@@ -60,3 +65,22 @@ def test_bounds_matter_only_where_asked():
     narrow = spaces.Box(-1, 1, (2,))
     assert difference(wide, narrow, bounds=False) is None
     assert "element 0: [-2, 2] in the source, [-1, 1] here" in difference(wide, narrow, bounds=True)
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        (spaces.Tuple([spaces.Discrete(2)]), r"observation space: Tuple.*Tuple spaces are not"),
+        (
+            spaces.Dict({"robot": spaces.Dict({"a": spaces.Discrete(2)})}),
+            r"observation space: 'robot' Dict.*Dict spaces are not supported there",
+        ),
+        (spaces.Text(3), "Text spaces are not supported"),
+    ],
+)
+def test_spaces_that_no_policy_is_made_for_are_named(space, said):
+    with pytest.raises(HeadstartError, match=said) as caught:
+        check_supported(space, "observation")
+    assert len(str(caught.value)) < 300
+    with pytest.raises(HeadstartError, match="action space"):
+        check_supported(spaces.Dict({"a": spaces.Discrete(2)}), "action")
