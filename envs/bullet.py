@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import IO, Any
 
 from ..core.errors import HeadstartError
@@ -56,8 +57,7 @@ HAS_BULLET = True
 # PyBullet announces its build time when it is imported.
 with muted(sys.stderr, 2):
     try:
-        import pybullet as bullet
-        import pybullet_data
+        bullet, pybullet_data = map(import_module, ("pybullet", "pybullet_data"))
     except ModuleNotFoundError:
         bullet = pybullet_data = _Missing()
         HAS_BULLET = False

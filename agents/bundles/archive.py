@@ -60,7 +60,7 @@ class Archive:
         value = self.data.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
-        return _constant_in(dict(value or {})) if is_pickled(value) else None
+        return _constant_in(value) if isinstance(value, dict) and is_pickled(value) else None
 
     def algorithm(self) -> str:
         """Return the name of the algorithm that the model is of.

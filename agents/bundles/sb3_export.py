@@ -121,8 +121,10 @@ def _complete(model: BaseAlgorithm, bundle: Bundle, learner: Learner) -> None:
             setattr(model, name, bundle.algorithm.value(name))
     wanted = bundle.algorithm.arguments()
     if wanted.get("replay_buffer_class") is HindsightBuffer:
-        model.replay_buffer_class = HerReplayBuffer
-        model.replay_buffer_kwargs = wanted["replay_buffer_kwargs"]
+        vars(model).update(
+            replay_buffer_class=HerReplayBuffer,
+            replay_buffer_kwargs=wanted["replay_buffer_kwargs"],
+        )
     model.n_envs = bundle.algorithm.worlds
     for optimizer in learner.optimizers():
         for group in recursive_getattr(model, optimizer).param_groups:
