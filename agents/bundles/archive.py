@@ -146,5 +146,5 @@ def _constant_in(value: Mapping[str, Any]) -> float | None:
         return None
     texts = {argument for _, argument in parts if isinstance(argument, str)}
     numbers = [float(str(argument)) for name, argument in parts if name == "BINFLOAT"]
-    constant = {"constant_fn", "ConstantSchedule"} & texts
+    constant = any("constant_fn" in text or text == "ConstantSchedule" for text in texts)
     return numbers[0] if constant and len(numbers) == 1 else None

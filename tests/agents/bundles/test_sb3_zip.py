@@ -144,12 +144,16 @@ def test_the_settings_come_along(trained, pendulum, tmp_path, name):
 
 
 def constant(value):
-    """What Stable-Baselines3 up to 2.6 made of a constant: a function that encloses it."""
+    """What Stable-Baselines3 up to 2.6 made of a constant: a function of a function that has it."""
 
-    def constant_fn(_):
-        return value
+    def constant_fn(val):
+        def func(_):
+            return val
 
-    return constant_fn
+        return func
+
+    inner = constant_fn(value)
+    return lambda left: float(inner(left))
 
 
 @pytest.fixture
