@@ -184,7 +184,7 @@ def _ask(order: str, path: str, directory: str) -> tuple[dict[str, Any], list[An
 
 
 def _stamps(files: Mapping[str, str]) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for path in files:
         try:
             about = os.stat(path)

@@ -51,7 +51,8 @@ def policy_hash(learner: Learner, space: gymnasium.Space[Any]) -> str:
     space = copy.deepcopy(space)
     space.seed(0)
     samples = [space.sample() for _ in range(SAMPLES)]
-    batch: Any = concatenate(space, samples, create_empty_array(space, SAMPLES))
+    empty: Any = create_empty_array(space, SAMPLES)
+    batch: Any = concatenate(space, samples, empty)
     actions = np.asarray(learner.acting().act(batch))
     return hashlib.sha256(actions.tobytes()).hexdigest()[:16]
 

@@ -16,6 +16,7 @@ import array
 import importlib
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -24,6 +25,8 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+
+import numpy
 
 PRELOADED = ("torch._dynamo", "headstart.experiments.running.unit")
 """Modules that no user changes; the first is what making an optimizer imports."""
@@ -133,6 +136,10 @@ def _work(order: Mapping[str, Any], reads: int, answers: int) -> None:
         os.environ.update(order["environment"])
         sys.path[:] = dict.fromkeys([*order["path"], *sys.path])
         sys.argv = [order["module"], order["argument"]]
+        # Forks of one process would share its global streams: a world that draws from them would
+        # look as if it were seeded, and its trials would not be independent.
+        random.seed()
+        numpy.random.set_state(dict(numpy.random.MT19937().state))  # noqa: NPY002
         importlib.import_module(order["module"]).main()
         code = 0
     except BaseException:

@@ -9,15 +9,19 @@ from headstart.experiments.running.workers import start
 from headstart.experiments.running.workers.start import WorkerProcess
 
 ECHO = """
-import json, os, signal, sys
+import json, os, random, signal, sys, time
+import numpy
 
 def main():
     for line in sys.stdin:
         if line == "die\\n":
             os.kill(os.getpid(), signal.SIGKILL)
+        if line == "sleep\\n":
+            time.sleep(600)
         if line == "raise\\n":
             raise RuntimeError("burnt out")
         found = {"said": SAID, "argument": sys.argv[1], "here": os.getcwd(), "pid": os.getpid()}
+        found["drawn"] = [random.random(), numpy.random.random()]
         print(json.dumps(found | {"note": os.environ.get("NOTE")}), flush=True)
 
 if __name__ == "__main__":
@@ -61,6 +65,7 @@ def test_each_has_the_code_the_directory_and_the_environment_of_its_start(
     module, begin, tmp_path, monkeypatch
 ):
     first = ask(begin())
+    drawn = first.pop("drawn")
     assert first | {"pid": 0} == {
         "said": 1, "argument": str(tmp_path / "log"), "here": str(tmp_path), "note": None, "pid": 0
     }  # fmt: skip
@@ -72,6 +77,8 @@ def test_each_has_the_code_the_directory_and_the_environment_of_its_start(
     second = ask(begin())
     assert (second["said"], second["here"], second["note"]) == (22, str(other), "new")
     assert second["pid"] != first["pid"]
+    # What no seed decides is not the same in two of them.
+    assert not set(second["drawn"]) & set(drawn)
 
 
 def test_how_it_ended(module, begin):
@@ -86,6 +93,7 @@ def test_how_it_ended(module, begin):
 def test_it_is_ended_at_once_whatever_it_does(module, begin):
     process = begin()
     ask(process)
+    print("sleep", file=process.stdin, flush=True)
     process.stop(no_listener())
     assert process.wait() == -signal.SIGTERM
 
