@@ -18,8 +18,6 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.preprocessing import (
     get_action_dim,
-    is_image_space,
-    is_image_space_channels_first,
 )
 from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import (
@@ -34,7 +32,8 @@ from ..envs.privileged import PrivilegedWorld, Privileges
 from ..envs.vector.vec_env import ParallelVecEnv
 from .algorithms import Algorithm
 from .bundles.spaces import Space, check_supported
-from .cores.worlds import Normalizer, SerialVecEnv
+from .cores.worlds import SerialVecEnv
+from .observations import OF_IMAGES, channels_first, fitting_policy, is_channels_last, normalized
 from .policies.acting import ActingPolicy
 from .policies.base import Policy
 from .policies.hindsight import HindsightBuffer, check_goals
@@ -45,12 +44,6 @@ from .policies.history_worlds import HistoryWorlds
 Array = np.ndarray[Any, Any]
 World = gym.Env[Any, Any]
 MakeWorld = Callable[[], World]
-
-
-SMALLEST_IMAGE = 36
-"""Pixels that the sides of an image have at least for SB3's convolutions."""
-_OF_DICTS = {"MlpPolicy": "MultiInputPolicy", "MlpLstmPolicy": "MultiInputLstmPolicy"}
-_OF_IMAGES = {"MlpPolicy": "CnnPolicy", "MlpLstmPolicy": "CnnLstmPolicy"}
 
 
 @runtime_checkable
@@ -373,20 +366,20 @@ def create(
             layout = HistoryLayout(history, *spaces)
             vector = HistoryWorlds(vector, layout)
             if not algorithm.on_policy:
-                stored = HistoryLayout(history, _channels_first(spaces[0]), spaces[1])
+                stored = HistoryLayout(history, channels_first(spaces[0]), spaces[1])
                 n_steps = int(arguments.get("n_steps", 1))
                 gamma = algorithm.value("gamma")
                 arguments |= buffer_arguments(stored, n_steps, gamma)
-        vector = _normalized(vector, algorithm)
+        vector = normalized(vector, algorithm)
         if arguments.get("action_noise") is not None:
             size = get_action_dim(vector.action_space)
             deviation = np.full(size, arguments["action_noise"])
             arguments["action_noise"] = NormalActionNoise(np.zeros(size), deviation)
         # What a bundle states is what it was trained with.
-        arguments["policy"] = _fitting(
+        arguments["policy"] = fitting_policy(
             arguments["policy"], vector.observation_space, stated=making is not None
         )
-        if arguments["policy"] in _OF_IMAGES.values():
+        if arguments["policy"] in OF_IMAGES.values():
             algorithm = algorithm.replace(policy=arguments["policy"])
         try:
             with warnings.catch_warnings(), making or nullcontext():
@@ -427,17 +420,7 @@ def unnormalized_worlds(make_world: MakeWorld, count: int) -> VecEnv:
     vector: VecEnv = SerialVecEnv([lambda: Monitor(make_world())] * count)
     space = vector.observation_space
     parts = list(space.values()) if isinstance(space, gym.spaces.Dict) else [space]
-    return VecTransposeImage(vector) if any(map(_is_channels_last, parts)) else vector
-
-
-def _fitting(policy: Any, space: Space, *, stated: bool) -> Any:
-    """Return the policy that fits observations, where the one for vectors was named."""
-    if isinstance(space, gym.spaces.Dict):
-        return _OF_DICTS.get(policy, policy)
-    # Convolutions need pictures of some size.
-    if not stated and is_image_space(space) and sorted(space.shape or ())[1] >= SMALLEST_IMAGE:
-        return _OF_IMAGES.get(policy, policy)
-    return policy
+    return VecTransposeImage(vector) if any(map(is_channels_last, parts)) else vector
 
 
 def _check_goals(vector: VecEnv, algorithm: Algorithm, arguments: Mapping[str, Any]) -> None:
@@ -449,45 +432,6 @@ def _check_goals(vector: VecEnv, algorithm: Algorithm, arguments: Mapping[str, A
     limit = getattr(vector.get_attr("spec", [0])[0], "max_episode_steps", None)
     starts = int(algorithm.value("learning_starts"))
     check_goals(vector.observation_space, limit, algorithm.worlds, starts)
-
-
-def _normalized(vector: VecEnv, algorithm: Algorithm) -> VecEnv:
-    """Wrap worlds in `VecNormalize` as the settings say; only continuous vectors are scaled."""
-    space = vector.observation_space
-    parts: dict[str, Space] = dict(space.items()) if isinstance(space, gym.spaces.Dict) else {}
-    keys = [key for key, part in parts.items() if _is_vector(part)]
-    observations = algorithm.settings["normalize"] and (bool(keys) or _is_vector(space))
-    rewards = algorithm.settings["normalize_reward"]
-    if not (observations or rewards):
-        return vector
-    if any(map(_is_channels_last, parts.values() or [space])):
-        # SB3 would do so on top, and then off-policy algorithms miss what was not normalized.
-        vector = VecTransposeImage(vector)
-    return Normalizer(
-        vector,
-        norm_obs=observations,
-        norm_reward=rewards,
-        gamma=algorithm.settings.get("gamma", 0.99),
-        norm_obs_keys=keys or None,
-    )
-
-
-def _is_vector(space: Space) -> bool:
-    is_box = isinstance(space, gym.spaces.Box)
-    return is_box and np.issubdtype(space.dtype, np.floating) and not is_image_space(space)
-
-
-def _is_channels_last(space: Space) -> bool:
-    if not isinstance(space, gym.spaces.Box) or not is_image_space(space):
-        return False
-    return not is_image_space_channels_first(space)
-
-
-def _channels_first(space: Any) -> Any:
-    """Return a space as SB3's networks are given it: channels of pictures first."""
-    if isinstance(space, gym.spaces.Dict):
-        return gym.spaces.Dict([(key, _channels_first(part)) for key, part in space.items()])
-    return VecTransposeImage.transpose_space(space) if _is_channels_last(space) else space
 
 
 def reset_worlds(learner: Learner, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from ...core.named import NamedEntry, split_named
 
 RESERVED = ("label", "tuned")
 """The keys that no method can have as settings of its own."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Count = Annotated[int, Field(gt=0, strict=True)]
 
@@ -53,3 +56,17 @@ def check_tuned(method: NamedEntry) -> None:
         known = ", ".join(Tuned.model_fields)
         name, _ = split_named(method, "method")
         raise ValueError(f"{name}: {key}: {first['msg'].lower()} (known: {known})") from None
+
+
+def method_label(method: NamedEntry) -> str:
+    """Return what a method is called in folders and tables: its name or its `label`."""
+    name, settings = split_named(method, "method")
+    label = str(settings.get("label", name.split(":")[-1]))
+    return check_name(label)
+
+
+def check_name(name: str) -> str:
+    """Return a name that becomes a folder's, or raise ValueError."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"'{name}' names a folder: use letters, digits, '.', '_' and '-'")
+    return name

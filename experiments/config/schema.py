@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +19,13 @@ from pydantic import (
 
 from ...agents.algorithms import SENSES
 from ...core.errors import LONGEST_LINE, HeadstartError, nearest, shown
-from ...core.named import NamedEntry, split_named
+from ...core.named import split_named
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import DEFAULT_RANDOMIZER
 from . import source as sources
-from .method_entries import check_tuned
+from .method_entries import check_name, check_tuned
+from .method_entries import method_label as method_label
 from .overrides import override
 from .sweep import check_sweep
 from .yaml_text import ConfigError as ConfigError
@@ -34,7 +34,6 @@ from .yaml_text import parse_all, plain
 SOURCE = "source"
 """What stands in results for the source, where trials have a target or a method."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
 # What comes along is known by its ids, which need no module to be imported first.
@@ -269,13 +268,13 @@ class Experiment(Section):
     @field_validator("name")
     @classmethod
     def _file_name(cls, name: str) -> str:
-        return _check_name(name)
+        return check_name(name)
 
     @field_validator("targets")
     @classmethod
     def _target_names(cls, targets: dict[str, Target]) -> dict[str, Target]:
         for name in targets:
-            _check_name(name)
+            check_name(name)
             _check_free(name)
         return targets
 
@@ -375,19 +374,6 @@ class Experiment(Section):
 def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:
     """Return the seed of the source policy that `seed` begins from, of `seeds` in turn."""
     return seed if policies is None else seeds[seeds.index(seed) % policies]
-
-
-def method_label(method: NamedEntry) -> str:
-    """Return what a method is called in folders and tables: its name or its `label`."""
-    name, settings = split_named(method, "method")
-    label = str(settings.get("label", name.split(":")[-1]))
-    return _check_name(label)
-
-
-def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError(f"'{name}' names a folder: use letters, digits, '.', '_' and '-'")
-    return name
 
 
 def _check_free(name: str) -> None:
