@@ -6,7 +6,8 @@ import torch
 from headstart.core.files import read_json, write_json
 from headstart.envs.shifts import measurements
 from headstart.experiments.config.schema import ConfigError, build
-from headstart.experiments.running.plan import SOURCE, budget, check, known_anchors, methods, units
+from headstart.experiments.running.checks import check_plan
+from headstart.experiments.running.plan import SOURCE, make_plan
 from headstart.experiments.running.runner import _collect_anchors
 
 REACH = "headstart/PandaReach-v0"
@@ -39,7 +40,9 @@ def experiment():
 
 
 def test_what_is_stored_or_given_is_not_measured(experiment):
-    measured = {unit.path for unit in units(experiment) if unit.path.startswith("anchors/")}
+    measured = {
+        unit.path for unit in make_plan(experiment).units if unit.path.startswith("anchors/")
+    }
     assert measured == {f"anchors/{name}" for name in MEASURED}
 
 
@@ -48,30 +51,32 @@ def test_anchors_say_where_they_come_from(experiment):
     reference = "stored with the world: its nominal policy, not shifted"
     home = sum(stored["nominal"]["returns"]) / len(stored["nominal"]["returns"])
     origin = "stored with the world: random actions"
-    assert known_anchors(experiment, "itself") == {
+    plan = make_plan(experiment)
+    assert plan.stored_anchors("itself") == {
         "random": {"return": stored["nominal"]["random"], "origin": f"{origin} there"},
         "reference": {"return": home, "origin": reference},
     }
     level = stored["shifts"]["weak-motors/moderate"]
-    assert known_anchors(experiment, "named") == {
+    assert plan.stored_anchors("named") == {
         "random": {"return": level["random"], "origin": f"{origin} on weak-motors/moderate"},
         "reference": {"return": home, "origin": reference},
     }
-    assert known_anchors(experiment, "given") == {
+    assert plan.stored_anchors("given") == {
         key: {"return": value, "origin": "given in the experiment"} for key, value in GIVEN.items()
     }
-    assert known_anchors(experiment, SOURCE) == known_anchors(experiment, "itself")
-    assert [known_anchors(experiment, name) for name in MEASURED] == [None] * len(MEASURED)
+    assert plan.stored_anchors(SOURCE) == plan.stored_anchors("itself")
+    assert [plan.stored_anchors(name) for name in MEASURED] == [None] * len(MEASURED)
 
 
 def test_a_run_begun_without_stored_anchors_gets_them_at_its_end(experiment, tmp_path):
     measured = {"random": {"return": 3.0, "origin": "measured"}, "reference": None}
     write_json(tmp_path / "facts.json", {"anchors": {"named": measured}})
     write_json(tmp_path / "anchors/between/random.json", {"return": 5.0, "episodes": 100})
-    _collect_anchors(experiment, tmp_path)
+    plan = make_plan(experiment)
+    _collect_anchors(plan, tmp_path)
     anchors = read_json(tmp_path / "facts.json")["anchors"]
     assert anchors["named"] == measured  # on what it was begun with it stays
-    assert anchors["itself"] == known_anchors(experiment, "itself")
+    assert anchors["itself"] == plan.stored_anchors("itself")
     assert anchors["between"]["random"]["return"] == 5.0
     assert anchors.keys() == {"source", "itself", "named", "given", "between"}
 
@@ -89,7 +94,7 @@ def test_a_source_that_was_changed_is_measured():
             "evaluation": {"every": 4_096},
         }
     )
-    measured = [unit.path for unit in units(changed) if unit.path.startswith("anchors/")]
+    measured = [unit.path for unit in make_plan(changed).units if unit.path.startswith("anchors/")]
     assert measured == ["anchors/source"]
 
 
@@ -106,27 +111,27 @@ def test_the_source_s_steps_are_added_in_whole_rollouts():
     )
     # 81 rollouts of 1,024 steps are taken for 82,000.
     wanted = {"scratch": 24_000, "scratch_total": 24_000 + 82_944}
-    found = methods(experiment)
-    assert {name: budget(experiment, "itself", found[name]) for name in found} == wanted
+    budgets = make_plan(experiment).budgets
+    assert budgets == {("itself", name): steps for name, steps in wanted.items()}
 
 
 def test_layers_that_are_not_there_are_refused_before_anything_runs(experiment):
     wrong = {**experiment.resolved(), "methods": [{"feature_reuse": {"freeze": ["featurs"]}}]}
     with pytest.raises(ConfigError, match=r"methods: layers 'featurs'.*did you mean 'features'"):
-        check(build(wrong))
+        check_plan(build(wrong))
 
 
 def test_no_method_goes_by_the_name_of_another(experiment):
     wrong = {**experiment.resolved(), "methods": [{"naive": {"label": "scratch"}}]}
     with pytest.raises(ConfigError, match="naive: it would be called 'scratch', which is another"):
-        check(build(wrong))
+        check_plan(build(wrong))
     own = {**experiment.resolved(), "methods": [{"naive": {"label": "as-it-is"}}]}
-    assert list(methods(build(own))) == ["as-it-is"]
+    assert list(make_plan(build(own)).methods) == ["as-it-is"]
 
 
 def test_to_check_an_experiment_draws_no_random_number(experiment):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     torch_before = torch.get_rng_state()
-    check(experiment)
+    check_plan(experiment)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert torch.equal(torch_before, torch.get_rng_state())

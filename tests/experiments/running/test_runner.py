@@ -16,7 +16,7 @@ from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.running.metadata import computed_on
-from headstart.experiments.running.plan import units
+from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.unit import run_unit
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -186,10 +186,8 @@ def test_some_trials_alone_bring_the_sources_they_need(here):
 
 def test_source_policies_may_be_shared_in_turn():
     source = {**EXPERIMENT["source"], "policies": 2}
-    found = {
-        unit.path: unit.needs
-        for unit in units(build(with_(source=source, seeds=[3, 5, 8], methods=["fine_tune"])))
-    }
+    experiment = build(with_(source=source, seeds=[3, 5, 8], methods=["fine_tune"]))
+    found = {unit.path: unit.needs for unit in make_plan(experiment).units}
     assert [path for path in found if path.startswith("source")] == [
         "source/nominal/seed-3",
         "source/nominal/seed-5",
