@@ -15,7 +15,7 @@ from typing import Any, Literal
 from .subject import Env, actions, trajectory, trajectory_difference
 
 Make = Callable[[], Env]
-FindingKind = Literal["seed", "state", "instances", "effect", "endless"]
+FindingKind = Literal["seed", "state", "instances", "effect", "endless", "raises"]
 STEPS = 40
 """Steps of the trajectories that are compared."""
 LONG_STEPS = 400

@@ -20,7 +20,8 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from ...envs.contract.probe import probe_effect, probe_world
+from ...core.errors import one_line
+from ...envs.contract.probe import Finding, probe_effect, probe_world
 from ...envs.shifts import shift_changes
 from ...envs.spec import WorldSpec
 
@@ -78,14 +79,23 @@ def _examine(examined: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[s
         if key not in known:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                known[key] = probe_world(spec.make)
-                if not known[key]:
-                    changed = _changes(spec, specs["source"])
-                    known[key] = probe_effect(replace(spec, shift={}).make, changed)
-                    if (differs := _against_source(spec, specs["source"])) is not None:
-                        known[key] += probe_effect(specs["source"].make, differs)
+                known[key] = _examine_one(spec, specs["source"])
         found[name] = [asdict(finding) for finding in known[key]]
     return {name: findings for name, findings in found.items() if findings}
+
+
+def _examine_one(spec: WorldSpec, source: WorldSpec) -> list[Finding]:
+    """Return what is found in one world; if it raises, its units fail by themselves, no others."""
+    found: list[Finding] = []
+    try:
+        found += probe_world(spec.make)
+        if not found:
+            found += probe_effect(replace(spec, shift={}).make, _changes(spec, source))
+            if (differs := _against_source(spec, source)) is not None:
+                found += probe_effect(source.make, differs)
+    except Exception as error:  # whatever a foreign world raises
+        found.append(Finding("raises", f"the probe before the run ended early: {one_line(error)}"))
+    return found
 
 
 def _changes(spec: WorldSpec, source: WorldSpec) -> dict[str, Any]:

@@ -248,17 +248,28 @@ def test_report_of_several_runs_compares_them(call, make_run):
 
 
 def test_failed_trials_are_exit_status_1(call, here):
-    # The wrapper has no `kwargs` of this name, which shows only when it is put to work.
+    # What breaks in the first step is refused, and what breaks later shows when it is at work.
     Path("wearing.py").write_text(
         "import gymnasium\n\n\nclass Wearing(gymnasium.Wrapper):\n"
-        "    def step(self, action):\n        raise RuntimeError('worn out')\n"
+        "    def __init__(self, env, steps=20):\n"
+        "        super().__init__(env)\n        self.left = steps\n\n"
+        "    def step(self, action):\n"
+        "        self.left -= 1\n"
+        "        if self.left < 0:\n            raise RuntimeError('worn out')\n"
+        "        return super().step(action)\n"
     )
     target = "targets={heavy: {wrappers: ['wearing:Wearing'], steps: 64}}"
     words = ("run", "tiny.yaml", "--jobs", "1", "--set", target, "--set", "seeds=[0]")
     code, out, err = call(*words, "--set", "methods=[scratch]")
     assert code == 1
     assert "worn out" in out
+    probed = "targets.heavy: the probe before the run ended early: RuntimeError: worn out"
+    assert probed in " ".join(out.split())
     assert err == "2 units failed; the same command tries again\n"
+    at_once = target.replace("'wearing:Wearing'", "{'wearing:Wearing': {steps: 0}}")
+    words = ("run", "tiny.yaml", "--set", at_once, "--set", "methods=[scratch]", "--out", "once")
+    fails(call(*words), 2, "targets.heavy: world 'Pendulum-v1' does not run", "worn out")
+    assert not Path("once").exists()
 
 
 def test_pretrain_and_evaluate(call, pretrained):

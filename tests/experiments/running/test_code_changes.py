@@ -6,7 +6,12 @@ import pytest
 from headstart.core.files import write_json
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.running import code_changes
-from headstart.experiments.running.code_changes import clear_run, note_changes, settle_code
+from headstart.experiments.running.code_changes import (
+    clear_run,
+    examine_worlds,
+    note_changes,
+    settle_code,
+)
 from headstart.experiments.running.code_hash import Code, CodeError, changed_code, run_code
 from headstart.experiments.running.plan import make_plan
 from rich.console import Console
@@ -103,3 +108,21 @@ def test_fresh_deletes_what_a_run_made_and_nothing_else(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     clear_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_world_that_breaks_in_the_probe_is_noted_and_the_others_are_probed(tmp_path, monkeypatch):
+    breaks = "        self.t += 1\n        assert self.gain > 0 or self.t < 10, 'worn out'\n"
+    chance = "        self.x += np.random.rand() * (self.gain > 1)\n"
+    changed = WORLD.replace("        self.t += 1\n", breaks + chance)
+    (tmp_path / "worn.py").write_text(changed)
+    monkeypatch.chdir(tmp_path)
+    targets = {name: {"kwargs": {"gain": g}, "steps": 512} for name, g in (("a", -1), ("b", 2))}
+    source = {**EXPERIMENT["source"], "world": "worn:EditedHere-v0"}
+    plan = make_plan(build({**EXPERIMENT, "source": source, "targets": targets}))
+    console = Console(record=True, width=300)
+    examine_worlds(plan, tmp_path, console, "experiment")
+    found = json.loads((tmp_path / "facts.json").read_text())["findings"]
+    assert found.keys() == {"a", "b"}
+    assert found["a"] == ["the probe before the run ended early: AssertionError: worn out"]
+    assert "two different episodes" in found["b"][0]
+    assert "targets.a: the probe before the run ended early" in console.export_text()
