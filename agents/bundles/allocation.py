@@ -23,13 +23,14 @@ class _Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation, unless it makes a tensor of a size that is too large."""
-        size = args[0] if args and isinstance(args[0], (list, tuple)) else ()
-        if all(isinstance(part, int) for part in size):
+        # Operations on tensors that are there begin with one of them, and not with a size.
+        size = args[0] if args and isinstance(args[0], (list, tuple)) else None
+        if size is not None and all(isinstance(part, int) for part in size):
             self.left -= math.prod(size)
         if self.left < 0:
             raise BundleError(
-                f"{self.where}: its settings and spaces ask for a tensor of shape {list(size)}, "
-                f"and all of policy.safetensors has {self.most:,} bytes"
+                f"{self.where}: its settings and spaces ask for a tensor of shape "
+                f"{list(size or ())}, and all of policy.safetensors has {self.most:,} bytes"
             )
         return func(*args, **(kwargs or {}))
 

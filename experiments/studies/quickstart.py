@@ -49,7 +49,7 @@ EXPERIMENT = {
     ],
     # One source policy and one trial per method for each; claims need five or more.
     "seeds": [0, 1, 2],
-    "evaluation": {"every": 3_000, "episodes": 20, "threshold": 0.8},
+    "evaluation": {"every": 2_000, "episodes": 20, "threshold": 0.8},
 }
 
 if __name__ == "__main__":

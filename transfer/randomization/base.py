@@ -26,6 +26,9 @@ class Draw(NamedTuple):
 
     `values` by parameter; `unit` is the point of the unit cube, empty for a randomizer that does
     not use it; `tag` is the randomizer's own, plain JSON data, to know the episode by.
+
+    >>> Draw({"mass": 2.5}, (0.5,)).values
+    {'mass': 2.5}
     """
 
     values: dict[str, float]
@@ -34,7 +37,11 @@ class Draw(NamedTuple):
 
 
 class EpisodeOutcome(NamedTuple):
-    """How the episode of a draw ended: its score (0 as random actions, 1 the reference)."""
+    """How the episode of a draw ended: its score (0 as random actions, 1 the reference).
+
+    >>> EpisodeOutcome(Draw({"mass": 2.5}), score=0.9, success=True).draw.values["mass"]
+    2.5
+    """
 
     draw: Draw
     score: float
@@ -43,7 +50,11 @@ class EpisodeOutcome(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeBudget:
-    """What a randomizer has: environment steps, and the most steps of an episode, if known."""
+    """What a randomizer has: environment steps, and the most steps of an episode, if known.
+
+    >>> EpisodeBudget(100_000, 500).episodes
+    200
+    """
 
     steps: int
     episode_steps: int | None = None
@@ -60,6 +71,9 @@ class Spread(NamedTuple):
     `ends` are the values, by parameter, between which nine tenths of its draws lie (all of them for
     ranges with equal chances inside); `entropy` is that over the unit cube, in nats: 0 where every
     value of the stated ranges is as likely, negative for less.
+
+    >>> Spread({"mass": (1.0, 4.0)}).ends["mass"]
+    (1.0, 4.0)
     """
 
     ends: dict[str, tuple[float, float]]
@@ -73,6 +87,15 @@ class Randomizer:
     One copy lives in every world and draws; the one beside the learner is told the outcomes,
     between rollouts, in the order of the worlds. What it changes then is sent to the copies. So the
     same seed draws the same parameters with any number of workers.
+
+    >>> from headstart.envs import Parameter
+    >>> from headstart.envs.parameters import ParameterSpace
+    >>> from headstart.transfer.randomization import Ranges, resolve_randomizer
+    >>> space = ParameterSpace([Parameter("mass", "kg", 2.0, 0.1, 9.0, "of the cart")])
+    >>> randomizer = resolve_randomizer("uniform")
+    >>> randomizer.start(Ranges({"mass": "* uniform(0.5, 2)"}, space), EpisodeBudget(1_000))
+    >>> 1.0 <= randomizer.sample(np.random.default_rng(0)).values["mass"] <= 4.0
+    True
     """
 
     adaptive: ClassVar[bool] = False
@@ -152,7 +175,13 @@ class Randomizer:
 
 @dataclass
 class Adaptive(Randomizer):
-    """The base class of randomizers that learn from outcomes."""
+    """The base class of randomizers that learn from outcomes.
+
+    >>> from headstart.transfer.randomization import resolve_randomizer
+    >>> randomizer = resolve_randomizer({"adr": {"threshold": 0.7}})
+    >>> isinstance(randomizer, Adaptive), randomizer.threshold
+    (True, 0.7)
+    """
 
     adaptive: ClassVar[bool] = True
 

@@ -27,6 +27,18 @@ class Randomization(gymnasium.Wrapper[Any, Any, Any, Any]):
     What is drawn depends on the seed of the last seeded reset, on how many episodes there were
     since, and on what the randomizer has learned; it comes from a separate random stream, so it
     changes nothing else that is random in the world. The last info of an episode has its draw.
+
+    >>> import headstart
+    >>> from headstart.transfer.randomization import EpisodeBudget, Ranges, resolve_randomizer
+    >>> env = gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> randomizer = resolve_randomizer("uniform")
+    >>> ranges = Ranges({"pole_mass": "* uniform(0.5, 2)"}, env.unwrapped.parameters)
+    >>> randomizer.start(ranges, EpisodeBudget(1_000))
+    >>> world = Randomization(env, randomizer)
+    >>> _, info = world.reset(seed=0)
+    >>> 0.5 <= info["parameters"]["pole_mass"] / ranges.space["pole_mass"].nominal <= 2
+    True
+    >>> world.close()
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], randomizer: Randomizer) -> None:

@@ -90,7 +90,10 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
         if isinstance(inner, World):
             yield f"{world_id}: {WORLDS[world_id.removeprefix('headstart:')].about}."
             yield _time(inner)
-            yield from (_channels(inner), _commands(inner), _rewards(inner))
+            yield _channels(inner)
+            if unmeasured := [one.name for one in inner.channels if not one.measured]:
+                yield f"No sensor of a real robot gives it: {', '.join(unmeasured)}."
+            yield from (_commands(inner), _rewards(inner))
         else:
             yield world_id
             yield f"observation: {env.observation_space}"
@@ -200,11 +203,10 @@ def _channels(world: World) -> Sheet:
             f"{bounds_text(channel.low)} .. {bounds_text(channel.high)}",
             channel.about,
             ", ".join(parameter.name for parameter in channel.parameters()),
-            "yes" if channel.measured else "no",
         )
         for channel in world.channels
     ]
-    columns = ("observation", "size", "unit", "true range", "about", "disturbed by", "on a robot")
+    columns = ("observation", "size", "unit", "true range", "about", "disturbed by")
     return Sheet(columns, rows)
 
 

@@ -223,7 +223,7 @@ def test_a_file_may_hold_several_experiments(tmp_path):
     [
         (
             ["targets.tired-arm.steps=25_000"],
-            "25,000 is not on the evaluation grid.*nearest are 24,000 and 27,000",
+            "25,000 is not on the evaluation grid.*nearest are 24,000 and 26,000",
         ),
         (["evaluation.threshold=1.2"], "evaluation.threshold: .*less than or equal to 1"),
         (["evaluation.threshold=0"], "evaluation.threshold: .*greater than 0"),

@@ -189,8 +189,9 @@ def test_a_summary_over_targets(make_run):
     assert (fine["seeds"], fine["lost"]) == ([0, 1, 2, 4], [3])
     naive = found["methods"]["naive"]
     assert (naive["seeds"], naive["lost"]) == ([0, 1, 2, 3], [4])
-    rows = {row[0][0]: row[1] for row in across_table(describe_run(run)).rows}
-    assert (rows["scratch"], rows["naive"]) == (("5", ""), ("4", "of 5"))
+    rows = {row["method"].top: row["seeds"] for row in across_table(describe_run(run)).rows}
+    counts = {name: (cell.top, cell.below) for name, cell in rows.items()}
+    assert (counts["scratch"], counts["naive"]) == (("5", ""), ("4", "of 5"))
     assert (fine["end"]["iqm"]["n"], fine["end"]["iqm"]["kind"]) == (4, "range")
     each = [
         [
