@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import optim
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 Term = Callable[[Any], torch.Tensor]
 """An addition to a loss: takes the minibatch (SB3's `RolloutBufferSamples` or
@@ -64,7 +65,7 @@ class FusedAdam(optim.Adam):
 
     def step(self, closure: Any = None) -> Any:
         """Take a step; as Adam does where there are hooks, or parameters without moments yet."""
-        if closure is not None or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks:
+        if closure is not None or self._has_step_hooks():
             return super().step(closure)
         found = []
         for group in self.param_groups:
@@ -78,6 +79,19 @@ class FusedAdam(optim.Adam):
                 if parameters:
                     _adam(group, parameters, states)
         return None
+
+    # Adam's own step runs the hooks. Without this mark, torch wraps this step as well once a state
+    # is loaded or an optimizer copied, and each hook would run twice.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _has_step_hooks(self) -> bool:
+        """Return whether anything is to run before or after a step, of this optimizer or all."""
+        return bool(
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        )
 
 
 def _adam(group: dict[str, Any], parameters: list[Any], states: list[dict[str, Any]]) -> None:

@@ -7,9 +7,14 @@ import pytest
 import torch
 from headstart.agents.cores.closed_form import ClosedForm, Coefficients
 from headstart.agents.cores.critics import StackedCritic
+from headstart.agents.cores.hooks import FusedAdam, fuse
 from headstart.agents.cores.masking import mask_steps
 from headstart.agents.policies.layers import names_in
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 
 @pytest.mark.parametrize("clip_range_vf", [None, 0.1])
@@ -202,3 +207,41 @@ def test_a_policy_with_no_closed_form(learner):
     assert ClosedForm.of(learner("ppo", use_sde=True).model.policy) is None
     elu = {"net_arch": [8], "activation_fn": "elu"}
     assert ClosedForm.of(learner("ppo", policy_kwargs=elu).model.policy) is None
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_hooks_of_a_step_run_once_in_it(own):
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([parameter])
+    fuse(optimizer)
+    assert isinstance(optimizer, FusedAdam)
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    # torch wraps the step of an optimizer's class when a state is loaded or copied.
+    optimizer.load_state_dict(optimizer.state_dict())
+    calls = []
+
+    def before(*_):
+        calls.append("pre")
+
+    def after(*_):
+        calls.append("post")
+
+    if own:
+        handles = [
+            optimizer.register_step_pre_hook(before),
+            optimizer.register_step_post_hook(after),
+        ]
+    else:
+        handles = [
+            register_optimizer_step_pre_hook(before),
+            register_optimizer_step_post_hook(after),
+        ]
+    try:
+        optimizer.step()
+    finally:
+        for handle in handles:
+            handle.remove()
+    optimizer.step()
+    assert calls == ["pre", "post"]
+    assert optimizer.state[parameter]["step"].item() == 3
