@@ -56,7 +56,7 @@ def fuse(optimizer: optim.Optimizer | None) -> None:
         on_cpu = all(parameter.device.type == "cpu" for parameter in group["params"])
         if on_cpu and not (group["amsgrad"] or group["capturable"] or group["differentiable"]):
             group.update(fused=True, foreach=False)
-    if all(group["fused"] for group in optimizer.param_groups):
+    if all(group["fused"] and not group["amsgrad"] for group in optimizer.param_groups):
         optimizer.__class__ = FusedAdam
 
 
