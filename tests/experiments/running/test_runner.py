@@ -366,7 +366,7 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
         ),
         (
             {"source": {"world": "toy:Point-v0", "steps": 64, "randomization": {"a": "= 1"}}},
-            "source.randomization: 'Point-v0' has no parameters",
+            "source.randomization: unknown parameter 'a'; the environment has no 'a'",
         ),
         ({"methods": ["fine_tuen"]}, "methods: unknown method 'fine_tuen'; did you mean"),
         (
