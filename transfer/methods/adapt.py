@@ -18,12 +18,11 @@ from ...agents.learner import Learner, create
 from ...agents.policies.adaptation import LEAST_FRAMES, AdaptationView
 from ...agents.policies.history import Frames
 from ...agents.policies.layers import actor_names
-from ...agents.training import streams_kept
 from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.extrinsics import ExtrinsicsSearch
 from .parts.schedules import Schedule
-from .parts.students import WORLDS, Rollout, SourceWorlds, linear_probe, minibatches
+from .parts.students import WORLDS, Rollout, SourceWorlds, linear_probe, minibatches, source_worlds
 
 STEPS = 64
 """Steps of each source world between two regressions."""
@@ -87,12 +86,8 @@ class Adapt:
         teacher = source.policy(problem.device)
         try:
             take_over(teacher, learner)
-            worlds = SourceWorlds(problem.make_source, source.privileges, problem.seed)
-            try:
-                with streams_kept():
-                    last = self._learn_to_estimate(worlds, teacher, learner, problem.seed)
-            finally:
-                worlds.close()
+            with source_worlds(problem.make_source, source.privileges, problem.seed) as worlds:
+                last = self._learn_to_estimate(worlds, teacher, learner, problem.seed)
             learner.source_steps = worlds.steps
             self._report(learner, source, last)
             self._set_up(problem, learner, last)

@@ -22,12 +22,11 @@ from ...agents.bundles.bundle import Bundle, load
 from ...agents.learner import Array, Learner
 from ...agents.policies.history import Frames
 from ...agents.policies.layers import actor_names
-from ...agents.training import streams_kept
 from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.normalizer import Normalizer
 from .parts.schedules import Frozen
-from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches
+from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches, source_worlds
 
 STEPS = 64
 """Steps of each source world between two regressions."""
@@ -103,12 +102,8 @@ class Distill:
         teachers = [one.policy(problem.device) for one in bundles]
         told = next((one.privileges for one in bundles if _sees_parameters(one)), None)
         try:
-            worlds = SourceWorlds(problem.make_source, told, problem.seed)
-            try:
-                with streams_kept():
-                    last = self._learn(worlds, teachers, learner, problem.seed)
-            finally:
-                worlds.close()
+            with source_worlds(problem.make_source, told, problem.seed) as worlds:
+                last = self._learn(worlds, teachers, learner, problem.seed)
             learner.source_steps = worlds.steps
             self._set_up(problem, learner, teachers[0], last)
         except BaseException:

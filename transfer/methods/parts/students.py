@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ....agents.learner import Array, Learner, MakeWorld
 from ....agents.policies.acting import ActingPolicy
 from ....agents.policies.base import Policy
 from ....agents.policies.history import Frames
+from ....agents.training import streams_kept
 from ....envs.privileged import PrivilegedWorld, Privileges
 
 WORLDS = 16
@@ -100,6 +102,19 @@ class SourceWorlds:
                 teacher.privileged = privileged
         every = [teacher.act(raw) for teacher in teachers]
         return np.stack([every[world % len(every)][world] for world in range(WORLDS)])
+
+
+@contextmanager
+def source_worlds(
+    make_source: MakeWorld, privileges: Privileges | None, seed: int
+) -> Iterator[SourceWorlds]:
+    """Open source worlds for a student, and close them; the global random streams are kept."""
+    worlds = SourceWorlds(make_source, privileges, seed)
+    try:
+        with streams_kept():
+            yield worlds
+    finally:
+        worlds.close()
 
 
 def stacked(observations: list[Any], joined: bool = False) -> Any:
