@@ -26,7 +26,7 @@ HEIGHTS = {
     "api": 4,
     "cli": 5,
 }
-TWICE = 14
+TWICE = 10
 # Of numpy.random: what has no part in the global stream, or only keeps it as it is.
 ALLOWED = {"default_rng", "Generator", "SeedSequence", "MT19937", "get_state", "set_state"}
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +41,10 @@ PATIENCE = 10.0
 """Seconds that a cluster has to answer."""
 LOSSES = 5
 """Machines that a unit may lose one after the other before it counts as failed."""
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-"""What a client of HTTP/2, which gRPC is, says first: the preface and its settings, none."""
-FRAME_HEAD = 9
-"""Bytes of a frame's head: length (3), kind (1), flags (1), stream (4)."""
-SETTINGS = b"\x04"
-"""The kind of the frame that a server of HTTP/2 says first."""
+TRIAL = 30.0
+"""Seconds that a first connection may take, of which Ray's own import takes some."""
+CONNECT = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); ray.shutdown()"
+"""What tries a connection: Ray, given an address where something else listens, ends its process."""
 ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 """All threads allocate from one place: else each unit's thread takes another one in a Ray worker,
 which grows to gigabytes, and after some units is slower by half."""
@@ -88,7 +87,7 @@ def connected(address: str, experiment: Experiment) -> Iterator[tuple[StartWorke
             "--cluster needs the extra 'cluster': pip install 'headstart[cluster]'"
         ) from None
     if address != LOCAL:
-        _knock(address)
+        _try(address)
     environment = {**ONE_THREAD, **ONE_ARENA, "PYTHONPATH": python_path()}
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address == LOCAL:
@@ -332,44 +331,33 @@ def _apply(folder: Path, files: Files, names: list[str] | None) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _knock(address: str) -> None:
-    """Raise ClusterError unless something answers at an address in time."""
+def _try(address: str) -> None:
+    """Raise ClusterError unless a process of its own can connect to an address in time."""
     host, _, port = address.removeprefix("ray://").partition(":")
     try:
         number = int(port or PORT)
     except ValueError:
         raise ClusterError(f"--cluster {address}: expected host:port, or 'local'") from None
     try:
-        with socket.create_connection((host, number), timeout=PATIENCE) as line:
-            # A server that wants TLS answers nothing else; Ray then says itself what is wrong.
-            if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-                return
-            answer = _greet(line)
-    except TimeoutError:
-        raise ClusterError(
-            _silent(address, f"what listens there says nothing for {PATIENCE:.0f} s")
-        ) from None
+        # Where nothing listens that is known at once, and without Ray.
+        socket.create_connection((host, number), timeout=PATIENCE).close()
     except OSError as error:
         raise ClusterError(_silent(address, error.strerror or str(error))) from None
-    if answer[3:4] != SETTINGS:
-        raise ClusterError(_silent(address, "what listens there is not Ray"))
+    trial = [sys.executable, "-c", CONNECT, address]
+    try:
+        tried = subprocess.run(trial, timeout=TRIAL, capture_output=True, text=True)
+    except subprocess.TimeoutExpired:
+        raise ClusterError(
+            _silent(address, f"what listens there says nothing for {TRIAL:.0f} s")
+        ) from None
+    if tried.returncode:
+        raise ClusterError(_silent(address, _reason(tried.stderr)))
 
 
-def _greet(line: socket.socket) -> bytes:
-    """Greet as a gRPC client does; return the head of the first frame of the answer, if any.
-
-    Ray itself, given an address where something else listens, ends the whole process.
-    """
-    limit = time.monotonic() + PATIENCE
-    line.sendall(PREFACE)
-    answer = b""
-    while len(answer) < FRAME_HEAD:
-        line.settimeout(max(limit - time.monotonic(), 0.001))
-        read = line.recv(FRAME_HEAD - len(answer))
-        if not read:
-            break
-        answer += read
-    return answer
+def _reason(output: str) -> str:
+    """Return the last error that Ray printed, in one line."""
+    said = [line for line in output.splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return one_line(said[-1]) if said else "what listens there is not Ray"
 
 
 def _silent(address: str, why: str) -> str:
