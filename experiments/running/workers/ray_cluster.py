@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ....agents.bundles.storage import MANIFEST, write_directory
-from ....core.errors import HeadstartError, one_line
+from ....core.errors import HeadstartError, one_line, shown
 from ....core.files import read_json, write_bytes, write_synced
 from ....envs.vector.cores import ONE_THREAD
 from ...config.schema import Experiment, load
@@ -357,7 +357,7 @@ def _try(address: str) -> None:
 def _reason(output: str) -> str:
     """Return the last error that Ray printed, in one line."""
     said = [line for line in output.splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
-    return one_line(said[-1]) if said else "what listens there is not Ray"
+    return shown(said[-1], 200) if said else "what listens there is not Ray"
 
 
 def _silent(address: str, why: str) -> str:
