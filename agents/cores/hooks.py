@@ -45,6 +45,20 @@ class Hooks:
         return total
 
 
+def spare_compiler() -> None:
+    """Let optimizers be made without torch's compiler, whose import takes two seconds.
+
+    torch imports it in order to mark what it must not compile, once, under this attribute. What is
+    not marked is run as it is, and nothing here is compiled.
+    """
+    plain = getattr(optim.Optimizer.add_param_group, "__wrapped__", None)
+    if plain is not None and not hasattr(plain, "__dynamo_disable"):
+        plain.__dynamo_disable = plain
+
+
+spare_compiler()
+
+
 def fuse(optimizer: optim.Optimizer | None) -> None:
     """Let Adam update all its parameters on the CPU in one call, where it can.
 
