@@ -159,7 +159,7 @@ def test_pictures_are_seen_by_convolutions_and_not_normalized(tmp_path, size, po
     algorithm = resolve_algorithm({"ppo": {"worlds": 1, "n_steps": 4, "batch_size": 4}}, "x")
     one = create(algorithm, lambda: Pictures(size), 0)
     assert one.algorithm.settings["policy"] == policy
-    assert one.normalizer is None
+    assert not one.normalizer.norm_obs
     bundle.save(one, tmp_path / "b", world_id="x")
     loaded = bundle.load(tmp_path / "b").policy()
     seen = np.stack([one.observation_space.sample() for _ in range(3)])

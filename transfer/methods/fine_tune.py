@@ -325,7 +325,7 @@ class FineTune:
             WarmStart(softened, warm.fresh).soften(source, reset, head, settings["policy_head"])
         choice = BetterOf(learner, source.policy(problem.device), softened)
         if judged:
-            learner.callbacks.append(SoftenIfLost(choice, soften))
+            learner.callbacks.append(SoftenIfLost(choice, soften, problem.steps))
         learner.callbacks.append(choice)
 
     def _add_phases(self, problem: Problem, learner: Learner, settings: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ class BetterOf(Schedule):
             "softened": self.softened_returns,
             "noise_free": list(self.noise_free),
             "noisy": list(self.noisy),
-            "deployed": self._deployed(),
+            "deployed": self.deployed(),
             "decisions": self.learner.decisions,
         }
 
@@ -99,7 +99,8 @@ class BetterOf(Schedule):
         self.learner.deployed = None if state["deployed"] == "learner" else self.source
         self.learner.decisions[:] = [dict(decision) for decision in state["decisions"]]
 
-    def _deployed(self) -> str:
+    def deployed(self) -> str:
+        """Return who is deployed: `learner` or `source`."""
         return "learner" if self.learner.deployed is None else "source"
 
     def _on_step(self) -> bool:
@@ -132,9 +133,9 @@ class BetterOf(Schedule):
                 return role
         if len(self.source_returns) < SOURCE_EPISODES or self._better_with_noise():
             return "learner"
-        if self.begun % NOISE_FREE_EVERY[self._deployed()] == 0:
+        if self.begun % NOISE_FREE_EVERY[self.deployed()] == 0:
             return "noise_free"
-        more = self._deployed() == "source" and len(self.source_returns) < MORE_OF_SOURCE
+        more = self.deployed() == "source" and len(self.source_returns) < MORE_OF_SOURCE
         return "source" if more and self.begun % SOURCE_EVERY == 1 else "learner"
 
     def _better_with_noise(self) -> bool:
@@ -163,7 +164,7 @@ class BetterOf(Schedule):
         known = [(mean, returns) for mean, returns in judged if mean is not None]
         learned, returns = max(known, key=lambda one: one[0], default=(None, deque[float]()))
         better = source is not None and learned is not None and learned > source
-        if source is not None and learned is not None and self._deployed() == "learner":
+        if source is not None and learned is not None and self.deployed() == "learner":
             error = math.hypot(standard_error(self.source_returns), standard_error(returns))
             better = learned >= source - error
         self.logger.record("transfer/learner_deployed", float(better))

@@ -142,7 +142,7 @@ def test_the_effect_size():
 @pytest.mark.parametrize(("own", "softened"), [(5.9, True), (6.1, False)])
 def test_the_learner_is_softened_where_the_source_has_lost_its_skill(choice, own, softened):
     calls = []
-    judge = SoftenIfLost(choice, lambda: calls.append(1))
+    judge = SoftenIfLost(choice, lambda: calls.append(1), 1_000)
     judge.model = choice.model
     choice.noise_free.append(3.0)
     # A mean of 1 and a standard deviation of 2: the limit is at 1 + 2.5 * 2.
@@ -159,6 +159,32 @@ def test_the_learner_is_softened_where_the_source_has_lost_its_skill(choice, own
     assert len(choice.noise_free) == 1 - softened
     [decision] = choice.learner.decisions
     assert ("is softened" in decision["decision"]) == softened
+
+
+@pytest.mark.parametrize(
+    ("later", "deployed", "softened"),
+    [
+        # Means 2 and 3 + x, standard deviations 2: the standard error is 2 * (1/8 + 1/8)^0.5 = 1.
+        (2.9, "source", True),
+        (3.1, "source", False),
+        (2.0, "learner", False),
+    ],
+)
+def test_a_learner_that_gets_nowhere_is_softened(choice, later, deployed, softened, monkeypatch):
+    calls = []
+    judge = SoftenIfLost(choice, lambda: calls.append(1), 1_000)
+    monkeypatch.setattr(choice, "deployed", lambda: deployed)
+    monkeypatch.setattr(type(choice.learner), "steps", 249)
+    judge.model, judge.decided = choice.model, True
+    spread = 3.5**0.5
+    judge.returns = [2 - spread, 2 + spread] * 4 + [later - spread, later + spread] * 4
+    judge._on_rollout_start()
+    assert judge.looks == [250, 500]
+    monkeypatch.setattr(type(choice.learner), "steps", 250)
+    judge._on_rollout_start()
+    assert len(calls) == softened
+    assert judge.looks == ([] if softened else [500])
+    assert judge.returns == []
 
 
 def test_a_softened_learner_has_a_weak_head_new_noise_and_a_new_critic_head(start, sources):
