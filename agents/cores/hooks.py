@@ -46,14 +46,16 @@ class Hooks:
 
 
 def spare_compiler() -> None:
-    """Let optimizers be made without torch's compiler, whose import takes two seconds.
+    """Let optimizers be used without torch's compiler, whose import takes two seconds.
 
-    torch imports it in order to mark what it must not compile, once, under this attribute. What is
-    not marked is run as it is, and nothing here is compiled.
+    torch imports it to mark what it must not compile, and keeps the marked under this attribute.
+    What it finds there already is run as it is; nothing here is compiled.
     """
-    plain = getattr(optim.Optimizer.add_param_group, "__wrapped__", None)
-    if plain is not None and not hasattr(plain, "__dynamo_disable"):
-        plain.__dynamo_disable = plain
+    adam = optim.Adam
+    for method in (adam.add_param_group, adam.zero_grad, adam.state_dict, adam.load_state_dict):
+        plain = getattr(method, "__wrapped__", None)
+        if plain is not None and not hasattr(plain, "__dynamo_disable"):
+            plain.__dynamo_disable = plain
 
 
 spare_compiler()
@@ -78,16 +80,15 @@ class FusedAdam(optim.Adam):
     """Adam whose groups are all fused, without what `torch.optim` looks up anew at each step."""
 
     def step(self, closure: Any = None) -> Any:
-        """Take a step; as Adam does where there are hooks, or parameters without moments yet."""
+        """Take a step; as Adam does where there are hooks."""
         if closure is not None or self._has_step_hooks():
             return super().step(closure)
         found = []
         for group in self.param_groups:
             parameters = [one for one in group["params"] if one.grad is not None]
-            states = [self.state[one] for one in parameters]
-            if not all(states) or not group["fused"]:
+            if not group["fused"]:
                 return super().step()
-            found.append((group, parameters, states))
+            found.append((group, parameters, [self._state_of(one) for one in parameters]))
         with torch.no_grad():
             for group, parameters, states in found:
                 if parameters:
@@ -97,6 +98,15 @@ class FusedAdam(optim.Adam):
     # Adam's own step runs the hooks. Without this mark, torch wraps this step as well once a state
     # is loaded or an optimizer copied, and each hook would run twice.
     step.hooked = True  # type: ignore[attr-defined]
+
+    def _state_of(self, parameter: torch.Tensor) -> dict[str, Any]:
+        """Return a parameter's moments, which are 0 before its first step."""
+        state: dict[str, Any] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        return state
 
     def _has_step_hooks(self) -> bool:
         """Return whether anything is to run before or after a step, of this optimizer or all."""

@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy
 
-PRELOADED = ("torch._dynamo", "headstart.experiments.running.unit")
-"""Modules that no user changes; the first is what making an optimizer imports."""
+PRELOADED = ("headstart.experiments.running.unit",)
+"""Modules that no user changes."""
 LARGEST = 1 << 20
 """Bytes that an order, most of which is the environment, has at most."""
 

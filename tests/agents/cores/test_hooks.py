@@ -209,6 +209,19 @@ def test_a_policy_with_no_closed_form(learner):
     assert ClosedForm.of(learner("ppo", policy_kwargs=elu).model.policy) is None
 
 
+def test_the_first_steps_are_those_of_a_fused_adam():
+    ours, torchs = (torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
+    fused, plain = torch.optim.Adam([ours]), torch.optim.Adam([torchs], fused=True)
+    fuse(fused)
+    for _ in range(3):
+        for one, optimizer in ((ours, fused), (torchs, plain)):
+            one.grad = one.detach() ** 2
+            optimizer.step()
+    assert torch.equal(ours, torchs)
+    for key, value in plain.state[torchs].items():
+        assert torch.equal(fused.state[ours][key], value)
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_hooks_of_a_step_run_once_in_it(own):
     parameter = torch.nn.Parameter(torch.ones(3))
