@@ -44,7 +44,7 @@ EXPERIMENT = {
         "scratch",
         "zero_shot",
         "naive",
-        {"fine_tune": {"preset": "careful"}},
+        "fine_tune",
         {"feature_reuse": {"freeze": ["features"]}},
     ],
     # One source policy and one trial per method for each; claims need five or more.
