@@ -1,11 +1,13 @@
 """Every link, picture and path that the pages name is there."""
 
+import pydoc
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -83,3 +85,13 @@ def test_what_the_site_needs_is_pinned():
     for requirement in extras["docs"]:
         name = re.match(r"[\w-]+", requirement)[0]
         assert any(line.startswith(f"{name}==") for line in pinned), name
+
+
+def names_in_api_pages():
+    for page in sorted((DOCS / "api").glob("*.md")):
+        yield from re.findall(r"^::: ([\w.]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", names_in_api_pages())
+def test_what_the_api_pages_name_is_there(name):
+    assert pydoc.locate(name) is not None
