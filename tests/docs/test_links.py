@@ -92,6 +92,6 @@ def names_in_api_pages():
         yield from re.findall(r"^::: ([\w.]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", names_in_api_pages())
+@pytest.mark.parametrize("name", list(names_in_api_pages()))
 def test_what_the_api_pages_name_is_there(name):
     assert pydoc.locate(name) is not None

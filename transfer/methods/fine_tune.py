@@ -68,8 +68,8 @@ class FineTune:
     """Source weights and further training, as a preset says; single settings may differ from it.
 
     `preset`: `auto` begins as the source with the noise of a new policy, softens it where little
-    of its skill is left (a policy head scaled down to a few hundredths, a new critic head), and
-    deploys the source until the learner's own training episodes are better; `careful` changes
+    of its skill is left (a policy head scaled down to a few hundredths, a new critic head), or
+    where it gets nowhere with it by a quarter or half of the budget, and deploys the source until the learner's own training episodes are better; `careful` changes
     the source policy slowly, its critic first; `bold` gives it its noise and its whole learning
     rate back; `restart` has nothing left of its policy head. A setting that is `preset` is as
     the preset has it.
@@ -88,7 +88,7 @@ class FineTune:
     (null: none; under gSDE there is none, since what its noise amounts to depends on the
     observation); `when_lost`: whether to begin as the source and to
     `soften` it, by `policy_head` and `critic`, where its first episodes are little better than a
-    softened one's, or to `go_on` from what these settings make of it (only where the `better` is
+    softened one's or it gets stuck later, or to `go_on` from what these settings make of it (only where the `better` is
     deployed).
 
     Off-policy (SAC): `fill_steps` of the source policy fill the buffer before any update, a tenth
