@@ -69,10 +69,10 @@ class FineTune:
 
     `preset`: `auto` begins as the source with the noise of a new policy, softens it where little
     of its skill is left (a policy head scaled down to a few hundredths, a new critic head), or
-    where it gets nowhere with it by a quarter or half of the budget, and deploys the source until the learner's own training episodes are better; `careful` changes
-    the source policy slowly, its critic first; `bold` gives it its noise and its whole learning
-    rate back; `restart` has nothing left of its policy head. A setting that is `preset` is as
-    the preset has it.
+    where it gets nowhere with it by a quarter or half of the budget, and deploys the source until
+    the learner's own training episodes are better; `careful` changes the source policy slowly, its
+    critic first; `bold` gives it its noise and its whole learning rate back; `restart` has nothing
+    left of its policy head. A setting that is `preset` is as the preset has it.
 
     `policy_head`: the share of the source's output layer that is kept; a new one is added to
     what is less than 1. `critic`: kept, reset, or reset in its output layer (`head`). `optimizer`:
@@ -88,8 +88,8 @@ class FineTune:
     (null: none; under gSDE there is none, since what its noise amounts to depends on the
     observation); `when_lost`: whether to begin as the source and to
     `soften` it, by `policy_head` and `critic`, where its first episodes are little better than a
-    softened one's or it gets stuck later, or to `go_on` from what these settings make of it (only where the `better` is
-    deployed).
+    softened one's or it gets stuck later, or to `go_on` from what these settings make of it
+    (only where the `better` is deployed).
 
     Off-policy (SAC): `fill_steps` of the source policy fill the buffer before any update, a tenth
     of the budget at most; learning rates of actor (and temperature) and critic; `entropy`: SAC's
