@@ -16,7 +16,18 @@ _UNPRINTABLE = re.compile(
 
 
 class HeadstartError(Exception):
-    """A mistake in a request or a file (exit status 2 on the command line)."""
+    """A mistake in a request or a file, in one line (exit status 2 on the command line).
+
+    All errors that headstart raises for its users to mend are of this class.
+
+    >>> import gymnasium, headstart
+    >>> world = gymnasium.make("headstart/CartPoleSwingUp-v0").unwrapped
+    >>> try:
+    ...     world.set_parameters({"pole_mas": 1.0})
+    ... except headstart.HeadstartError as error:
+    ...     print(error)
+    unknown parameter 'pole_mas'; did you mean 'pole_mass'?
+    """
 
 
 def one_line(error: BaseException) -> str:

@@ -105,8 +105,20 @@ def load_policy(
         device: PyTorch's device.
         trust: modules of your own that the bundle may name, as in `bundle.load`.
 
+    Returns:
+        The policy, whose `predict` takes raw observations as Stable-Baselines3's does.
+
     Raises:
         BundleError: there is none, or it is damaged, or names a module that is not trusted.
+
+    >>> import gymnasium, headstart
+    >>> policy = headstart.load_policy("pretrained/nominal", world="headstart/PandaReach-v0")
+    >>> env = gymnasium.make("headstart/PandaReach-v0")
+    >>> observation, _ = env.reset(seed=0)
+    >>> action, state = policy.predict(observation, deterministic=True)
+    >>> env.action_space.contains(action)
+    True
+    >>> env.close()
     """
     return LoadedPolicy(bundles.load(pretrained.locate(directory, world), trust), device)
 

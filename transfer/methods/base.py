@@ -15,11 +15,27 @@ from ...core.errors import HeadstartError
 class Problem:
     """What a method is given: what was learned in the source, and the target to learn in.
 
-    `bundle` is the source's (None for a method that needs none), `algorithm` the experiment's,
-    `make_world` makes one target world, `steps` is the budget of target environment steps.
-    `make_source` makes one source world, as the source policy was trained in: steps there count as
-    source steps (`Learner.source_steps`). None where there is no source world at hand. `workers`
-    processes step the target worlds (0: this one does), and what is learned is the same.
+    Attributes:
+        bundle: the source's; None for a method that needs none.
+        algorithm: the experiment's.
+        make_world: makes one target world.
+        seed: decides all that is random.
+        steps: the budget of target environment steps.
+        device: PyTorch's device.
+        make_source: makes one source world, as the source policy was trained in: steps there count
+            as source steps (`Learner.source_steps`). None where there is no source world at hand.
+        workers: processes that step the target worlds (0: this one does); what is learned is the
+            same.
+
+    >>> import gymnasium
+    >>> from headstart.agents.algorithms import resolve_algorithm
+    >>> from headstart.transfer.methods import resolve_method
+    >>> ppo = resolve_algorithm("ppo", "Pendulum-v1")
+    >>> problem = Problem(None, ppo, lambda: gymnasium.make("Pendulum-v1"), seed=0, steps=10_000)
+    >>> learner = resolve_method("scratch").start(problem)
+    >>> learner.steps
+    0
+    >>> learner.close()
     """
 
     bundle: Bundle | None
@@ -41,7 +57,11 @@ class Problem:
     def create(self, algorithm: Algorithm) -> Learner:
         """Return a fresh learner in target worlds.
 
-        Raises BundleError, saying what differs, when the source does not fit the target's spaces.
+        Args:
+            algorithm: what it learns by; the experiment's, or with other settings.
+
+        Raises:
+            BundleError: the source does not fit the target's spaces; says what differs.
         """
         check = None if self.bundle is None else self.bundle.check_spaces
         privileges = None if self.bundle is None else self.bundle.privileges
@@ -59,7 +79,11 @@ class Problem:
     def create_other(self, algorithm: Algorithm) -> Learner:
         """Return a fresh learner in target worlds that sees other things than the source did.
 
-        Raises BundleError, saying what differs, when the source does not fit the target's spaces.
+        Args:
+            algorithm: what it learns by, with what it sees.
+
+        Raises:
+            BundleError: the source does not fit the target's spaces; says what differs.
         """
         check = None if self.bundle is None else self.bundle.check_spaces
         return create(

@@ -29,9 +29,19 @@ METHODS: dict[str, type[Method]] = {
 
 
 def resolve_method(spec: NamedEntry) -> Method:
-    """Turn `"fine_tune"`, `{"fine_tune": {...}}` or `"package.module:Class"` into a method.
+    """Return the method that an entry of an experiment's `methods` stands for.
 
-    Raises HeadstartError for an unknown method or setting, or a value of the wrong kind.
+    Args:
+        spec: `"fine_tune"`, `{"fine_tune": {...}}` or `"package.module:Class"`.
+
+    Returns:
+        The method with its settings.
+
+    Raises:
+        HeadstartError: an unknown method or setting, or a value of the wrong kind.
+
+    >>> resolve_method({"fine_tune": {"preset": "careful"}}).preset
+    'careful'
     """
     name, settings = split_named(
         spec, "method", "a name such as 'fine_tune', or {fine_tune: {normalizer: frozen}}"
@@ -61,34 +71,84 @@ def resolve_method(spec: NamedEntry) -> Method:
 
 
 def check_method(method: Method, algorithm: Algorithm) -> None:
-    """Raise HeadstartError where a method's settings do not go with the experiment's algorithm."""
+    """Check that a method's settings go with the experiment's algorithm.
+
+    Args:
+        method: the method.
+        algorithm: the experiment's algorithm.
+
+    Raises:
+        HeadstartError: they do not; says which and why.
+    """
     own = getattr(method, "check", None)
     if own is not None:
         own(algorithm)
 
 
 def check_budget(method: Method, algorithm: Algorithm, source_steps: int) -> None:
-    """Raise HeadstartError where a method asks for more of the source than its steps allow."""
+    """Check that a method asks for no more of the source than its steps allow.
+
+    Args:
+        method: the method.
+        algorithm: the experiment's algorithm.
+        source_steps: the steps that the source policy was trained for.
+
+    Raises:
+        HeadstartError: it asks for more.
+    """
     own = getattr(method, "check_budget", None)
     if own is not None:
         own(algorithm, source_steps)
 
 
 def check_networks(method: Method, learner: Learner) -> None:
-    """Raise HeadstartError where a method's settings do not go with the networks of a learner."""
+    """Check that a method's settings go with the networks of a learner.
+
+    Args:
+        method: the method.
+        learner: a learner of the experiment's algorithm in the target.
+
+    Raises:
+        HeadstartError: they do not; says which and why.
+    """
     own = getattr(method, "fits", None)
     if own is not None:
         own(learner)
 
 
 def search(method: Method, algorithm: Algorithm) -> dict[str, str]:
-    """Return what is worth searching of a method, by setting; empty where it declares nothing."""
+    """Return what is worth searching of a method by `headstart tune`.
+
+    Args:
+        method: the method.
+        algorithm: the experiment's algorithm.
+
+    Returns:
+        A change of each setting's default by its name; empty where the method declares nothing.
+
+    >>> from headstart.agents.algorithms import resolve_algorithm
+    >>> search(resolve_method("zero_shot"), resolve_algorithm("ppo", "Pendulum-v1"))
+    {}
+    """
     own = getattr(method, "search", None)
     return {} if own is None else dict(own(algorithm))
 
 
 def settings_in_force(method: Method, algorithm: Algorithm) -> dict[str, Any]:
-    """Return a method's settings by name, those that are left to a preset as that has them."""
+    """Return a method's settings by name, those that are left to a preset as that has them.
+
+    Args:
+        method: the method.
+        algorithm: the experiment's algorithm.
+
+    Returns:
+        The settings by name.
+
+    >>> from headstart.agents.algorithms import resolve_algorithm
+    >>> ppo = resolve_algorithm("ppo", "Pendulum-v1")
+    >>> settings_in_force(resolve_method("fine_tune"), ppo)["policy_head"]
+    0.03
+    """
     own = getattr(method, "settings", None)
     if own is not None:
         return dict(own(algorithm))
@@ -98,7 +158,17 @@ def settings_in_force(method: Method, algorithm: Algorithm) -> dict[str, Any]:
 
 
 def tunable(method: Method) -> bool:
-    """Return whether a method has settings, so that it could be tuned."""
+    """Return whether a method has settings, so that it could be tuned.
+
+    Args:
+        method: the method.
+
+    Returns:
+        Whether it has any.
+
+    >>> tunable(resolve_method("zero_shot")), tunable(resolve_method("fine_tune"))
+    (False, True)
+    """
     has_fields = dataclasses.is_dataclass(method) and bool(dataclasses.fields(method))
     return has_fields or hasattr(method, "search")
 
