@@ -85,14 +85,19 @@ class Evaluator:
         """One of the evaluation worlds, to look at its spaces or parameters."""
         return self._worlds[0]
 
-    def evaluate(self, policy: Policy | Act) -> Evaluation:
+    def evaluate(self, policy: Policy | Act, seeds: Sequence[int] | None = None) -> Evaluation:
         """Run every episode once, with a policy or a function of observations.
+
+        Args:
+            policy: what acts.
+            seeds: the episodes in place of all, at least as many as there are worlds.
 
         Raises:
             EvaluationError: a number is not finite, or an episode does not end.
         """
         policy = as_policy(policy)
-        count, episodes = len(self._worlds), len(self.seeds)
+        seeds = self.seeds if seeds is None else seeds
+        count, episodes = len(self._worlds), len(seeds)
         space = self.world.observation_space
         batch: Any = create_empty_array(space, count)
         returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=np.int64)
@@ -107,14 +112,14 @@ class Evaluator:
             episode = episode_of[i] = next(waiting, None)
             begins[i] = True
             if episode is not None:
-                observations[i], _ = self._worlds[i].reset(seed=self.seeds[episode])
+                observations[i], _ = self._worlds[i].reset(seed=seeds[episode])
                 check("observation", observations[i], episode)
 
         def check(what: str, value: Any, episode: int) -> None:
             if not is_finite(value):
                 raise EvaluationError(
                     f"evaluation: {what} is not finite (NaN or infinite) at step "
-                    f"{lengths[episode]} of the episode of seed {self.seeds[episode]}"
+                    f"{lengths[episode]} of the episode of seed {seeds[episode]}"
                 )
 
         for i in range(count):
@@ -142,7 +147,7 @@ class Evaluator:
                     begin(i)
                 elif lengths[episode] >= STEP_LIMIT:
                     raise EvaluationError(
-                        f"evaluation: the episode of seed {self.seeds[episode]} did not end in "
+                        f"evaluation: the episode of seed {seeds[episode]} did not end in "
                         f"{STEP_LIMIT} steps; give the world a time limit"
                     )
         known = [value for value in successes if value is not None]

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ...core.errors import HeadstartError, one_line, single_line
+from ...core.heartbeat import Call
 
 FROM_ZERO = "headstart.envs.adapters:FromZero"
 OLD = "; that is Gym's old interface: "
@@ -49,10 +50,12 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         if "seed" not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
             raise InterfaceError(f"world '{world}': reset() takes no seed{OLD}{RESET}")
         self._space = env.observation_space
+        self._reset, self._step = (Call(f"{what} of world '{world}'") for what in ("reset", "step"))
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Return the first observation and its info."""
-        given = self.env.reset(seed=seed, options=options)
+        with self._reset:
+            given = self.env.reset(seed=seed, options=options)
         if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], dict)):
             what = f"a {type(given).__name__}"
             raise InterfaceError(f"world '{self.world}': reset() returned {what}{OLD}{RESET}")
@@ -60,7 +63,8 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> Result:
         """Return what the environment gives, its reward as a number."""
-        given = self.env.step(action)
+        with self._step:
+            given = self.env.step(action)
         if not (isinstance(given, tuple) and len(given) == 5):
             count = len(given) if isinstance(given, tuple) else 1
             raise InterfaceError(f"world '{self.world}': step() returned {count} values{OLD}{STEP}")

@@ -19,10 +19,9 @@ from stable_baselines3.common.vec_env.base_vec_env import (
 )
 
 from ...core.errors import HeadstartError
+from ...core.heartbeat import limit
 from .pool import WorkerPool
 from .worker import Make
-
-TIMEOUT = 60.0
 
 
 class ParallelVecEnv(VecEnv):
@@ -44,21 +43,24 @@ class ParallelVecEnv(VecEnv):
     >>> env.close()
     """
 
-    def __init__(self, env_fns: Sequence[Make], workers: int = 2, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, env_fns: Sequence[Make], workers: int = 2, timeout: float | None = None
+    ) -> None:
         """Make the worlds.
 
         Args:
             env_fns: a function for each world that makes it. They are sent to the workers by
                 cloudpickle, so lambdas and functions of the main script are supported.
             workers: the number of processes.
-            timeout: how many seconds a worker may take to answer.
+            timeout: how many seconds a worker may take to answer; by default 60, or what the
+                experiment gives as `step_timeout`.
 
         Raises:
             HeadstartError: no worlds, fewer than one worker, worlds that cannot be made or differ
                 in their spaces. Later, from any method: a world fails in a step or reset, or a
                 worker dies or does not answer; all worlds are closed then.
         """
-        self._pool = WorkerPool(env_fns, workers, timeout)
+        self._pool = WorkerPool(env_fns, workers, limit() if timeout is None else timeout)
         try:
             super().__init__(len(env_fns), self._pool.observation_space, self._pool.action_space)
         except BaseException:
@@ -153,9 +155,11 @@ class ParallelVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     >>> env.close()
     """
 
-    def __init__(self, env_fns: Sequence[Make], workers: int = 2, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, env_fns: Sequence[Make], workers: int = 2, timeout: float | None = None
+    ) -> None:
         """Make the worlds; arguments and errors as in `ParallelVecEnv`."""
-        self._pool = WorkerPool(env_fns, workers, timeout)
+        self._pool = WorkerPool(env_fns, workers, limit() if timeout is None else timeout)
         self.num_envs = len(env_fns)
         self.single_observation_space = self._pool.observation_space
         self.single_action_space = self._pool.action_space

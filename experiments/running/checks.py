@@ -21,7 +21,8 @@ from ...envs.parameters import find_parameterized
 from ...envs.privileged import PrivilegedWorld, Privileges
 from ...transfer.methods import check_budget, check_method, check_networks
 from ..config.schema import SOURCE, ConfigError, Experiment
-from .plan import Plan, located, make_plan
+from .code_hash import HungError, check_returning
+from .plan import Plan, located, make_plan, world_key
 from .randomization import source_randomization
 
 
@@ -35,6 +36,10 @@ def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
         ConfigError: one line with the key's path and what is wrong there.
     """
     plan = make_plan(experiment, where)
+    try:
+        check_returning(plan)
+    except HungError as error:
+        raise ConfigError(f"{where}: {world_key(error.place)}: {error}") from None
     with located(where, "methods"):
         for method in plan.methods.values():
             check_method(method, plan.algorithm)

@@ -11,10 +11,19 @@ from typing import Any
 from rich.console import Console
 
 from ...core.files import StoreError, read_json, write_json
-from ..config.schema import SOURCE, ConfigError
+from ...envs.contract.probe import Finding
+from ..config.schema import ConfigError
 from . import claims
-from .code_hash import Code, CodeError, changed_code, probe_findings, run_code
-from .plan import Plan
+from .code_hash import (
+    Code,
+    CodeError,
+    HungError,
+    changed_code,
+    examined_worlds,
+    probe_findings,
+    run_code,
+)
+from .plan import Plan, world_key
 
 MADE = ("source", "trials", "anchors", "logs", claims.FOLDER)
 """The folders that a run makes."""
@@ -81,20 +90,28 @@ def examine_worlds(plan: Plan, directory: Path, console: Console, where: str) ->
     """
     try:
         found = probe_findings(plan)
-    except CodeError:
-        return  # said by `settle_code`
+    except CodeError as error:
+        found = _unknown(plan, error)
     known = read_json(directory / "facts.json") or {}
     known["findings"] = {
         name: [finding.text for finding in findings] for name, findings in found.items()
     }
     write_json(directory / "facts.json", known)
     for name, findings in found.items():
-        place = name if name == SOURCE else f"targets.{name}"
+        place = world_key(name)
         for finding in findings:
             if finding.fatal:
                 raise ConfigError(f"{where}: {place}: {finding.text}")
             said = f"{place}: {finding.text}"
             console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+
+def _unknown(plan: Plan, error: CodeError) -> dict[str, list[Finding]]:
+    """Return what is known of the worlds where the probe before the run gave no answer."""
+    place = error.place if isinstance(error, HungError) else None
+    text = f"the probe before the run ended without an answer, so its findings are missing: {error}"
+    finding = Finding("raises", text)
+    return {name: [finding] for name in examined_worlds(plan) if place in (None, name)}
 
 
 def note_changes(plan: Plan, directory: Path, console: Console) -> None:

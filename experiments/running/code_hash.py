@@ -12,13 +12,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from ...core.errors import HeadstartError, shown
+from ...core.heartbeat import Heartbeat, describe_hang
 from ...core.named import split_named
 from ...envs.catalog import WORLDS
 from ...envs.contract.probe import Finding
@@ -34,10 +38,25 @@ _PRETRAINED = _HOUSE / "agents" / "pretrained"
 _CLASS = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_]\w*")
 PROBE = "headstart.experiments.running.code_probe"
 SECONDS = 120.0
+"""Seconds that a probe may take in all."""
+LOOK = 0.5
+"""Seconds from one look at whether its worlds come back to the next."""
 
 
 class CodeError(HeadstartError):
     """The code behind an experiment cannot be listed."""
+
+
+class HungError(CodeError):
+    """A world does not come back from a reset or a step.
+
+    Attributes:
+        place: which of the worlds that were asked for, by its number or its name.
+    """
+
+    def __init__(self, text: str, place: str) -> None:
+        super().__init__(text)
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,8 @@ def source_code(plan: Plan) -> Code:
     Raises:
         CodeError: the world cannot be made in a process of its own, or takes too long.
     """
-    return _probe([plan.worlds[SOURCE]], _modules([dict(plan.algorithm.settings)], plan))
+    settings = dict(plan.algorithm.settings)
+    return _probe(plan, [plan.worlds[SOURCE]], _modules([settings], plan))
 
 
 def run_code(plan: Plan) -> Code:
@@ -77,28 +97,66 @@ def run_code(plan: Plan) -> Code:
         CodeError: see `source_code`.
     """
     methods = [split_named(method, "method") for method in plan.experiment.methods]
-    return _probe(list(plan.worlds.values()), _modules([plan.algorithm.settings, methods], plan))
+    modules = _modules([plan.algorithm.settings, methods], plan)
+    return _probe(plan, list(plan.worlds.values()), modules)
+
+
+def check_returning(plan: Plan) -> None:
+    """Find out in another process whether worlds of others come back from a reset and some steps.
+
+    Raises:
+        HungError: one does not; `place` is the target, or the source.
+    """
+    known = [spec for spec in plan.worlds.values() if not spec.wrappers and _comes_along(spec)]
+    if len(known) == len(plan.worlds):
+        return
+    try:
+        run_code(plan)
+    except HungError as error:
+        order = _orders(plan.worlds.values())[int(error.place)]
+        name = next(name for name, spec in plan.worlds.items() if _as_order(spec) == order)
+        raise HungError(str(error), name) from None
+    except CodeError:
+        pass  # what is wrong with a world is said where it is made
+
+
+def world_code(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the code behind a plan, as plain data, with the registration of one world alone.
+
+    Raises:
+        CodeError: see `source_code`.
+    """
+    code = run_code(plan)
+    number = _orders(plan.worlds.values()).index(_as_order(plan.worlds[name]))
+    return {**code.as_json(), "registered": code.registered[number]}
 
 
 def probe_findings(plan: Plan) -> dict[str, list[Finding]]:
     """Return what a short probe of the worlds finds, by target or `SOURCE`.
 
-    headstart's own worlds, without wrappers, are left out: its tests hold them to the contract.
-
     Raises:
-        CodeError: see `source_code`.
+        CodeError: see `source_code`; `HungError` where one does not come back.
     """
-    specs = plan.worlds
-    foreign = [name for name in specs if specs[name].wrappers or specs[name].world not in WORLDS]
+    specs, foreign = plan.worlds, examined_worlds(plan)
     if not foreign:
         return {}
     examined = {name: _as_order(specs[name]) for name in dict.fromkeys((SOURCE, *foreign))}
-    answer = _kept_answer(_as_text({"worlds": [], "modules": [], "examined": examined}))
+    order = _as_text({"worlds": [], "modules": [], "examined": examined})
+    answer = _kept_answer(order, plan.experiment.step_timeout)
     found = {
         name: [Finding(**finding) for finding in findings]
         for name, findings in answer["findings"].items()
     }
     return {name: findings for name, findings in found.items() if name in foreign}
+
+
+def examined_worlds(plan: Plan) -> list[str]:
+    """Return the targets, and `SOURCE`, whose worlds are probed before a run.
+
+    headstart's own worlds, without wrappers, are left out: its tests hold them to the contract.
+    """
+    specs = plan.worlds
+    return [name for name in specs if specs[name].wrappers or specs[name].world not in WORLDS]
 
 
 def changed_code(before: Mapping[str, Any], now: Code) -> list[str]:
@@ -132,13 +190,26 @@ def package_hash() -> str:
     return digest.hexdigest()
 
 
-def _probe(specs: Sequence[WorldSpec], modules: Sequence[str]) -> Code:
-    worlds = []
+def _probe(plan: Plan, specs: Sequence[WorldSpec], modules: Sequence[str]) -> Code:
+    order = _as_text({"worlds": _orders(specs), "modules": sorted(modules)})
+    answer = _kept_answer(order, plan.experiment.step_timeout)
+    return Code(package_hash(), answer["files"], answer["versions"], answer["registered"])
+
+
+def _orders(specs: Iterable[WorldSpec]) -> list[dict[str, Any]]:
+    """Return the arguments of worlds, each different one once."""
+    worlds: list[dict[str, Any]] = []
     for given in map(_as_order, specs):
         if given not in worlds:
             worlds.append(given)
-    answer = _kept_answer(_as_text({"worlds": worlds, "modules": sorted(modules)}))
-    return Code(package_hash(), answer["files"], answer["versions"], answer["registered"])
+    return worlds
+
+
+def _comes_along(spec: WorldSpec) -> bool:
+    """Whether a world is headstart's or Gymnasium's own."""
+    known = gymnasium.registry.get(spec.world)
+    entry = "" if known is None else str(known.entry_point)
+    return spec.world in WORLDS or entry.startswith("gymnasium.envs.")
 
 
 def _as_order(spec: WorldSpec) -> dict[str, Any]:
@@ -152,35 +223,63 @@ def _as_text(order: Mapping[str, Any]) -> str:
         raise CodeError(f"its worlds cannot be told to another process: {error}") from None
 
 
-def _kept_answer(order: str) -> dict[str, Any]:
+def _kept_answer(order: str, step_timeout: float) -> dict[str, Any]:
     """Return the probe's answer, which is kept as long as no file in it changes."""
-    answer, stamps = _ask(order, python_path(), os.getcwd())
+    asked = order, python_path(), os.getcwd(), step_timeout
+    answer, stamps = _ask(*asked)
     if stamps != _stamps(answer["files"]):
         _ask.cache_clear()
-        answer, _ = _ask(order, python_path(), os.getcwd())
+        answer, _ = _ask(*asked)
     return answer
 
 
 @lru_cache(maxsize=64)
-def _ask(order: str, path: str, directory: str) -> tuple[dict[str, Any], list[Any]]:
+def _ask(
+    order: str, path: str, directory: str, step_timeout: float
+) -> tuple[dict[str, Any], list[Any]]:
     """Run the probe; also returns when its files were last changed."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", PROBE],
-            input=order,
-            capture_output=True,
+    with (
+        Heartbeat() as beat,
+        subprocess.Popen(
+            [sys.executable, "-m", PROBE, str(beat.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=SECONDS,
             cwd=directory,
             env={**os.environ, "PYTHONPATH": path},
-        )
-    except subprocess.TimeoutExpired:
-        raise CodeError(f"a process that makes its worlds took {SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        ) as process,
+    ):
+        try:
+            output, errors = _wait(process, order, beat, step_timeout)
+        finally:
+            process.kill()
+    if process.returncode != 0:
+        last = errors.strip().splitlines()[-1:] or [_ending(process.returncode)]
         raise CodeError(f"a process that makes its worlds failed: {shown(last[0], 200)}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(output)
     return answer, _stamps(answer["files"])
+
+
+def _wait(
+    process: subprocess.Popen[str], order: str, beat: Heartbeat, step_timeout: float
+) -> tuple[str, str]:
+    """Return what the probe writes, unless a world does not come back or all takes too long."""
+    given: str | None = order
+    ends = time.monotonic() + max(SECONDS, 2 * step_timeout)
+    while True:
+        try:
+            return process.communicate(given, timeout=LOOK)
+        except subprocess.TimeoutExpired:
+            given = None
+        if overdue := beat.overdue(step_timeout):
+            raise HungError(describe_hang(overdue[0], step_timeout), overdue[1])
+        if time.monotonic() > ends:
+            raise CodeError(f"a process that makes its worlds took {SECONDS:.0f} s")
+
+
+def _ending(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
 
 
 def _stamps(files: Mapping[str, str]) -> list[Any]:

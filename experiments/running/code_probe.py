@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import one_line
+from ...core.heartbeat import set_place, write_calls_to
 from ...envs.contract.probe import Finding, probe_effect, probe_world
 from ...envs.shifts import shift_changes
 from ...envs.spec import WorldSpec
@@ -39,10 +40,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print
     order = json.load(sys.stdin)
+    write_calls_to(sys.argv[1])
     registered = []
     for module in order["modules"]:
         importlib.import_module(module)
-    for given in order["worlds"]:
+    for number, given in enumerate(order["worlds"]):
+        set_place(str(number))
         registered.append(_visit(given))
     files, versions = list_loaded()
     answer = {"files": files, "versions": versions, "registered": registered}
@@ -77,6 +80,7 @@ def _examine(examined: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[s
     for name, spec in specs.items():
         key = repr(spec)
         if key not in known:
+            set_place(name)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 known[key] = _examine_one(spec, specs["source"])

@@ -26,7 +26,7 @@ from .checks import check_plan
 from .plan import Plan, Unit
 from .randomization import randomization_notes, source_randomization
 from .runner import wanted
-from .unit import ANCHOR_EPISODES, EVALUATION_WORLDS
+from .unit import EVALUATION_WORLDS
 from .verify import finished
 
 ROLLOUTS = 2
@@ -176,7 +176,7 @@ def _begun(directory: Path, unit: Unit) -> int:
 def _episodes(plan: Plan, name: str, unit: Unit) -> int:
     """Return how many evaluation episodes a unit takes."""
     if name == "anchors":
-        return ANCHOR_EPISODES
+        return plan.experiment.evaluation.anchor_episodes
     experiment, rollout = plan.experiment, plan.algorithm.rollout
     every = experiment.source_every if name.startswith("source") else experiment.evaluation.every
     count = len(evaluation_steps(unit.steps, every, rollout)) if unit.steps else 1

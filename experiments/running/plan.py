@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ...agents.algorithms import SENSES, Algorithm, resolve_algorithm
 from ...agents.training import evaluation_steps, whole
@@ -131,6 +134,21 @@ def make_plan(
         budgets,
         tuple(_units(experiment, methods, budgets)),
     )
+
+
+def stream(seed: int, label: str) -> int:
+    """Derive a seed for one purpose from a trial's seed, in [0, 2^31)."""
+    words = np.random.SeedSequence([seed, zlib.crc32(label.encode())]).generate_state(1)
+    return int(words[0] >> 1)
+
+
+def world_key(name: str) -> str:
+    """Return the key of the experiment's file that a world stands at.
+
+    >>> world_key("icy"), world_key(SOURCE)
+    ('targets.icy', 'source')
+    """
+    return name if name == SOURCE else f"targets.{name}"
 
 
 def adds_source_steps(method: Method) -> bool:

@@ -19,13 +19,14 @@ from rich.progress import (
 )
 
 from ...core.files import StoreError, read_json, write_json
+from ..config.schema import STEP_TIMEOUT
 from .claims import CLAIMED, holder
 from .plan import Unit
 from .progress import Display
 
 Answers = queue.SimpleQueue[Any]
-LOOK_AGAIN = 2.0
-"""Seconds from one look at what other processes are at work on to the next."""
+LOOK_AGAIN = 1.0
+"""Seconds from one look at what is at work, here and elsewhere, to the next."""
 
 
 class Worker(Protocol):
@@ -45,6 +46,14 @@ class Worker(Protocol):
         """Say, of a worker that is lost, how it ended."""
         ...
 
+    def hung(self, seconds: float) -> str | None:
+        """Say which call of its world has not come back for so long, if one has."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once, whatever holds it."""
+        ...
+
     def stop(self) -> None:
         """End it, whatever it is doing."""
         ...
@@ -58,7 +67,11 @@ class Pool:
 
     A unit that fails is tried once more, with the same seed: what was not its own fault (a worker
     that was killed, a full disk that was cleared) then leaves no gap. One that another process is
-    at work on is waited for.
+    at work on is waited for. One whose world has not come back from a step or reset for
+    `step_timeout` seconds has failed, and is not tried again.
+
+    Attributes:
+        before_unit: called before a worker is given a unit.
     """
 
     def __init__(
@@ -69,12 +82,14 @@ class Pool:
         jobs: int,
         console: Console,
         start: StartWorker,
+        step_timeout: float = STEP_TIMEOUT,
     ) -> None:
         self.run_directory, self.todo, self.done = run, list(todo), set(done)
         self.cores, self.console = max(1, jobs), console
         self.jobs = max(1, min(jobs, len(todo)))
         self.failed: list[str] = []
-        self._start_worker = start
+        self.before_unit: Callable[[], None] = lambda: None
+        self._start_worker, self._step_timeout = start, step_timeout
         self._tried: set[str] = set()
         self._elsewhere: list[Unit] = []
         self._answers: Answers = queue.SimpleQueue()
@@ -88,13 +103,13 @@ class Pool:
             self._occupy(workers, display)
             while self._elsewhere or any(worker.unit for worker in workers):
                 try:
-                    timeout = LOOK_AGAIN if self._elsewhere else None
-                    worker, message = self._answers.get(timeout=timeout)
+                    worker, message = self._answers.get(timeout=LOOK_AGAIN)
                 except queue.Empty:
                     self._look(display)
                 else:
                     if worker in workers:
                         self._hear(worker, message, workers, display)
+                self._end_hung(workers, display)
                 self._occupy(workers, display)
         return self.failed
 
@@ -125,6 +140,14 @@ class Pool:
                 display.take_back(unit)
                 self.todo.insert(0, unit)
 
+    def _end_hung(self, workers: list[Worker], display: Display) -> None:
+        """End the workers whose worlds do not come back; their units failed, the others go on."""
+        for worker in list(workers):
+            why = worker.hung(self._step_timeout) if worker.unit else None
+            if why is not None:
+                worker.kill()
+                self._replace(worker, why, workers, display, again=False)
+
     def _occupy(self, workers: list[Worker], display: Display) -> None:
         for idle in workers:
             if idle.unit is None:
@@ -149,6 +172,7 @@ class Pool:
             elif all(need in self.done for need in unit.needs):
                 self.todo.remove(unit)
                 display.begin(unit)
+                self.before_unit()
                 worker.give(unit, self.share(busy))
                 return
 
@@ -159,13 +183,19 @@ class Pool:
 
     def _lost(self, worker: Worker, workers: list[Worker], display: Display) -> None:
         """Replace a worker that died; its unit failed, the others go on."""
+        error = worker.ending()
+        worker.stop()
+        self._replace(worker, error, workers, display, again=True)
+
+    def _replace(
+        self, worker: Worker, error: str, workers: list[Worker], display: Display, *, again: bool
+    ) -> None:
+        """Start a worker in place of one that has ended, whose unit may be tried `again`."""
         unit = worker.unit
         worker.unit = None
         workers.remove(worker)
-        error = worker.ending()
-        worker.stop()
         # Not recorded as failed the first time, it goes on from its last checkpoint.
-        if unit is not None and not self._again(unit, error, display):
+        if unit is not None and not (again and self._again(unit, error, display)):
             record_failure(self.run_directory / unit.path, error)
             self._finish(unit, "failed", error, display)
         workers.append(self._start())

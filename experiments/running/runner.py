@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ...core.errors import nearest
-from ...core.files import lock, read_json, write_json, write_text
+from ...core.files import lock, read_json, write_bytes, write_json, write_text
 from ...core.streams import Terminal
 from ...envs.vector import cores as vector_cores
 from ...transfer.methods import tunable
 from ..config.schema import ConfigError
 from ..config.yaml_text import YAMLError, dumps, loads
 from . import cache, claims, metadata
+from .anchors import RECORD, is_anchor, keep_anchors, take_anchors
 from .checks import check_local_device
-from .code_changes import clear_run, examine_worlds, note_changes, settle_code
+from .code_changes import clear_run, computed_units, examine_worlds, note_changes, settle_code
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
@@ -30,6 +33,8 @@ from .workers.local import LocalWorker
 
 # What others do in a run's directory as a whole takes seconds.
 PATIENCE = 60.0
+LATER = dict.fromkeys(("video", "step_timeout"))
+"""The settings that no result depends on, so that they may be changed later."""
 
 
 def run_units(
@@ -61,7 +66,7 @@ def run_units(
         check_local_device(plan.experiment, where)
     units = wanted(plan, trials)
     with lock(directory, PATIENCE):
-        _prepare(plan, directory, fresh)
+        _prepare(plan, directory, fresh, console)
         settle_code(plan, directory, keep=keep, console=console)
     done = settle(plan, directory, units, console)
     if done:
@@ -76,8 +81,17 @@ def run_units(
         with lock(directory, PATIENCE):
             examine_worlds(plan, directory, console, where)
             _go_on(directory, console)
-    failed = Pool(directory, todo, done, jobs or cores(), console, start).run()
+        taken = take_anchors(plan, directory, todo, console)
+        done |= taken
+        todo = [unit for unit in todo if unit.path not in taken]
+    kept = {name: (directory / name).read_bytes() for name in ("experiment.yaml", "facts.json")}
+    limit = plan.experiment.step_timeout
+    pool = Pool(directory, todo, done, jobs or cores(), console, start, limit)
+    pool.before_unit = lambda: _restore(directory, kept, console)
+    failed = pool.run()
     with lock(directory, PATIENCE):
+        _restore(directory, kept, console)
+        keep_anchors(plan, directory, [unit for unit in todo if is_anchor(unit)])
         _collect_anchors(plan, directory)
         if todo:
             note_changes(plan, directory, console)
@@ -122,50 +136,93 @@ def cores() -> int:
     return len(vector_cores.available_cores()) or os.cpu_count() or 1
 
 
-def _prepare(plan: Plan, directory: Path, fresh: bool) -> None:
+def _prepare(plan: Plan, directory: Path, fresh: bool, console: Console) -> None:
     """Write the resolved experiment and the facts, or check that these are the same."""
     path = directory / "experiment.yaml"
     resolved = plan.experiment.resolved()
     resolved["source"]["algorithm"] = {plan.algorithm.name: dict(plan.algorithm.settings)}
+    if fresh and (path.exists() or _is_run(directory)):
+        if path.exists():
+            _check_same(directory, resolved)
+        clear_run(directory)
     if path.exists():
-        try:
-            there = loads(path.read_text(encoding="utf-8"))
-        except (YAMLError, ValueError):
-            there = None
-        if not isinstance(there, dict):
-            raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")
-        # Videos are made of what a run leaves, so they may be wished for later.
-        differing = first_difference({**there, "video": None}, {**resolved, "video": None})
-        if differing:
-            raise ConfigError(
-                f"'{directory}' holds another experiment: {differing}; choose another directory "
-                "with --out, or delete this one"
+        _check_same(directory, resolved)
+    else:
+        _check_empty(directory, resolved, console)
+    of_units = path.exists() or _is_run(directory)
+    known = read_json(directory / "facts.json") if of_units else None
+    if known is None or not known.keys() >= {"versions", "commands"}:
+        if computed_units(directory):
+            said = (
+                "facts.json is made anew: what is done already is taken to be of these versions "
+                "and of this code"
             )
-        if fresh:
-            clear_run(directory)
-            _prepare(plan, directory, fresh=False)
-            return
-        known = read_json(directory / "facts.json")
-        if known is None or not known.keys() >= {"versions", "commands"}:
-            raise ConfigError(f"'{directory}' lacks its facts.json; choose another with --out")
-        if known["versions"] != metadata.versions():
-            changed = first_difference(known["versions"], metadata.versions())
-            raise ConfigError(
-                f"'{directory}' was begun with other versions: {changed}; finish it with those, "
-                "or choose another directory with --out"
-            )
-        command = metadata.command_line()
-        if known["commands"][-1] != command:
-            known["commands"].append(command)
-        write_json(directory / "facts.json", known)
-        return
-    # A run that was stopped here left its facts, or part of a file, and no experiment.
-    begun = (read_json(directory / "facts.json") or {}).keys() >= {"versions", "commands"}
-    ours = {"facts.json"} if begun else set()
-    if any(not p.name.startswith(".") and p.name not in ours for p in directory.iterdir()):
+            console.print(said, style="yellow", highlight=False, soft_wrap=True)
+        known = _new_facts(plan)
+    if known["versions"] != metadata.versions():
+        changed = first_difference(known["versions"], metadata.versions())
         raise ConfigError(
-            f"'{directory}' is not empty and holds no experiment; choose another with --out"
+            f"'{directory}' was begun with other versions: {changed}; finish it with those, "
+            "or choose another directory with --out"
         )
+    command = metadata.command_line()
+    if known["commands"][-1] != command:
+        known["commands"].append(command)
+    known["experiment"] = _hash(resolved)
+    write_json(directory / "facts.json", known)
+    if not path.exists():
+        write_text(path, dumps(resolved))
+
+
+def _check_same(directory: Path, resolved: dict[str, Any]) -> None:
+    """Raise ConfigError unless the directory holds this experiment."""
+    path = directory / "experiment.yaml"
+    try:
+        there = loads(path.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError):
+        there = None
+    if not isinstance(there, dict):
+        raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")
+    differing = first_difference({**there, **LATER}, {**resolved, **LATER})
+    if differing:
+        raise ConfigError(
+            f"'{directory}' holds another experiment: {differing}; choose another directory "
+            "with --out, or delete this one"
+        )
+
+
+def _check_empty(directory: Path, resolved: dict[str, Any], console: Console) -> None:
+    """Raise ConfigError unless a directory without an experiment is empty, or is of this one."""
+    if not _is_run(directory):
+        # A run that was stopped here left its facts, or part of a file, and no experiment.
+        begun = (read_json(directory / "facts.json") or {}).keys() >= {"versions", "commands"}
+        ours = {"facts.json"} if begun else set()
+        if any(not p.name.startswith(".") and p.name not in ours for p in directory.iterdir()):
+            raise ConfigError(
+                f"'{directory}' is not empty and holds no experiment; choose another with --out"
+            )
+        return
+    if (read_json(directory / "facts.json") or {}).get("experiment") != _hash(resolved):
+        raise ConfigError(
+            f"'{directory}' holds units of a run, and its experiment.yaml is gone: put it back, "
+            "compute all anew with --fresh, or choose another directory with --out"
+        )
+    said = "experiment.yaml was gone, and is written anew: the run is of this experiment"
+    console.print(said, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _is_run(directory: Path) -> bool:
+    """Whether a directory holds units of a run."""
+    return any((directory / name).is_dir() for name in ("source", "trials", "anchors"))
+
+
+def _hash(resolved: dict[str, Any]) -> str:
+    """Return what tells experiments apart, but for what may be changed later."""
+    text = json.dumps({**resolved, **LATER}, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _new_facts(plan: Plan) -> dict[str, Any]:
     methods = {
         label: {
             "needs_source": method.needs_source,
@@ -175,9 +232,17 @@ def _prepare(plan: Plan, directory: Path, fresh: bool) -> None:
         }
         for label, method in plan.methods.items()
     }
-    known = metadata.new_facts(plan.parameters, _stored_anchors(plan), methods)
-    write_json(directory / "facts.json", known)
-    write_text(path, dumps(resolved))
+    return metadata.new_facts(plan.parameters, _stored_anchors(plan), methods)
+
+
+def _restore(directory: Path, kept: Mapping[str, bytes], console: Console) -> None:
+    """Write what somebody has deleted of a run that was at work; its units are run again."""
+    gone = [name for name in kept if not (directory / name).exists()]
+    for name in gone:
+        write_bytes(directory / name, kept[name])
+    if gone:
+        said = f"deleted while the run was at work, and written anew: {', '.join(gone)}"
+        console.print(said, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _go_on(directory: Path, console: Console) -> None:
@@ -213,9 +278,11 @@ def _collect_anchors(plan: Plan, directory: Path) -> None:
     # A run that was begun before a shift was measured has none of its anchors.
     known["anchors"] = {**_stored_anchors(plan), **known["anchors"]}
     for name in plan.worlds:
-        record = read_json(directory / "anchors" / name / "random.json")
+        record = read_json(directory / "anchors" / name / RECORD)
         if record is not None:
             origin = f"measured: uniformly random actions, {record['episodes']} episodes"
+            if record.get("kept"):
+                origin += ", by an earlier run"
             known["anchors"][name] = {
                 "random": {"return": record["return"], "origin": origin},
                 "reference": None,

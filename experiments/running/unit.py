@@ -5,33 +5,32 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
-from ...agents.evaluation import Evaluation, Evaluator
+from ...agents.evaluation import Evaluation
 from ...agents.learner import Learner, MakeWorld, create, useful_workers
 from ...agents.session import Session
 from ...agents.training import log_evaluation, tensorboard_logger
 from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
+from ...core.heartbeat import set_limit
 from ...envs.spec import WorldSpec
 from ...transfer.methods import Problem
 from ...transfer.randomization.callback import RECORD, RandomizationCallback
 from ...transfer.randomization.prepared import PreparedRandomization
 from ..config.schema import SOURCE, load, method_label
 from ..records import CURVE
-from . import cache
+from . import anchors, cache
 from .claims import CLAIMED, ClaimLost
 from .metadata import computed_on
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, stream
 from .randomization import source_randomization
 from .starts import START, keep_start
 
@@ -39,7 +38,6 @@ World = gymnasium.Env[Any, Any]
 
 Progress = Callable[[int, int, float | None], None]
 """Called with the step, the steps in all, and the return that was just measured, if one was."""
-ANCHOR_EPISODES = 100
 # Each PyBullet client takes some 45 MB, so few worlds share the episodes.
 EVALUATION_WORLDS = 4
 
@@ -93,6 +91,7 @@ def run_unit(
     try:
         write_json(folder / "status.json", status)
         experiment = load(run / "experiment.yaml")
+        set_limit(experiment.step_timeout)
         # A unit that goes on elsewhere has been computed on both.
         here = computed_on(experiment.device)
         status["computed_on"] = list(dict.fromkeys([*status["computed_on"], here]))
@@ -127,12 +126,6 @@ def run_unit(
     except HeadstartError as error:
         return "failed", str(error)
     return status["state"], status["error"]
-
-
-def stream(seed: int, label: str) -> int:
-    """Derive a seed for one purpose from a trial's seed, in [0, 2^31)."""
-    words = np.random.SeedSequence([seed, zlib.crc32(label.encode())]).generate_state(1)
-    return int(words[0] >> 1)
 
 
 def _seed(folder: str) -> int:
@@ -311,18 +304,8 @@ class _Work:
 
     def anchor(self, name: str) -> None:
         """Measure what a policy of uniformly random actions gets."""
-        first = self.experiment.evaluation.seed
-        make = self.plan.worlds[name].make
-        evaluator = Evaluator(make, range(first, first + ANCHOR_EPISODES), EVALUATION_WORLDS)
-        space = evaluator.world.action_space
-        space.seed(stream(first, "random policy"))
-        try:
-            record = evaluator.evaluate(
-                lambda _: np.stack([space.sample() for _ in range(evaluator.worlds)])
-            ).record(0)
-        finally:
-            evaluator.close()
-        write_json(self.folder / "random.json", record)
+        record = anchors.measure_random(self.plan, name, EVALUATION_WORLDS)
+        write_json(self.folder / anchors.RECORD, record)
         self.report(0, 0, record["return"])
 
     def _hold(self, session: Session, target: str, steps: int, grid: list[int]) -> None:

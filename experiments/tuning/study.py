@@ -25,9 +25,8 @@ from ...core.named import split_named
 from ..config.method_entries import own_settings
 from ..config.schema import Experiment, build, method_label
 from ..config.yaml_text import dumps, loads
-from ..running.plan import Plan, make_plan
+from ..running.plan import Plan, make_plan, stream
 from ..running.runner import first_difference
-from ..running.unit import stream
 from .space import Space, space
 
 PRUNE_AFTER = 5

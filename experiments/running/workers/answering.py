@@ -18,6 +18,7 @@ def begin_answering() -> Callable[..., None]:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w")
+    os.makedirs(os.path.dirname(sys.argv[1]), exist_ok=True)
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)

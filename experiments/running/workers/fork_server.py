@@ -83,7 +83,7 @@ def _obey(
     """Fork a worker, or end one that was forked and has not ended."""
     if "kill" in order:
         if order["kill"] in reports:
-            os.kill(order["kill"], signal.SIGTERM)
+            os.kill(order["kill"], order["signal"])
         return
     reads, answers, report = pipes
     pid = os.fork()
@@ -110,6 +110,9 @@ def _reap(reports: dict[int, int]) -> None:
         if pid == 0:
             return
         report = reports.pop(pid)
+        # Processes of its own, as those that step worlds, may hang where it did.
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
         _tell(report, os.waitstatus_to_exitcode(status))
         os.close(report)
 
@@ -123,6 +126,7 @@ def _work(order: Mapping[str, Any], reads: int, answers: int) -> None:
     """Become the worker: a process as if started by `python -m module argument`."""
     code = 1
     try:
+        os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)

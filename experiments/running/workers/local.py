@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ....core.heartbeat import Heartbeat, describe_hang
 from ..plan import Unit
 from .start import WorkerProcess
 
@@ -19,8 +20,9 @@ class LocalWorker:
     def __init__(self, number: int, run: Path, answers: queue.SimpleQueue[Any]) -> None:
         self.run = run
         self.unit: Unit | None = None
+        self._beat = Heartbeat()
         self._log = run / "logs" / f"worker-{number}.log"
-        self._log.parent.mkdir(exist_ok=True)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         self._process = WorkerProcess("headstart.experiments.running.workers.process", self._log)
         self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
         self._listener.start()
@@ -28,10 +30,11 @@ class LocalWorker:
     def give(self, unit: Unit, cores: int) -> None:
         """Send a unit to run."""
         self.unit = unit
-        order = json.dumps({"run": str(self.run.resolve()), "unit": unit.path, "cores": cores})
+        order = {"run": str(self.run.resolve()), "unit": unit.path, "cores": cores}
+        line = json.dumps({**order, "beat": str(self._beat.path)})
         # That a process is gone is noticed, and reported, by _listen.
         with suppress(BrokenPipeError):
-            print(order, file=self._process.stdin, flush=True)
+            print(line, file=self._process.stdin, flush=True)
 
     def _listen(self, answers: queue.SimpleQueue[Any]) -> None:
         for line in self._process.stdout:
@@ -44,6 +47,19 @@ class LocalWorker:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
         return f"the worker process {how} (its output: {self._log})"
 
+    def hung(self, seconds: float) -> str | None:
+        """Say which call of its world has not come back for so long, if one has."""
+        overdue = self._beat.overdue(seconds)
+        if overdue is None:
+            return None
+        return f"{describe_hang(overdue[0], seconds)}; its worker was ended"
+
+    def kill(self) -> None:
+        """End the process at once, whatever holds it."""
+        self._process.kill()
+        self.stop()
+
     def stop(self) -> None:
         """End the process, if it has not ended, and close what led to it."""
         self._process.stop(self._listener)
+        self._beat.close()

@@ -27,6 +27,7 @@ def main() -> None:
     import torch
 
     from ....core.files import read_json
+    from ....core.heartbeat import write_calls_to
     from ..claims import CLAIMED, claim, holder
     from ..unit import run_unit
 
@@ -39,6 +40,7 @@ def main() -> None:
             answer(unit=unit, step=step, steps=steps, value=value)
 
         run, unit = Path(order["run"]), order["unit"]
+        write_calls_to(order["beat"])
         with claim(run, unit) as mine:
             if mine is None:
                 state, error = CLAIMED, holder(run, unit)

@@ -25,6 +25,7 @@ from typing import Any
 from ....agents.bundles.storage import MANIFEST, write_directory
 from ....core.errors import HeadstartError, one_line, shown
 from ....core.files import read_json, write_bytes, write_synced
+from ....core.heartbeat import Heartbeat, describe_hang, write_calls_to
 from ....envs.vector.cores import ONE_THREAD
 from ...config.schema import Experiment, load
 from ...records import CURVE
@@ -155,6 +156,14 @@ class RayWorker:
         """Say what was lost."""
         return self._error
 
+    def hung(self, seconds: float) -> str | None:
+        """Say nothing: the task itself looks how long its world takes."""
+        return None
+
+    def kill(self) -> None:
+        """Cancel what is at work."""
+        self.stop()
+
     def stop(self) -> None:
         """Cancel what is at work, and wait until nothing of it is written any more."""
         import ray
@@ -228,6 +237,7 @@ def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str
         f"{name} {here.get(name)}" for name in versions if here.get(name) != versions[name]
     ]
     messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    beat = Heartbeat()
     run = Path(tempfile.mkdtemp(prefix="headstart-"))
     known: dict[str, tuple[int, int]] = {}
 
@@ -255,13 +265,22 @@ def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str
             (run / name).parent.mkdir(parents=True, exist_ok=True)
             write_synced(run / name, data)
         _changed(run / unit, known)
+        limit = load(run / "experiment.yaml").step_timeout
+        write_calls_to(beat.path)
         threading.Thread(target=work, daemon=True).start()
         while True:
-            message = messages.get()
+            try:
+                message = messages.get(timeout=1.0)
+            except queue.Empty:
+                if (overdue := beat.overdue(limit)) is None:
+                    continue
+                said = describe_hang(overdue[0], limit)
+                message = {"state": "failed", "error": said, "files": {}, "names": None}
             yield message
             if "state" in message:
                 return
     finally:
+        beat.close()
         shutil.rmtree(run, ignore_errors=True)
 
 

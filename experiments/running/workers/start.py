@@ -54,6 +54,10 @@ class WorkerProcess:
         """Wait for its end; returns the exit status, minus the signal that ended it."""
         return self._process.wait()
 
+    def kill(self) -> None:
+        """End it at once, and the processes that it has started."""
+        self._process.kill()
+
     def stop(self, listener: threading.Thread) -> None:
         """End it, if it has not ended, and close what led to it and to its `listener`."""
         # It ends with its input as well, should it have outlived the server.
@@ -97,8 +101,14 @@ class _Forked:
             return self._code
 
     def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
         if self._code is None:
-            self._server.ask({"kill": int(self._pid)})
+            self._server.ask({"kill": int(self._pid), "signal": number})
 
 
 class _Server:

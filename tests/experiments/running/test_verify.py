@@ -144,7 +144,6 @@ def test_what_another_process_is_at_work_on_is_left_to_it(tmp_path):
     [
         ("experiment.yaml", "{a: [", "experiment.yaml' is no experiment"),
         ("experiment.yaml", "- a", "experiment.yaml' is no experiment"),
-        ("facts.json", "{}", "lacks its facts.json"),
     ],
 )
 def test_a_run_of_which_the_beginning_is_damaged_is_not_gone_on_with(tmp_path, file, text, said):
