@@ -18,6 +18,9 @@ for it to be gone on from."""
 LOOKS = (0.25, 0.5)
 """Shares of the budget at which a learner that was gone on from has to have become better."""
 
+LEAST_ROLLOUTS = 5
+"""Rollouts since the last look in which it could have: a first few say nothing."""
+
 
 class SoftenIfLost(Schedule):
     """Softens the learner where its first episodes are little better than a softened one's.
@@ -46,16 +49,23 @@ class SoftenIfLost(Schedule):
         self.looks = [steps * share for share in LOOKS]
         self.decided = False
         self.returns: list[float] = []
+        self.rollouts = 0
 
     def state(self) -> dict[str, Any]:
-        """Return what is decided, what is still to come, and the returns since the last look."""
-        return {"decided": self.decided, "looks": self.looks, "returns": self.returns}
+        """Return what is decided, what is still to come, and what there was since the last look."""
+        return {
+            "decided": self.decided,
+            "looks": self.looks,
+            "returns": self.returns,
+            "rollouts": self.rollouts,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from that."""
         self.decided = bool(state["decided"])
         self.looks = [float(step) for step in state["looks"]]
         self.returns = [float(value) for value in state["returns"]]
+        self.rollouts = int(state["rollouts"])
 
     def _on_step(self) -> bool:
         for world, done in enumerate(self.locals["dones"] if self.looks else ()):
@@ -66,7 +76,10 @@ class SoftenIfLost(Schedule):
     def _on_rollout_start(self) -> None:
         if not self.decided:
             self._compare_with_softened()
-        elif self.looks and self.learner.steps >= self.looks[0]:
+            return
+        self.rollouts += 1
+        enough = self.rollouts >= LEAST_ROLLOUTS
+        if self.looks and enough and self.learner.steps >= self.looks[0]:
             self._look_again()
 
     def _compare_with_softened(self) -> None:
@@ -105,6 +118,7 @@ class SoftenIfLost(Schedule):
         else:
             return
         self.returns.clear()
+        self.rollouts = 0
 
     def _soften(self) -> None:
         self.soften()
