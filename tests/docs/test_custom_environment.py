@@ -20,7 +20,7 @@ TINY = {
     "seeds": [0],
     "source.steps": 64,
     "source.algorithm": {"ppo": {"worlds": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}},
-    "evaluation": {"every": 64, "episodes": 2},
+    "evaluation": {"every": 64, "episodes": 2, "anchor_episodes": 4},
 }
 
 

@@ -203,5 +203,5 @@ def tunable() -> dict[str, Any]:
         },
         "methods": ["scratch", {"fine_tune": {"label": "careful", "critic_steps": 0}}],
         "seeds": [0, 100],
-        "evaluation": {"every": 64, "episodes": 1},
+        "evaluation": {"every": 64, "episodes": 1, "anchor_episodes": 4},
     }

@@ -27,7 +27,7 @@ targets:
   heavy: {{kwargs: {{g: 14.0}}, steps: 64}}
 methods: [scratch, zero_shot]
 seeds: [0, 1]
-evaluation: {{every: 64, episodes: 1}}
+evaluation: {{every: 64, episodes: 1, anchor_episodes: 4}}
 """
 FALLS_OVER = """
 import gymnasium
@@ -113,7 +113,7 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(call, here):
     assert re.search(r"source/nominal +2 +2 +64 +2 ", out)
     assert re.search(r"heavy/scratch +2 +2 +64 +2 ", out)
     assert re.search(r"heavy/zero_shot +2 +2 +0 +2 ", out)
-    assert re.search(r"anchors +2 +2 +0 +100 ", out)
+    assert re.search(r"anchors +2 +2 +0 +4 ", out)
     assert "8 of 8 units and 256 training steps" in out
     assert call("run", "tiny.yaml", "--jobs", "1")[0] == 0
     assert "0 of 8 units and 0 training steps" in call("run", "tiny.yaml", "--dry-run")[1]

@@ -24,7 +24,7 @@ READY = {
     "name": "ready",
     "source": {"world": REACH, "bundle": "pretrained/randomized"},
     "targets": {"loaded": {"shift": {"payload_mass": "= 2"}, "steps": 1_000}},
-    "evaluation": {"every": 500, "episodes": 2},
+    "evaluation": {"every": 500, "episodes": 2, "anchor_episodes": 4},
 }
 
 
@@ -151,7 +151,7 @@ def test_a_run_takes_the_bundle_and_says_that_all_seeds_share_it(pendulum, tmp_p
         "targets": {"heavy": {"kwargs": {"g": 12.0, **SHORT}, "steps": 128}},
         "methods": ["scratch", "zero_shot", "naive", "fine_tune"],
         "seeds": [0, 1],
-        "evaluation": {"every": 64, "episodes": 2},
+        "evaluation": {"every": 64, "episodes": 2, "anchor_episodes": 4},
     }
     out, console = tmp_path / "run", Console(file=io.StringIO(), width=120)
     result = run(experiment, out=out, jobs=1, console=console)

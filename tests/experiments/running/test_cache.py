@@ -55,7 +55,7 @@ SMALL = {
     "targets": {"there": {"steps": 64}},
     "methods": ["zero_shot"],
     "seeds": [0],
-    "evaluation": {"every": 32, "episodes": 2},
+    "evaluation": {"every": 32, "episodes": 2, "anchor_episodes": 4},
 }
 SOURCE = "source/nominal/seed-0"
 

@@ -40,7 +40,7 @@ EXPERIMENT = {
     "targets": {"half": {"kwargs": {"gain": 0.5}, "steps": 512}},
     "methods": ["scratch"],
     "seeds": [0],
-    "evaluation": {"every": 256, "episodes": 3},
+    "evaluation": {"every": 256, "episodes": 3, "anchor_episodes": 4},
 }
 
 

@@ -44,7 +44,7 @@ def test_a_method_must_not_step_worlds_before_its_training(tmp_path, monkeypatch
             "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 64}},
             "methods": ["scratch", {"peeping:Peeps": {"steps": steps, "label": "peeps"}}],
             "seeds": [0],
-            "evaluation": {"every": 32, "episodes": 1},
+            "evaluation": {"every": 32, "episodes": 1, "anchor_episodes": 4},
         }
     )
     run = tmp_path / "run"

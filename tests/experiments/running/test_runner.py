@@ -73,7 +73,7 @@ EXPERIMENT = {
     "targets": {"pushed": {"kwargs": {"push": 0.2}, "steps": 512}},
     "methods": ["scratch", "zero_shot", "fine_tune", {"feature_reuse": {"freeze": ["features"]}}],
     "seeds": [0, 1],
-    "evaluation": {"every": 64, "episodes": 4},
+    "evaluation": {"every": 64, "episodes": 4, "anchor_episodes": 4},
     "checkpoint": 192,
 }
 

@@ -16,7 +16,7 @@ PLAN = make_plan(
             "targets": {"same": {"steps": 64}, "other": {"steps": 64}},
             "methods": ["zero_shot", "naive", "fine_tune"],
             "seeds": [0],
-            "evaluation": {"every": 64, "episodes": 2},
+            "evaluation": {"every": 64, "episodes": 2, "anchor_episodes": 4},
         }
     )
 )

@@ -34,7 +34,7 @@ SMALL = {
     "targets": {"heavy": {"kwargs": {"g": 14.0}, "steps": 64}},
     "methods": ["scratch", "zero_shot", "fine_tune", "naive"],
     "seeds": [0],
-    "evaluation": {"every": 32, "episodes": 1},
+    "evaluation": {"every": 32, "episodes": 1, "anchor_episodes": 4},
 }
 TRIALS = "trials/heavy"
 
@@ -215,7 +215,13 @@ def test_outside_git_no_commit_is_recorded(monkeypatch):
 def test_what_would_run_counts_whole_rollouts():
     targets = {"heavy": {"kwargs": {"g": 14.0}, "steps": 80}}
     small = make_plan(
-        build({**SMALL, "targets": targets, "evaluation": {"every": 40, "episodes": 1}})
+        build(
+            {
+                **SMALL,
+                "targets": targets,
+                "evaluation": {"every": 40, "episodes": 1, "anchor_episodes": 4},
+            }
+        )
     )
     lines = unit_lines(small, small.units, (), {})
     found = {line.name: (line.steps, line.episodes) for line in lines}

@@ -64,7 +64,7 @@ SMALL = {
     "targets": {"there": {"kwargs": {"pause": 0.02}, "steps": 256}},
     "methods": ["scratch", "zero_shot", "fine_tune"],
     "seeds": [0, 1],
-    "evaluation": {"every": 32, "episodes": 2},
+    "evaluation": {"every": 32, "episodes": 2, "anchor_episodes": 4},
     "checkpoint": 64,
 }
 

@@ -83,7 +83,7 @@ EXPERIMENT = {
     "targets": {"short": {"kwargs": {"steps": 5}, "steps": 32}},
     "methods": ["scratch", "zero_shot"],
     "seeds": [3],
-    "evaluation": {"every": 32, "episodes": 2},
+    "evaluation": {"every": 32, "episodes": 2, "anchor_episodes": 4},
 }
 
 
