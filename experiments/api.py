@@ -13,7 +13,7 @@ from ..core.files import lock
 from ..core.streams import Terminal
 from .config.points import points
 from .config.schema import ConfigError, Experiment, build, load
-from .running.checks import check_plan
+from .running.checks import check_cluster, check_plan
 from .running.dry_run import Known, preview_units
 from .running.plan import make_plan
 from .running.runner import PATIENCE, cores, matching, run_units
@@ -103,6 +103,7 @@ def run(
     else:
         from .running.workers.ray_cluster import connected
 
+        check_cluster(plan, where)
         with connected(cluster, experiment) as (start, fit):
             failed = run_units(plan, directory, jobs=jobs or fit, start=start, **given)
     if experiment.video and not trials:

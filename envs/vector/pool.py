@@ -20,6 +20,7 @@ import gymnasium
 import numpy as np
 
 from ...core.errors import HeadstartError
+from ..main_module import taken_main
 from . import cores
 from .worker import ANSWER, CALL, LENGTH_BYTES, STEP, Built, Failure, Layout, Make, News, Shared
 
@@ -100,9 +101,10 @@ class WorkerPool:
     def _build(self, makes: Sequence[Make]) -> list[Built]:
         """Let each worker make its worlds; return what it reports of each."""
         known = self._ask_all([("registered",) for _ in self])[0]
-        specs = _specs(known)
+        specs, main = _specs(known), taken_main()
         orders = [
-            ("build", makes[w.worlds.start : w.worlds.stop], w.worlds.start, specs) for w in self
+            ("build", makes[w.worlds.start : w.worlds.stop], w.worlds.start, specs, main)
+            for w in self
         ]
         return [world for part in self._ask_all(orders) for world in part]
 

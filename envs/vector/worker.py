@@ -26,6 +26,7 @@ import gymnasium
 import numpy as np
 
 from ...core.errors import HeadstartError
+from ..main_module import take_main
 from .cores import soon
 
 # What a message starts with. A CALL and an ANSWER go on with the length of a pickle, of
@@ -147,11 +148,16 @@ class Worlds:
         """Return the ids that are registered with Gymnasium here."""
         return set(gymnasium.registry)
 
-    def build(self, makes: Sequence[Make], first: int, specs: Sequence[bytes]) -> list[Built]:
+    def build(
+        self, makes: Sequence[Make], first: int, specs: Sequence[bytes], main: bytes | None
+    ) -> list[Built]:
         """Make the worlds; return the spaces, metadata and spec of each.
 
-        `specs` are what else the parent has registered, each pickled separately.
+        `specs` are what else the parent has registered, each pickled separately; `main` is what
+        the parent was sent of its owner's `__main__`.
         """
+        if main is not None:
+            take_main(main)
         for pickled in specs:
             # Its module may exist for the parent only; making such a world reports it.
             with suppress(Exception):

@@ -226,7 +226,10 @@ def _scalar(value: Any) -> Any:
     for kind in (int, float, str):
         if isinstance(found, kind):
             return kind(found)
-    raise ValueError(f"{value!r} cannot be written down as YAML, which workers read it from")
+    hint = ""
+    if callable(value):
+        hint = "; functions and classes go into gymnasium.register(..., kwargs={...})"
+    raise ValueError(f"{value!r} cannot be written down as YAML, which workers read it from{hint}")
 
 
 def unshared(data: Any) -> Any:

@@ -49,7 +49,21 @@ def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
     for name in experiment.targets:
         _check_target(plan, name, where, spaces, parameters)
     _check_rollouts(plan, where)
+    try:
+        plan.main_module.packed()
+    except HeadstartError as error:
+        raise ConfigError(f"{where}: {error}") from None
     return replace(plan, parameters=parameters)
+
+
+def check_cluster(plan: Plan, where: str) -> None:
+    """Raise ConfigError where a cluster's machines could not make what a script defines itself."""
+    if plan.main_module:
+        raise ConfigError(
+            f"{where}: --cluster: {plan.main_module.names[0]} is defined by this script or "
+            "notebook, which only worker processes of this machine are sent; define it in a module "
+            "that the cluster's machines can import, and name it 'module:name'"
+        )
 
 
 def _check_source(

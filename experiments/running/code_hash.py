@@ -6,6 +6,7 @@ files of the modules that are then loaded (see `code_probe`). Files beside them 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from ...core.heartbeat import Heartbeat, describe_hang
 from ...core.named import split_named
 from ...envs.catalog import WORLDS
 from ...envs.contract.probe import Finding
+from ...envs.main_module import MainModule
 from ...envs.spec import WorldSpec
 from ..config.schema import SOURCE
 from .plan import Plan
@@ -65,7 +67,8 @@ class Code:
 
     Attributes:
         package: the hash of headstart's own files.
-        files: the sha256 of every other file of code that was loaded, by its path.
+        files: the sha256 of every other file of code that was loaded, by its path, and of what
+            a script or notebook defines itself, by its name.
         versions: the versions of the installed packages that were loaded.
         registered: what each world is registered with.
     """
@@ -142,7 +145,7 @@ def probe_findings(plan: Plan) -> dict[str, list[Finding]]:
         return {}
     examined = {name: _as_order(specs[name]) for name in dict.fromkeys((SOURCE, *foreign))}
     order = _as_text({"worlds": [], "modules": [], "examined": examined})
-    answer = _kept_answer(order, plan.experiment.step_timeout)
+    answer = _kept_answer(order, plan)
     found = {
         name: [Finding(**finding) for finding in findings]
         for name, findings in answer["findings"].items()
@@ -191,9 +194,13 @@ def package_hash() -> str:
 
 
 def _probe(plan: Plan, specs: Sequence[WorldSpec], modules: Sequence[str]) -> Code:
+    main = plan.main_module
+    if main.unknown is not None:
+        raise CodeError(main.unknown)
     order = _as_text({"worlds": _orders(specs), "modules": sorted(modules)})
-    answer = _kept_answer(order, plan.experiment.step_timeout)
-    return Code(package_hash(), answer["files"], answer["versions"], answer["registered"])
+    answer = _kept_answer(order, plan)
+    files = {**answer["files"], **main.digests}
+    return Code(package_hash(), files, answer["versions"], answer["registered"])
 
 
 def _orders(specs: Iterable[WorldSpec]) -> list[dict[str, Any]]:
@@ -223,19 +230,38 @@ def _as_text(order: Mapping[str, Any]) -> str:
         raise CodeError(f"its worlds cannot be told to another process: {error}") from None
 
 
-def _kept_answer(order: str, step_timeout: float) -> dict[str, Any]:
+def _kept_answer(order: str, plan: Plan) -> dict[str, Any]:
     """Return the probe's answer, which is kept as long as no file in it changes."""
-    asked = order, python_path(), os.getcwd(), step_timeout
+    main = plan.main_module
+    sent = base64.b64encode(main.packed()).decode() if main else ""
+    digests = tuple(main.digests.items()) or (("", sent),)
+    asked = (
+        order,
+        _Sent(sent, digests),
+        python_path(),
+        os.getcwd(),
+        plan.experiment.step_timeout,
+    )
     answer, stamps = _ask(*asked)
     if stamps != _stamps(answer["files"]):
         _ask.cache_clear()
         answer, _ = _ask(*asked)
+    if "refused" in answer:
+        raise HeadstartError(answer["refused"])
     return answer
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What the probe is sent of `__main__`: equal if its code is, as pickles of it differ."""
+
+    packed: str = field(compare=False)
+    digests: tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=64)
 def _ask(
-    order: str, path: str, directory: str, step_timeout: float
+    order: str, main: _Sent, path: str, directory: str, step_timeout: float
 ) -> tuple[dict[str, Any], list[Any]]:
     """Run the probe; also returns when its files were last changed."""
     with (
@@ -251,7 +277,7 @@ def _ask(
         ) as process,
     ):
         try:
-            output, errors = _wait(process, order, beat, step_timeout)
+            output, errors = _wait(process, f"{main.packed}\n{order}", beat, step_timeout)
         finally:
             process.kill()
     if process.returncode != 0:

@@ -1,11 +1,13 @@
 """A process of its own that makes worlds, and lists the files of all modules then loaded.
 
-Started by `code_hash` as `python -m headstart.experiments.running.code_probe`: it reads one JSON
-object from its standard input, and answers with one on what was its standard output.
+Started by `code_hash` as `python -m headstart.experiments.running.code_probe`: it reads what it is
+sent of its owner's `__main__` and one JSON object from its standard input, a line for each, and
+answers with one object on what was its standard output.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import json
@@ -20,9 +22,10 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import one_line
+from ...core.errors import HeadstartError, one_line
 from ...core.heartbeat import set_place, write_calls_to
 from ...envs.contract.probe import Finding, probe_effect, probe_world
+from ...envs.main_module import take_main
 from ...envs.shifts import shift_changes
 from ...envs.spec import WorldSpec
 
@@ -39,6 +42,13 @@ def main() -> None:
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print
+    if sent := sys.stdin.readline().strip():
+        try:
+            take_main(base64.b64decode(sent))
+        except HeadstartError as error:
+            json.dump({"files": {}, "refused": str(error)}, answers)
+            answers.close()
+            return
     order = json.load(sys.stdin)
     write_calls_to(sys.argv[1])
     registered = []

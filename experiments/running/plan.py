@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ...agents.training import evaluation_steps, whole
 from ...core.errors import HeadstartError
 from ...core.named import split_named
 from ...envs.changes import ChangeError
+from ...envs.main_module import MainModule, find_main
 from ...envs.shifts import stored_anchors
 from ...envs.spec import WorldSpec
 from ...transfer.methods import METHODS, Method, resolve_method
@@ -92,6 +94,12 @@ class Plan:
         experiment = self.experiment
         named = {text.partition(":")[0].partition(".")[0] for text in _texts(experiment.resolved())}
         return frozenset(named | {*experiment.source.trust})
+
+    @cached_property
+    def main_module(self) -> MainModule:
+        """What workers need of the script or notebook that this process runs, if anything."""
+        worlds = [spec.world for spec in self.worlds.values()]
+        return find_main(worlds, _texts(self.experiment.resolved()))
 
     def stored_anchors(self, name: str) -> dict[str, Any] | None:
         """Return the anchors of a target, or of the source, with their origins.

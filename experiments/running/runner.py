@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def run_units(
         todo = [unit for unit in todo if unit.path not in taken]
     kept = {name: (directory / name).read_bytes() for name in ("experiment.yaml", "facts.json")}
     limit = plan.experiment.step_timeout
+    if start is LocalWorker and plan.main_module:
+        start = partial(LocalWorker, main=plan.main_module.packed())
     pool = Pool(directory, todo, done, jobs or cores(), console, start, limit)
     pool.before_unit = lambda: _restore(directory, kept, console)
     failed = pool.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import queue
 import threading
@@ -15,9 +16,15 @@ from .start import WorkerProcess
 
 
 class LocalWorker:
-    """A worker process and what it is doing."""
+    """A worker process and what it is doing; `main` is what it is sent of this `__main__`."""
 
-    def __init__(self, number: int, run: Path, answers: queue.SimpleQueue[Any]) -> None:
+    def __init__(
+        self,
+        number: int,
+        run: Path,
+        answers: queue.SimpleQueue[Any],
+        main: bytes | None = None,
+    ) -> None:
         self.run = run
         self.unit: Unit | None = None
         self._beat = Heartbeat()
@@ -26,15 +33,19 @@ class LocalWorker:
         self._process = WorkerProcess("headstart.experiments.running.workers.process", self._log)
         self._listener = threading.Thread(target=self._listen, args=(answers,), daemon=True)
         self._listener.start()
+        if main is not None:
+            self._order(main=base64.b64encode(main).decode())
 
     def give(self, unit: Unit, cores: int) -> None:
         """Send a unit to run."""
         self.unit = unit
-        order = {"run": str(self.run.resolve()), "unit": unit.path, "cores": cores}
-        line = json.dumps({**order, "beat": str(self._beat.path)})
+        place = str(self.run.resolve())
+        self._order(run=place, unit=unit.path, cores=cores, beat=str(self._beat.path))
+
+    def _order(self, **order: Any) -> None:
         # That a process is gone is noticed, and reported, by _listen.
         with suppress(BrokenPipeError):
-            print(line, file=self._process.stdin, flush=True)
+            print(json.dumps(order), file=self._process.stdin, flush=True)
 
     def _listen(self, answers: queue.SimpleQueue[Any]) -> None:
         for line in self._process.stdout:

@@ -7,6 +7,7 @@ input ends, so it cannot outlive the runner.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
@@ -28,6 +29,7 @@ def main() -> None:
 
     from ....core.files import read_json
     from ....core.heartbeat import write_calls_to
+    from ....envs.main_module import take_main
     from ..claims import CLAIMED, claim, holder
     from ..unit import run_unit
 
@@ -35,6 +37,9 @@ def main() -> None:
 
     while True:
         order = units.get()
+        if "main" in order:
+            take_main(base64.b64decode(order["main"]))
+            continue
 
         def progress(step: int, steps: int, value: float | None, unit: str = order["unit"]) -> None:
             answer(unit=unit, step=step, steps=steps, value=value)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from typing import IO
 from ....envs.vector.cores import ONE_THREAD
 
 SERVER = "headstart.experiments.running.workers.fork_server"
+_INTERPRETER = (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"))
 FORKS = sys.platform == "linux"
 """Elsewhere the system's libraries may not be used after a fork."""
 
@@ -160,6 +162,11 @@ def python_path() -> str:
 
 
 def _path() -> list[str]:
-    """Return where workers find what this process can import: beside the script, and here."""
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys(place for place in (os.getcwd(), sys.path[0], *given) if place))
+    """Return where workers find what this process can import: here, and in `sys.path`.
+
+    A notebook often puts folders there. What every interpreter has by itself is left out.
+    """
+    given = [os.path.abspath(place) for place in sys.path if place]
+    own = [place for place in given if not place.startswith(_INTERPRETER)]
+    environment = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return list(dict.fromkeys([os.getcwd(), *own, *filter(None, environment)]))
