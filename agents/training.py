@@ -67,6 +67,7 @@ def train(
     recorded: Mapping[int, Mapping[str, Any]] | None = None,
     log_dir: str | Path | None = None,
     on_rollout: Callable[[int], None] | None = None,
+    outputs: Sequence[KVWriter] = (),
 ) -> None:
     """Train `learner` up to `steps` environment steps, counting those it has already taken.
 
@@ -84,12 +85,12 @@ def train(
     `reward/<term>`, the `parameters/<name>` that its episodes had in force (means over those that
     ended) and Stable-Baselines3's own scalars. After a restore, what an earlier run had logged
     beyond the checkpoint is purged, and but for `time/...` the log becomes that of an uninterrupted
-    run. `on_rollout(step)` is called at every boundary.
+    run. `outputs` get the same. `on_rollout(step)` is called at every boundary.
 
     Raises TrainingError when an observation, a reward, a loss or a weight is not finite.
     """
     if log_dir is not None:
-        learner.model.set_logger(tensorboard_logger(log_dir, learner.steps))
+        learner.model.set_logger(tensorboard_logger(log_dir, learner.steps, outputs))
     rollout = learner.algorithm.rollout
     loop = _Loop(
         learner,
@@ -277,12 +278,14 @@ class _TensorBoard(TensorBoardOutputFormat):
         self._is_closed = False
 
 
-def tensorboard_logger(directory: str | Path, step: int) -> Logger:
-    """Return a logger into `directory` for a training that goes on from `step`.
+def tensorboard_logger(
+    directory: str | Path, step: int, outputs: Sequence[KVWriter] = ()
+) -> Logger:
+    """Return a logger into `directory` for a training that goes on from `step`, and to `outputs`.
 
     What was logged there beyond `step` by a run that did not end is purged.
     """
-    return Logger(str(directory), [_TensorBoard(directory, step + 1 if step else 0)])
+    return Logger(str(directory), [_TensorBoard(directory, step + 1 if step else 0), *outputs])
 
 
 def log_evaluation(logger: Logger, step: int, record: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""Classes named in text as `package.module:Class`."""
+"""Classes, and what else is made to be named, in text as `package.module:Class`."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .errors import HeadstartError, nearest, one_line
 
@@ -27,6 +27,22 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
     >>> load_class("headstart.envs:World", object, "environment").__name__
     'World'
     """
+    found = load_object(path, what)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise HeadstartError(f"{what} '{path}': expected a subclass of {base.__name__}")
+    return found
+
+
+def load_object(path: str, what: str) -> Any:
+    """Import what `path` names; whoever asks for it must check that it was made to be named.
+
+    Args:
+        path: "package.module:Name".
+        what: what it is for; messages start with it.
+
+    Raises:
+        HeadstartError: there is no such module or name.
+    """
     module_name, separator, class_name = path.partition(":")
     if not (separator and module_name and class_name.isidentifier()):
         raise HeadstartError(f"{what} '{path}': expected 'package.module:Class'")
@@ -41,6 +57,4 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
         close = nearest(class_name, names) if names else ""
         hint = close if close.startswith("; did you mean") else ""
         raise HeadstartError(f"{what} '{path}': '{module_name}' has no '{class_name}'{hint}")
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise HeadstartError(f"{what} '{path}': expected a subclass of {base.__name__}")
     return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,3 +40,48 @@ def split_named(
             return name, dict(settings or {})
     shown = dict(entry) if isinstance(entry, Mapping) else entry
     raise HeadstartError(f"{what} {shown!r}: expected {example}")
+
+
+def in_words(entries: Any) -> Any:
+    """Return a list of entries with names in place of classes and functions.
+
+    Python callers may give a class, `{Class: settings}`, a function, `functools.partial` of either,
+    or an instance of a dataclass, whose fields are its settings.
+
+    Raises:
+        ValueError: what has no name by which another process could find it, or another object.
+
+    >>> from headstart.envs import World
+    >>> in_words(["scratch", {World: {}}])
+    ['scratch', {'headstart.envs.world:World': {}}]
+    """
+    return [_in_words(entry) for entry in entries] if isinstance(entries, list) else entries
+
+
+def _in_words(entry: Any) -> Any:
+    if isinstance(entry, Mapping):
+        return {_path_of(key): value for key, value in entry.items()}
+    if isinstance(entry, functools.partial) and not entry.args:
+        return {_path_of(entry.func): dict(entry.keywords)}
+    if dataclasses.is_dataclass(entry) and not isinstance(entry, type):
+        fields = {one.name: getattr(entry, one.name) for one in dataclasses.fields(entry)}
+        return {_path_of(type(entry)): fields}
+    return _path_of(entry)
+
+
+def _path_of(value: Any) -> Any:
+    """Return `package.module:Name` of a class or function, and text as it is."""
+    if isinstance(value, str) or value is None:
+        return value
+    if not (isinstance(value, type) or inspect.isfunction(value)):
+        raise ValueError(
+            f"expected a name, a class or a function, got {type(value).__name__}: an object that "
+            "was made already would be the same one in every trial"
+        )
+    name = value.__qualname__
+    if not name.isidentifier():
+        raise ValueError(
+            f"'{name}' is defined inside of something else: define it at the top of its module, "
+            "script or notebook, under a name of its own"
+        )
+    return f"{value.__module__}:{name}"

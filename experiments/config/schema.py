@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -19,7 +20,7 @@ from pydantic import (
 
 from ...agents.algorithms import SENSES
 from ...core.errors import LONGEST_LINE, HeadstartError, shown
-from ...core.named import split_named
+from ...core.named import in_words, split_named
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import DEFAULT_RANDOMIZER
@@ -38,6 +39,7 @@ SOURCE = "source"
 ANCHOR_EPISODES = 100
 STEP_TIMEOUT = 60.0
 
+Entries = list[str | dict[str, dict[str, Any] | None]]
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
 # What comes along is known by its ids, which need no module to be imported first.
@@ -45,6 +47,8 @@ WorldId = Annotated[Text, AfterValidator(lambda name: name.removeprefix("headsta
 
 
 Plain = AfterValidator(plain)
+# Python callers may give classes where a file has their names.
+Words = BeforeValidator(in_words)
 
 
 class Section(BaseModel):
@@ -70,7 +74,7 @@ class Source(Section):
     """A Gymnasium id; `my_package.envs:MyEnv-v0` imports the module first."""
     kwargs: Annotated[dict[str, Any], Plain] = {}
     """What is passed to `gymnasium.make` with the id."""
-    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Words, Plain] = []
     """Wrappers in the order they are put on: `package.module:Class`, or
     `{"package.module:Class": {argument: value}}`."""
     parameters: Annotated[dict[str, str | dict[str, Any]], Plain] = {}
@@ -161,7 +165,7 @@ class Target(Section):
     """A Gymnasium id; by default the source's."""
     kwargs: Annotated[dict[str, Any], Plain] = {}
     """What is passed to `gymnasium.make` with the id; the source's are not taken over."""
-    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Plain] = []
+    wrappers: Annotated[list[str | dict[str, dict[str, Any]]], Words, Plain] = []
     """As in the source; the source's are not taken over."""
     parameters: Annotated[dict[str, str | dict[str, Any]], Plain] = {}
     """As in the source, whose names are taken over where the world is the same."""
@@ -231,7 +235,7 @@ class Experiment(Section):
     """Where is learned first."""
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     """The worlds that count, by names of your own."""
-    methods: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1), Plain] = [
+    methods: Annotated[Entries, Field(min_length=1), Words, Plain] = [
         "scratch",
         "zero_shot",
         "naive",
@@ -265,6 +269,14 @@ class Experiment(Section):
     """Seconds that a world may take for one reset or one step. One that has not returned by then is
     reported, its process is ended, its unit fails and the others go on. May be changed between runs
     of the same directory."""
+    callbacks: Annotated[Entries, Words, Plain] = []
+    """Stable-Baselines3's callbacks, or custom ones, that take part in every trial's training, not
+    in that of sources: `package.module:Class`, or `{"package.module:Class": {argument: value}}`,
+    where `{trial}` in a text stands for the trial's folder; see docs/callbacks.md."""
+    track: Annotated[str | dict[str, dict[str, Any] | None] | None, Plain] = None
+    """Where trials are logged beside TensorBoard: `wandb`, `mlflow`, or that with settings, as
+    `{wandb: {project: arm}}`; needs the extra of that name. May be changed between runs of the same
+    directory. See docs/callbacks.md."""
     video: bool = False
     """Whether the report shows, per target, a short video of the source policy in the source and
     of each method's final policy in the target. Needs the extra `video`; may be changed between
@@ -384,6 +396,9 @@ class Experiment(Section):
                 del section["parameters"]
         if self.source.randomizer == DEFAULT_RANDOMIZER:
             del found["source"]["randomizer"]
+        for key in ("callbacks", "track"):
+            if not found[key]:
+                del found[key]
         found["methods"] = [dict([split_named(method, "method")]) for method in found["methods"]]
         return found
 

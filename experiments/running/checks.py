@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ...agents import learner
@@ -15,6 +17,7 @@ from ...agents.bundles.spaces import difference
 from ...agents.learner import create
 from ...agents.policies.history import HistoryLayout
 from ...agents.training import streams_kept
+from ...agents.user_callbacks import make_callbacks
 from ...core.errors import HeadstartError
 from ...envs.adapters import try_once
 from ...envs.parameters import find_parameterized
@@ -24,6 +27,7 @@ from ..config.schema import SOURCE, ConfigError, Experiment
 from .code_hash import HungError, check_returning
 from .plan import Plan, located, make_plan, world_key
 from .randomization import source_randomization
+from .tracking import check_track
 
 
 def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
@@ -36,10 +40,17 @@ def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
         ConfigError: one line with the key's path and what is wrong there.
     """
     plan = make_plan(experiment, where)
+    with located(where, "callbacks"), tempfile.TemporaryDirectory() as folder:
+        make_callbacks(experiment.callbacks, Path(folder))
+    with located(where, "track"):
+        check_track(experiment.track)
     try:
+        plan.main_module.packed()
         check_returning(plan)
     except HungError as error:
         raise ConfigError(f"{where}: {world_key(error.place)}: {error}") from None
+    except HeadstartError as error:
+        raise ConfigError(f"{where}: {error}") from None
     with located(where, "methods"):
         for method in plan.methods.values():
             check_method(method, plan.algorithm)
@@ -49,10 +60,6 @@ def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
     for name in experiment.targets:
         _check_target(plan, name, where, spaces, parameters)
     _check_rollouts(plan, where)
-    try:
-        plan.main_module.packed()
-    except HeadstartError as error:
-        raise ConfigError(f"{where}: {error}") from None
     return replace(plan, parameters=parameters)
 
 

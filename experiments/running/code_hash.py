@@ -27,7 +27,6 @@ from ...core.heartbeat import Heartbeat, describe_hang
 from ...core.named import split_named
 from ...envs.catalog import WORLDS
 from ...envs.contract.probe import Finding
-from ...envs.main_module import MainModule
 from ...envs.spec import WorldSpec
 from ..config.schema import SOURCE
 from .plan import Plan
@@ -100,7 +99,8 @@ def run_code(plan: Plan) -> Code:
         CodeError: see `source_code`.
     """
     methods = [split_named(method, "method") for method in plan.experiment.methods]
-    modules = _modules([plan.algorithm.settings, methods], plan)
+    named = [plan.algorithm.settings, methods, plan.experiment.callbacks]
+    modules = _modules(named, plan)
     return _probe(plan, list(plan.worlds.values()), modules)
 
 

@@ -29,12 +29,13 @@ from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
 from .starts import compare_starts
+from .tracking import untracked
 from .verify import settle
 from .workers.local import LocalWorker
 
 # What others do in a run's directory as a whole takes seconds.
 PATIENCE = 60.0
-LATER = dict.fromkeys(("video", "step_timeout"))
+LATER = dict.fromkeys(("video", "track", "step_timeout"))
 """The settings that no result depends on, so that they may be changed later."""
 
 
@@ -99,6 +100,8 @@ def run_units(
         if todo:
             note_changes(plan, directory, console)
             compare_starts(plan, directory, console)
+            for said in untracked(plan, directory):
+                console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
         # Only when nothing is left that another process could be about to claim.
         if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)
@@ -173,25 +176,30 @@ def _prepare(plan: Plan, directory: Path, fresh: bool, console: Console) -> None
         known["commands"].append(command)
     known["experiment"] = _hash(resolved)
     write_json(directory / "facts.json", known)
-    if not path.exists():
+    if not path.exists() or _stored(path) != resolved:
         write_text(path, dumps(resolved))
 
 
 def _check_same(directory: Path, resolved: dict[str, Any]) -> None:
     """Raise ConfigError unless the directory holds this experiment."""
-    path = directory / "experiment.yaml"
-    try:
-        there = loads(path.read_text(encoding="utf-8"))
-    except (YAMLError, ValueError):
-        there = None
-    if not isinstance(there, dict):
-        raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")
+    there = _stored(directory / "experiment.yaml")
     differing = first_difference({**there, **LATER}, {**resolved, **LATER})
     if differing:
         raise ConfigError(
             f"'{directory}' holds another experiment: {differing}; choose another directory "
             "with --out, or delete this one"
         )
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """Return the experiment that a directory holds, as plain data."""
+    try:
+        there = loads(path.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError):
+        there = None
+    if not isinstance(there, dict):
+        raise ConfigError(f"'{path}' is no experiment; choose another directory with --out")
+    return there
 
 
 def _check_empty(directory: Path, resolved: dict[str, Any], console: Console) -> None:

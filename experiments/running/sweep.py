@@ -17,7 +17,7 @@ from ..config.points import Point, named_values, points
 from ..config.schema import ConfigError, Experiment, build
 from ..config.yaml_text import dumps, loads
 from .checks import check_plan
-from .runner import PATIENCE, first_difference
+from .runner import LATER, PATIENCE, first_difference
 
 POINTS = "points"
 FILE = "sweep.yaml"
@@ -92,7 +92,7 @@ def _prepare(experiment: Experiment, directory: Path) -> None:
     path, plain = directory / FILE, experiment.resolved()
     if path.exists():
         there = loads(path.read_text(encoding="utf-8"))
-        differing = first_difference({**there, "video": None}, {**plain, "video": None})
+        differing = first_difference({**there, **LATER}, {**plain, **LATER})
         if differing:
             raise ConfigError(
                 f"'{directory}' holds another sweep: {differing}; choose another directory with "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+from stable_baselines3.common.logger import KVWriter
 
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
@@ -18,6 +19,7 @@ from ...agents.evaluation import Evaluation
 from ...agents.learner import Learner, MakeWorld, create, useful_workers
 from ...agents.session import Session
 from ...agents.training import log_evaluation, tensorboard_logger
+from ...agents.user_callbacks import make_callbacks
 from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
 from ...core.heartbeat import set_limit
@@ -33,6 +35,7 @@ from .metadata import computed_on
 from .plan import Plan, make_plan, stream
 from .randomization import source_randomization
 from .starts import START, keep_start
+from .tracking import tracked
 
 World = gymnasium.Env[Any, Any]
 
@@ -187,6 +190,7 @@ class _Work:
         # Processes that step the training worlds; this one does where a core is all there is.
         self.workers = cores if cores > 1 else 0
         self.experiment, self.report, self.still_mine = plan.experiment, report, still_mine
+        self.outputs: Sequence[KVWriter] = ()
 
     def source(self, seed: int) -> dict[str, float]:
         """Pretrain in the randomized source; evaluate in the source as it is, not randomized.
@@ -257,6 +261,10 @@ class _Work:
 
     def trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, Any]:
         """Run a method on a target; returns what it decided, and its retention."""
+        with tracked(self.plan, self.run, self.folder) as self.outputs:
+            return self._trial(target_name, label, trial_seed)
+
+    def _trial(self, target_name: str, label: str, trial_seed: int) -> dict[str, Any]:
         spec, method = self.plan.worlds[target_name], self.plan.methods[label]
         source = self.run / self.plan.source_path(trial_seed)
         seed = stream(trial_seed, f"target {target_name}")
@@ -279,6 +287,8 @@ class _Work:
                 workers=self.workers,
             )
         )
+        if method.trains:
+            learner.callbacks += make_callbacks(self.experiment.callbacks, self.folder)
         with self._session(learner, spec) as session:
             apart = getattr(learner.worlds.unwrapped, "steps_taken", 0)
             if taken := worlds.stop() or apart or learner.steps:
@@ -314,7 +324,7 @@ class _Work:
         keep_start(self.folder / START, session, evaluation, again=self._is_first())
         record = evaluation.record(0)
         records = Records(self.folder / CURVE)
-        log = tensorboard_logger(self.folder, 0)
+        log = tensorboard_logger(self.folder, 0, self.outputs)
         for step in grid:
             log_evaluation(log, step, record)
         log.close()
@@ -362,6 +372,7 @@ class _Work:
             save_checkpoint=save_checkpoint,
             recorded={row["step"]: row for row in records.rows},
             log_dir=self.folder,
+            outputs=self.outputs,
         )
         session.learner.settle()
         self._save(session, world, "bundle")

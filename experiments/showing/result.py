@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .html.cell import Pictures
 
-Records = TypeVar("Records")
+Records = TypeVar("Records", Summary, SweepSummary)
 NAMED = 3
 """How many units that failed a message names."""
 

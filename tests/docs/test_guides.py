@@ -10,6 +10,7 @@ import pytest
 import torch
 from headstart.agents.bundles import bundle, pretrained
 from headstart.agents.learner import create
+from headstart.agents.user_callbacks import make_callbacks
 from headstart.core.errors import HeadstartError
 from headstart.experiments import api
 from headstart.experiments.config.schema import build
@@ -176,3 +177,13 @@ def test_an_adapted_environment_is_transferred(files):
     assert all(0.05 <= draw["pole"] <= 0.4 for row in rows for draw in row["draws"])
     assert rows[-1]["ends"]["pole"] != rows[0]["ends"]["pole"]
     assert bundle.load(source / "bundle").randomizer["entry"] == experiment["source"]["randomizer"]
+
+
+def test_callbacks(files):
+    found = files("callbacks.md")
+    assert list(found) == ["watch.py", "watch.yaml"]
+    experiment = build(loads(found["watch.yaml"]))
+    check_plan(experiment)
+    watching, saving = make_callbacks(experiment.callbacks, Path("runs/trial"))
+    assert watching.inner.every == 100
+    assert saving.inner.save_path == "runs/trial/models"
