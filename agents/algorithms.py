@@ -28,6 +28,8 @@ from .policies.asymmetric import (
     AsymmetricPolicy,
     AsymmetricRecurrentPolicy,
     AsymmetricSACPolicy,
+    AsymmetricTD3Policy,
+    AsymmetricTQCPolicy,
     TeacherPolicy,
 )
 from .policies.hindsight import hindsight_arguments
@@ -52,6 +54,8 @@ ASYMMETRIC: dict[type[BaseAlgorithm], type[BasePolicy]] = {
     RecurrentPPO: AsymmetricRecurrentPolicy,
     CorePPO: AsymmetricPolicy,
     CoreSAC: AsymmetricSACPolicy,
+    CoreTD3: AsymmetricTD3Policy,
+    CoreTQC: AsymmetricTQCPolicy,
 }
 
 OWN: dict[str, Any] = {"worlds": 1, "normalize": True, "normalize_reward": False}
@@ -314,7 +318,8 @@ def _check_critic(algorithm: Algorithm) -> None:
     sees, there = (algorithm.settings.get(f"critic_{key}") for key in ("sees", "in_target"))
     if sees is not None and asymmetric_policy(algorithm.cls) is None:
         raise HeadstartError(
-            f"critic_sees: {algorithm.name} is not supported: expected ppo, recurrent_ppo or sac"
+            f"critic_sees: {algorithm.name} is not supported: expected ppo, recurrent_ppo, sac, "
+            "stable_baselines3:TD3 or sb3_contrib:TQC"
         )
     if sees is not None and algorithm.settings["policy"] != _policy_name(algorithm.cls):
         raise HeadstartError("critic_sees: it comes with policies of its own: leave 'policy' out")

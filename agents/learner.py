@@ -95,6 +95,8 @@ class Learner:
     `layout`: how observations and actions make up the history that the model is given, if any.
     `decisions`: what a method decided by itself in training: its `step` and the `decision`.
     `source_steps`: steps that a method took in source worlds beside those of the source's training.
+    `is_told`: whether its policy, a teacher's, is given the true parameters where it is evaluated,
+    as no robot could be; see `told_worlds`.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Learner:
         self.layout = layout
         self.privileges = privileges
         self.in_target = in_target
+        self.is_told = False
         self.callbacks: list[BaseCallback] = []
         self.deployed: Learner | None = None
         self.decisions: list[dict[str, Any]] = []
@@ -175,7 +178,17 @@ class Learner:
         """
         if self.deployed is not None:
             return self.deployed.acting(deterministic, histories=histories)
-        return ActingPolicy(self, deterministic, histories)
+        return ActingPolicy(self, deterministic, histories or self.is_told)
+
+    def told_worlds(self, make_world: MakeWorld) -> MakeWorld:
+        """Return what makes the worlds that `acting` policies act in.
+
+        Those of a policy that `is_told` give their true parameters beside each observation.
+        """
+        privileges = self.privileges
+        if not self.is_told or privileges is None:
+            return make_world
+        return lambda: PrivilegedWorld(make_world(), privileges)
 
     def act(self, observations: Any, deterministic: bool = True) -> Array:
         """Return actions for raw observations, of a policy without memory; see `acting`.

@@ -79,7 +79,8 @@ class Session:
 
     def _opened(self) -> Evaluator:
         if self._evaluator is None:
-            self._evaluator = Evaluator(self._make_world, self._seeds, self._worlds)
+            make = self.learner.told_worlds(self._make_world)
+            self._evaluator = Evaluator(make, self._seeds, self._worlds)
         return self._evaluator
 
     def train(

@@ -4,6 +4,7 @@ A change is written `= v`, `* v` or `+ v`: it sets a parameter, scales its nomin
 `v` is a number or a distribution: `uniform(low, high)`, `loguniform(low, high)`,
 `normal(mean, std)`, ..., all of which `distributions` has. A distribution may be followed by how
 often it is drawn anew during an episode: `every step`, or `at 2/s`, twice a second on average.
+A number may be followed by the time from which it holds in each episode: `after 1.5 s`.
 
 Parameters that depend on each other stand in one key, with a distribution of `joint`:
 `"mass, friction": "* multinormal(1, 1; 0.1, 0.2; -0.5)"`.
@@ -74,9 +75,11 @@ class Change:
         value: a number, or a distribution that it is drawn from.
         rate: how often it is drawn anew during an episode: 0 only at its start, `EVERY_STEP`, or
             times a second on average.
+        after: the time of an episode from which it holds, in seconds; 0 from its start.
 
     Raises:
-        ChangeError: another operation, a number that is not finite, or a rate of a constant.
+        ChangeError: another operation, a number that is not finite, a rate of a constant, or a
+            time of what is drawn.
 
     >>> change = Change("*", Uniform(0.5, 1.5))
     >>> str(change), change.random
@@ -89,6 +92,7 @@ class Change:
     operation: str
     value: float | Distribution | JointDistribution
     rate: float = 0.0
+    after: float = 0.0
 
     def __post_init__(self) -> None:
         if self.operation not in ("=", "*", "+"):
@@ -99,6 +103,10 @@ class Change:
             raise ChangeError(f"a change is drawn anew 0 times a second or more, got {self.rate}")
         if self.rate and not self.random:
             raise ChangeError(f"'{self}' draws nothing anew: a constant stays as it is")
+        if not (self.after >= 0 and math.isfinite(self.after)):
+            raise ChangeError(f"a change holds from 0 s of an episode or later, got {self.after}")
+        if self.after and self.random:
+            raise ChangeError(f"'{self}': only a constant may be set 'after' a time")
 
     @property
     def random(self) -> bool:
@@ -185,13 +193,15 @@ class Change:
         if self.rate:
             every = self.rate == EVERY_STEP
             often = " every step" if every else f" at {text_of(self.rate)}/s"
+        if self.after:
+            often = f" after {text_of(self.after)} s"
         return f"{self.operation} {value}{often}"
 
 
 _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CHANGE = re.compile(
     rf"\s*([=*+])\s*(?:({_NUMBER})|([A-Za-z_]\w*)\s*\((.*)\))"
-    rf"(?:\s+(?:every\s+(step)|at\s+({_NUMBER})\s*/\s*s))?\s*"
+    rf"(?:\s+(?:every\s+(step)|at\s+({_NUMBER})\s*/\s*s|after\s+({_NUMBER})\s*s))?\s*"
 )
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)")
 
@@ -205,7 +215,8 @@ def parse(text: str, *, joint: bool = False) -> Change:
     """Read a change from its text form.
 
     Args:
-        text: "=", "*" or "+", and a number or a distribution.
+        text: "=", "*" or "+", and a number or a distribution; behind it, how often it is drawn
+            anew, or the time from which a number holds.
         joint: whether it is of several parameters that are drawn together.
 
     Returns:
@@ -215,9 +226,9 @@ def parse(text: str, *, joint: bool = False) -> Change:
         ChangeError: the text cannot be read; the message names what was expected.
 
     >>> parse("* loguniform(0.5, 1.5)")
-    Change(operation='*', value=LogUniform(low=0.5, high=1.5), rate=0.0)
-    >>> str(parse("=0.060")), str(parse("+ normal(0, 2) at 0.5/s"))
-    ('= 0.06', '+ normal(0, 2) at 0.5/s')
+    Change(operation='*', value=LogUniform(low=0.5, high=1.5), rate=0.0, after=0.0)
+    >>> str(parse("=0.060")), str(parse("+ normal(0, 2) at 0.5/s")), str(parse("* 0.4 after 1.5 s"))
+    ('= 0.06', '+ normal(0, 2) at 0.5/s', '* 0.4 after 1.5 s')
     """
     if not isinstance(text, str):
         raise ChangeError(
@@ -229,11 +240,13 @@ def parse(text: str, *, joint: bool = False) -> Change:
             f"cannot read '{text}': expected '=', '*' or '+' and a number or a distribution, "
             "as in '* 0.4' or '= uniform(0, 0.08)'"
         )
-    operation, number, word, inside, step, often = match.groups()
-    rate = EVERY_STEP if step else float(often or 0)
+    operation, number, word, inside, step, often, after = match.groups()
     if number is not None:
-        return Change(operation, float(number), rate)
-    return Change(operation, (_joint if joint else _distribution)(text, word, inside), rate)
+        value: float | Distribution | JointDistribution = float(number)
+    else:
+        value = (_joint if joint else _distribution)(text, word, inside)
+    rate = EVERY_STEP if step else float(often or 0)
+    return Change(operation, value, rate, float(after or 0))
 
 
 def _distribution(text: str, word: str, inside: str) -> Distribution:
@@ -324,8 +337,8 @@ def read_changes(
     Raises:
         ParameterError: an unknown parameter.
         ChangeError: a text that cannot be read, a value or draw that can leave the hard bounds, a
-            distribution where `random` is false, a factor on a nominal of 0, or a draw during the
-            episode of a parameter that is fixed in it.
+            distribution where `random` is false, a time where it is true, a factor on a nominal of
+            0, or a change during the episode of a parameter that is fixed in it.
     """
     read: dict[str, Change] = {}
     named: dict[str, str] = {}
@@ -344,6 +357,11 @@ def read_changes(
             raise ChangeError(f"{key}: {error}") from None
         if change.random and not random:
             change.resolve_together(parameters)
+        if change.after and random:
+            raise ChangeError(
+                f"{key}: '{change}' is for shifts; what is randomized changes during an episode by "
+                "'every step' or 'at 2/s'"
+            )
         for place, parameter in enumerate(parameters):
             _check_change(change.marginal(names, place), parameter, space)
         read[key] = change
@@ -364,7 +382,7 @@ def _check_change(change: Change, parameter: Parameter, space: ParameterSpace) -
             f"{name}: '{change}' gives {given}{parameter.measure}, outside the "
             f"bounds [{parameter.low:g}, {parameter.high:g}] (nominal {parameter.nominal:g})"
         )
-    if change.rate and not parameter.live:
+    if (change.rate or change.after) and not parameter.live:
         able = ", ".join(p.name for p in space.values() if p.live)
         raise ChangeError(
             f"{name}: '{change}' would change it during the episode, for which it is fixed; "
@@ -403,7 +421,7 @@ def files_of(changes: Mapping[str, str | Change]) -> list[str]:
 
 
 def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[str, float]:
-    """Return the values that a shift gives the parameters that it names.
+    """Return the values that a shift gives the parameters that it names, from the episode's start.
 
     Raises:
         HeadstartError: as `read_changes`; a shift has no distributions.
@@ -411,4 +429,20 @@ def shifted(changes: Mapping[str, str | Change], space: ParameterSpace) -> dict[
     return {
         name: change.resolve(space[name])
         for name, change in read_changes(changes, space, random=False).items()
+        if not change.after
     }
+
+
+def shifted_later(
+    changes: Mapping[str, str | Change], space: ParameterSpace
+) -> dict[float, dict[str, float]]:
+    """Return the values that a shift gives parameters during an episode, by time in seconds.
+
+    Raises:
+        HeadstartError: as `shifted`.
+    """
+    found: dict[float, dict[str, float]] = {}
+    for name, change in read_changes(changes, space, random=False).items():
+        if change.after:
+            found.setdefault(change.after, {})[name] = change.resolve(space[name])
+    return dict(sorted(found.items()))

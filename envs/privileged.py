@@ -192,6 +192,8 @@ class PrivilegedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
         """Advance by a step."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        if self.in_target is None and self.privileges.parameters and "parameters" in info:
+            self._parameters = self._looked_up(info)  # they may have changed in this step
         return self._with_privileges(observation), reward, terminated, truncated, info
 
     def _looked_up(self, info: Mapping[str, Any]) -> np.ndarray:

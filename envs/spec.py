@@ -13,7 +13,8 @@ from ..core.classes import load_class
 from ..core.errors import HeadstartError, nearest, one_line
 from ..core.named import NamedEntry, split_named
 from .adapters import Adapted, Checked
-from .changes import shifted
+from .changes import shifted, shifted_later
+from .later import LaterChanges
 from .parameters import find_parameterized, parameterized
 from .shifts import shift_changes
 from .world import World
@@ -31,7 +32,8 @@ class WorldSpec:
         world: a Gymnasium id; "my_package.envs:MyEnv-v0" imports the module first.
         kwargs: arguments of `gymnasium.make`.
         wrappers: each "package.module:Class", or that with its kwargs; applied in order.
-        shift: constant changes by parameter, or the name of one of the world's shifts.
+        shift: constant changes by parameter, some perhaps `after` a time of each episode, or the
+            name of one of the world's shifts.
         parameters: what is to have a name in an environment without parameters of its own: a path,
             or a mapping, by name (see `adapters`); empty for those that are known, None where
             nothing but a shift needs any.
@@ -67,9 +69,10 @@ class WorldSpec:
                 env = Checked(env, self.world)
             if self.shift:
                 world = parameterized(env, "a shift")
-                world.set_parameters(
-                    shifted(shift_changes(self.world, self.shift), world.parameters)
-                )
+                changes = shift_changes(self.world, self.shift)
+                world.set_parameters(shifted(changes, world.parameters))
+                later = shifted_later(changes, world.parameters)
+                env = LaterChanges(env, later) if later else env
         except BaseException:
             env.close()
             raise

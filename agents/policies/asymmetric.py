@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.tqc.policies import TQCPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import (
@@ -23,7 +24,7 @@ from stable_baselines3.common.torch_layers import (
 from torch import nn
 
 from ...envs.privileged import PRIVILEGED
-from ..cores.critics import CriticSettingsPolicy
+from ..cores.critics import CriticSettingsPolicy, LayeredTD3Policy
 
 ENCODER_WIDTH = 64
 """Units of the hidden layer of a teacher's encoder."""
@@ -173,13 +174,23 @@ class AsymmetricRecurrentPolicy(_OnPolicyViews, RecurrentActorCriticPolicy):
         self.optimizer = make_optimizer(self.parameters(), lr=schedule(1), **self.optimizer_kwargs)
 
 
-class AsymmetricSACPolicy(_TwoViews, CriticSettingsPolicy):
-    """SAC's policy with critics that see the privileged part."""
-
+class _OffPolicyViews(_TwoViews):
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         """Return an actor that does not see it."""
-        return super().make_actor(self.view(ActorView))
+        return super().make_actor(self.view(ActorView))  # type: ignore[misc]
 
     def make_critic(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         """Return critics that do."""
-        return super().make_critic(self.view(CriticView))
+        return super().make_critic(self.view(CriticView))  # type: ignore[misc]
+
+
+class AsymmetricSACPolicy(_OffPolicyViews, CriticSettingsPolicy):
+    """SAC's policy with critics that see the privileged part."""
+
+
+class AsymmetricTD3Policy(_OffPolicyViews, LayeredTD3Policy):
+    """TD3's policy with critics that see the privileged part."""
+
+
+class AsymmetricTQCPolicy(_OffPolicyViews, TQCPolicy):
+    """TQC's policy with critics that see the privileged part."""

@@ -113,7 +113,9 @@ def _changes() -> Iterable[str]:
     yield (
         "A distribution is drawn at the start of an episode. `every step` after it draws anew at "
         "every control step, `at 2/s` twice a second on average; that is for parameters that may "
-        "change during an episode, as `headstart describe` shows."
+        "change during an episode, as `headstart describe` shows. In a shift, `after 1.5 s` behind "
+        "a number lets it hold from that time of every episode on: "
+        '`ground_friction: "* 0.4 after 1.5 s"`.'
     )
 
 

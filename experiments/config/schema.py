@@ -170,7 +170,9 @@ class Target(Section):
     parameters: Annotated[dict[str, str | dict[str, Any]], Plain] = {}
     """As in the source, whose names are taken over where the world is the same."""
     shift: str | dict[str, str] = {}
-    """Parameters by their constant changes, or the name of one of the world's shifts."""
+    """Parameters by their constant changes, or the name of one of the world's shifts. A change
+    with a time, as `"* 0.4 after 1.5 s"`, comes in the midst of every episode; it is for parameters
+    that may change then."""
     steps: Steps
     """Environment steps that every method may train for here, per seed."""
     anchors: GivenAnchors | None = None

@@ -102,7 +102,8 @@ def describe_world(world_id: str) -> Iterator[Sheet | str]:
             yield _parameters(parameterized)
             if live := [p.name for p in parameterized.parameters.values() if p.live]:
                 yield (
-                    "May change during an episode ('every step', 'at 2/s' in a randomization): "
+                    "May change during an episode ('every step', 'at 2/s' in a randomization, "
+                    "'after 1.5 s' in a shift): "
                     f"{', '.join(live)}."
                 )
         else:

@@ -17,10 +17,13 @@ from headstart.transfer.methods import Problem, resolve_method
 from headstart.transfer.randomization import randomized
 
 POLE = "headstart/CartPoleSwingUp-v0"
+OFF_POLICY = {"learning_starts": 8, "batch_size": 8, "buffer_size": 100, "train_freq": 4}
 SETTINGS = {
     "ppo": {"worlds": 2, "n_steps": 16, "batch_size": 16, "n_epochs": 2},
     "recurrent_ppo": {"worlds": 2, "n_steps": 16, "batch_size": 16, "n_epochs": 2},
-    "sac": {"learning_starts": 8, "batch_size": 8, "buffer_size": 100, "train_freq": 4},
+    "sac": OFF_POLICY,
+    "stable_baselines3:TD3": {**OFF_POLICY, "action_noise": 0.1},
+    "sb3_contrib:TQC": OFF_POLICY,
 }
 
 
@@ -40,7 +43,7 @@ def trained(tmp_path_factory):
     for name in SETTINGS:
         one = create(asymmetric(name, **({"history": 3} if name == "ppo" else {})), make, 0)
         train(one, steps=64, seed=0, grid=[], evaluate=print, on_evaluation=print)
-        directory = tmp_path_factory.mktemp(name) / "bundle"
+        directory = tmp_path_factory.mktemp("trained") / "bundle"
         bundle.save(one, directory, world_id=POLE)
         one.normalizer.training = False  # what tests look at changes nothing
         found[name] = one, bundle.load(directory)
@@ -56,8 +59,8 @@ def test_what_is_privileged_reaches_the_critic_and_never_the_actor(trained, name
     seen, _ = policy.obs_to_tensor(one.worlds.reset())
     other = {**seen, "privileged": seen["privileged"] + 3.0}
     assert not torch.equal(seen["privileged"], other["privileged"])
-    if name == "sac":
-        actions = [policy.actor(part, deterministic=True) for part in (seen, other)]
+    if not one.algorithm.on_policy:
+        actions = [policy._predict(part, deterministic=True) for part in (seen, other)]
         values = [policy.critic(part, actions[0])[0] for part in (seen, other)]
     elif name == "ppo":
         actions = [policy._predict(part, deterministic=True) for part in (seen, other)]
@@ -185,8 +188,8 @@ def test_mistakes_are_one_clear_line(settings, said):
 
 
 def test_other_algorithms_and_worlds_are_refused():
-    with pytest.raises(HeadstartError, match="expected ppo, recurrent_ppo or sac"):
-        resolve_algorithm({"stable_baselines3:TD3": {"critic_sees": "parameters"}}, POLE)
+    with pytest.raises(HeadstartError, match="expected ppo, recurrent_ppo, sac, stable_b"):
+        resolve_algorithm({"stable_baselines3:A2C": {"critic_sees": "parameters"}}, POLE)
     with pytest.raises(HeadstartError, match="this world has no 'parameters'"):
         create(asymmetric("ppo", critic_sees="parameters"), lambda: gym.make("Pendulum-v1"), 0)
 
@@ -216,8 +219,9 @@ def trained_on(one, directory, stop=False):
     return found
 
 
-def test_an_interrupted_training_goes_on_exactly(tmp_path):
-    algorithm = asymmetric("ppo", history=2)
+@pytest.mark.parametrize("name", ["ppo", "sac"])
+def test_an_interrupted_training_goes_on_exactly(tmp_path, name):
+    algorithm = asymmetric(name, history=2)
     expected = trained_on(create(algorithm, make, 0), tmp_path / "whole")
     with pytest.raises(InterruptedError):
         trained_on(create(algorithm, make, 0), tmp_path / "part", stop=True)

@@ -9,8 +9,10 @@ from headstart.agents.bundles import bundle
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
 from headstart.agents.policies.history import Frames
+from headstart.agents.session import Session
 from headstart.agents.training import train
 from headstart.core.errors import HeadstartError
+from headstart.envs.privileged import PrivilegedWorld
 from headstart.envs.spec import WorldSpec
 from headstart.transfer.methods import Problem, check_method, resolve_method
 from headstart.transfer.methods import adapt as adapting
@@ -73,6 +75,36 @@ def test_the_linear_probe_by_hand():
     found = linear_probe(latents, values)
     assert found[:2] == pytest.approx([1.0, 0.0], abs=1e-9)
     assert np.isnan(found[2])
+
+
+def test_an_oracle_is_told_the_true_parameters_as_they_change(teacher, start):
+    spec = WorldSpec(POLE, shift={"pole_mass": "= 0.3", "motor_strength": "* 0.5 after 1 s"})
+    plain, oracle = (start({"zero_shot": {"told": told}}, teacher) for told in (False, True))
+    found = {}
+    for name, one in (("plain", plain), ("oracle", oracle)):
+        session = Session(one, spec.make, [7, 8])
+        found[name] = session.evaluate().returns
+        session._evaluator.close()
+    # By hand: the same policy, given what each step's world has.
+    acting, expected = teacher.policy().acting(), []
+    world = PrivilegedWorld(spec.make(), teacher.privileges)
+    for seed in (7, 8):
+        seen, _ = world.reset(seed=seed)
+        total, ended = 0.0, False
+        while not ended:
+            acting.privileged = seen["privileged"][None]
+            action = acting.act(seen["observation"][None])[0]
+            seen, reward, terminated, truncated, _ = world.step(action)
+            total, ended = total + reward, terminated or truncated
+        expected.append(total)
+    world.close()
+    assert found["oracle"] == pytest.approx(expected, rel=1e-4)
+    assert not np.allclose(found["oracle"], found["plain"])
+
+
+def test_only_a_teacher_can_be_told(plain):
+    with pytest.raises(HeadstartError, match="zero_shot: told: only a teacher can be told"):
+        check_method(resolve_method({"zero_shot": {"told": True}}), plain.algorithm)
 
 
 def test_a_teacher_acts_by_what_it_is_told(teacher):
