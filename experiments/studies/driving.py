@@ -9,33 +9,14 @@ import headstart
 
 EXPERIMENT = {
     "name": "driving",
-    # Where is learned first: a car that differs a little in every episode, on tracks that do too.
+    # Where is learned first: a car as it was built, on a new track in every episode.
     "source": {
         "world": "headstart/RacecarTrack-v0",
-        "randomization": {
-            "tyre_friction": "* loguniform(0.5, 1.3)",
-            "chassis_mass": "* uniform(0.8, 1.5)",
-            "motor_strength": "* uniform(0.7, 1.2)",
-            "steering_gain": "* uniform(0.8, 1.2)",
-            "steering_offset": "= uniform(-0.05, 0.05)",
-            "action_delay": "= uniform(0, 0.06)",
-            "lidar_noise": "= uniform(0, 0.05)",
-        },
         "algorithm": "ppo",
-        "steps": 82_000,
+        "steps": 80_000,
     },
-    # The car that counts: worn, laden, late, and its steering more askew than any that was seen.
-    "targets": {
-        "worn-car": {
-            "shift": {
-                "tyre_friction": "* 0.75",
-                "chassis_mass": "* 1.3",
-                "action_delay": "= 0.04",
-                "steering_offset": "= 0.2",
-            },
-            "steps": 32_000,
-        },
-    },
+    # The car that counts: its front wheels point 0.2 rad to the side.
+    "targets": {"askew-car": {"shift": "misaligned/0.5", "steps": 32_000}},
     "methods": [
         "scratch",
         "zero_shot",
