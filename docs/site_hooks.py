@@ -7,6 +7,7 @@ into the site below the path that they have there, and links to them are rewritt
 from __future__ import annotations
 
 import html
+import json
 import posixpath
 import re
 import shutil
@@ -72,7 +73,10 @@ def _pages_in(folder: str) -> list[dict[str, str]]:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the files from outside docs/."""
+    """Add the files from outside docs/, and a page for each notebook."""
+    for path in sorted(DOCS.glob("*.ipynb")):
+        name = path.with_suffix(".md").name
+        files.append(File.generated(config, name, content=notebook_page(path)))
     for pattern in OUTSIDE:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
@@ -80,16 +84,36 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def notebook_page(path: Path) -> str:
+    """Return a notebook as Markdown: its texts, its code, and what its cells show."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            shown = output.get("data", {}).get("text/html")
+            if shown:
+                # Without blank lines, at which Markdown would end the block of HTML.
+                lines = (line.strip() for line in "".join(shown).splitlines())
+                body = "\n".join(line for line in lines if line)
+                parts.append(f"<div>\n{body}\n</div>")
+    parts.append(f'<a href="{path.name}" download>This page as a notebook</a>')
+    return "\n\n".join(parts)
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Rewrite links that lead out of docs/, or into it from outside."""
     name = page.file.src_uri
     # Where the page is in the checkout: docs/ for all but those that were added.
-    inside = (DOCS / name).is_file()
+    inside = any((DOCS / name).with_suffix(kind).is_file() for kind in (".md", ".ipynb"))
     place = posixpath.dirname(f"docs/{name}" if inside else name)
 
     def rewritten(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(place, match[2]))
-        there = target.removeprefix("docs/")
+        there = re.sub(r"\.ipynb$", ".md", target.removeprefix("docs/"))
         if not (ROOT / target).exists() or files.get_file_from_path(there) is None:
             return match[0]
         link = posixpath.relpath(there, posixpath.dirname(name) or ".")

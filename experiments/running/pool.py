@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -22,7 +21,7 @@ from ...core.files import StoreError, read_json, write_json
 from ..config.schema import STEP_TIMEOUT
 from .claims import CLAIMED, holder
 from .plan import Unit
-from .progress import Display
+from .progress import Display, progress_bars
 
 Answers = queue.SimpleQueue[Any]
 LOOK_AGAIN = 1.0
@@ -239,7 +238,7 @@ class Pool:
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with progress_bars(*columns, console=self.console) as progress:
             yield Display(progress, len(self.todo))
 
 

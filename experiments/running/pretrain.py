@@ -26,6 +26,7 @@ from ...core.errors import HeadstartError
 from ...core.streams import Terminal
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import randomized
+from .progress import progress_bars
 
 EPISODES = 20
 FIRST_SEED = 1_000_000
@@ -81,7 +82,8 @@ def train_bundle(
         recipe = resolve_algorithm(algorithm or "ppo", world_id)
         learner = create(recipe, make, seed, device, workers=workers)
     session = Session(learner, spec.make, range(FIRST_SEED, FIRST_SEED + EPISODES))
-    with session, Progress(console=console, transient=True) as progress:
+    bars = progress_bars(*Progress.get_default_columns(), console=console)
+    with session, bars as progress:
         bar = progress.add_task(world_id, total=steps)
 
         def announce(step: int, evaluation: Evaluation) -> None:

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+import io
+import time
 from typing import Any
 
-from rich.progress import Progress, TaskID
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, TaskID
 
 from .plan import Unit
+
+REDRAWN = 0.3
+"""Seconds from one drawing of a notebook's bars to the next, at least."""
+AS_CELL = '<pre style="line-height: 1.2; margin: 0">{code}</pre>'
+
+
+def progress_bars(*columns: ProgressColumn, console: Console) -> Progress:
+    """Return bars that vanish at their end, for a terminal or for a cell of a notebook."""
+    kind = CellProgress if console.is_jupyter else Progress
+    return kind(*columns, console=console, transient=True)
+
+
+class CellProgress(Progress):
+    """Bars in one output of a notebook's cell, drawn anew in its place; they need no widgets."""
+
+    def start(self) -> None:
+        """Show the bars."""
+        from IPython.display import HTML, display
+
+        self._as_html = HTML
+        self._output = display(HTML(""), display_id=True)
+        self._drawn = 0.0
+        self.refresh()
+
+    def stop(self) -> None:
+        """Take the bars away."""
+        self._output.update(self._as_html(""))
+
+    def refresh(self) -> None:
+        """Draw the bars, unless they have just been drawn."""
+        if self.disable or not hasattr(self, "_drawn") or time.monotonic() < self._drawn + REDRAWN:
+            return
+        self._drawn = time.monotonic()
+        page = Console(record=True, file=io.StringIO(), width=100, force_jupyter=False)
+        page.print(self.get_renderable())
+        drawn = page.export_html(inline_styles=True, code_format=AS_CELL)
+        self._output.update(self._as_html(drawn))
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Change a bar, and draw it."""
+        super().update(task_id, **changes)
+        self.refresh()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Move a bar on, and draw it."""
+        super().advance(task_id, advance)
+        self.refresh()
 
 
 class Display:
@@ -46,6 +96,9 @@ class Display:
         taken = self._remove(unit)
         self._progress.advance(self._whole)
         if state == "done":
+            # A cell has its bars alone, as it would be as long as the run.
+            if self._progress.console.is_jupyter:
+                return
             self._progress.console.print(f"[green]done[/]    {unit.path}  {taken:.0f} s")
         else:
             self._say("[red]failed[/]  ", unit, error)

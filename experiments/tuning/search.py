@@ -10,6 +10,7 @@ runs/<experiment>-tune/<method>/
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
@@ -35,6 +36,7 @@ from ...transfer.methods import METHODS
 from ..config.schema import ConfigError, Experiment, build, method_label
 from ..running.checks import check_plan
 from ..running.plan import Plan
+from ..running.progress import progress_bars
 from ..running.runner import run_units
 from ..running.workers.start import WorkerProcess
 from ..showing.tables.registries import in_yaml
@@ -229,6 +231,8 @@ class _Processes:
     ) -> None:
         self.study, self.task, self.out, self.console = study, task, out, console
         self.order = {**order, "out": str(out.resolve())}
+        if main := task.plan.main_module:
+            self.order["main"] = base64.b64encode(main.packed()).decode()
         self._answers: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
 
     def run(self, jobs: int) -> list[str]:
@@ -272,7 +276,7 @@ class _Processes:
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with progress_bars(*columns, console=self.console) as progress:
             display = _Display(progress, self.order["goal"], tried, self.task.evaluations)
             left = len(processes)
             while left:

@@ -7,6 +7,7 @@ what was its standard output, and ends when its input does; what libraries print
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -25,12 +26,15 @@ def main() -> None:
     import torch
 
     from ...core.errors import HeadstartError, single_line
+    from ...envs.main_module import take_main
     from .study import TuningTask, open_study
     from .trials import Work
 
     torch.set_num_threads(1)
 
     try:
+        if "main" in order:
+            take_main(base64.b64decode(order["main"]))
         study = open_study(order["storage"], name=order["study"])
         out, goal = Path(order["out"]), int(order["goal"])
         ending = Work(study, TuningTask.of(study), out, goal, bool(order["alone"]), tell).run()
