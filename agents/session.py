@@ -72,6 +72,11 @@ class Session:
             self.evaluation_seconds += time.process_time() - begun
 
     @property
+    def world(self) -> gymnasium.Env[Any, Any]:
+        """One of the evaluation worlds."""
+        return self._opened().world
+
+    @property
     def observation_space(self) -> gymnasium.Space[Any]:
         """The observation space of the evaluation worlds."""
         space: gymnasium.Space[Any] = self._opened().world.observation_space

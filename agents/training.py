@@ -63,6 +63,7 @@ def train(
     evaluate: Callable[[Learner], Evaluation],
     on_evaluation: Callable[[int, Evaluation], None],
     checkpoint_every: int | None = None,
+    checkpoints: Sequence[int] = (),
     save_checkpoint: Callable[[int], None] | None = None,
     recorded: Mapping[int, Mapping[str, Any]] | None = None,
     log_dir: str | Path | None = None,
@@ -75,11 +76,11 @@ def train(
     `on_evaluation(step, evaluation)`; steps in `recorded` (their lines of `evaluations.jsonl`)
     are not evaluated again. Evaluation leaves the training random streams as they are.
 
-    At the first boundary at or after each multiple of `checkpoint_every`, `save_checkpoint(step)`
-    is called; then, in every run whether it is ever interrupted or not, all random streams are
-    reseeded from (`seed`, step) and all worlds reset. So a learner restored from that checkpoint
-    goes on bit for bit as the uninterrupted one does: the same `seed`, `grid` and
-    `checkpoint_every` give the same curve and weights.
+    At the first boundary at or after each multiple of `checkpoint_every`, and each step of
+    `checkpoints`, `save_checkpoint(step)` is called; then, in every run whether it is ever
+    interrupted or not, all random streams are reseeded from (`seed`, step) and all worlds reset.
+    So a learner restored from that checkpoint goes on bit for bit as the uninterrupted one does:
+    the same `seed`, `grid`, `checkpoint_every` and `checkpoints` give the same curve and weights.
 
     With `log_dir`, TensorBoard gets `eval/return`, `eval/success`, `eval/length`, the world's
     `reward/<term>`, the `parameters/<name>` that its episodes had in force (means over those that
@@ -97,7 +98,7 @@ def train(
         seed=seed,
         evaluations=boundaries(grid, rollout),
         checkpoints=boundaries(
-            range(0, steps, checkpoint_every or steps), learner.algorithm.rollout
+            [*range(0, steps, checkpoint_every or steps), *checkpoints], rollout
         ),
         evaluate=evaluate,
         on_evaluation=on_evaluation,

@@ -16,7 +16,7 @@ from .config.schema import ConfigError, Experiment, build, load
 from .running.checks import check_cluster, check_plan
 from .running.dry_run import Known, preview_units
 from .running.plan import make_plan
-from .running.runner import PATIENCE, cores, matching, run_units
+from .running.runner import PATIENCE, Ready, cores, matching, run_units
 from .running.sweep import POINTS, check_points, run_points
 from .showing.outputs import write_outputs
 from .showing.result import Result, SweepResult
@@ -38,6 +38,7 @@ def run(
     where: str | None = None,
     fresh: bool = False,
     keep: bool = False,
+    ready: Ready = False,
 ) -> Result | SweepResult:
     """Run an experiment and write its report; goes on where an earlier run was interrupted.
 
@@ -56,6 +57,8 @@ def run(
         where: what errors begin with, by default the file.
         fresh: delete what the directory holds of this experiment, and compute it anew.
         keep: go on with what is there although code has changed since; the report says so.
+        ready: whether targets that exist once (`instances: 1`) may move where their trials have
+            been begun before, or a function that is asked so with a text.
 
     Returns:
         The finished run, or of an experiment with a `sweep` the finished sweep. What failed is
@@ -86,18 +89,23 @@ def run(
 
         def run_point(point: Experiment, place: Path) -> Sequence[str]:
             given: dict[str, Any] = {"jobs": jobs, "console": console, "cluster": cluster}
-            given |= {"fresh": fresh, "keep": keep}
+            given |= {"fresh": fresh, "keep": keep, "ready": ready}
             return run(point, out=place, trials=at.get(place.name, ()), **given).failed
 
         failed = run_points(experiment, directory, run_point, console, where, at)
         with lock(directory, PATIENCE):
             return SweepResult(directory, write_sweep_outputs(directory), failed)
     plan = check_plan(experiment, where)
+    if cluster is not None and plan.single:
+        raise ConfigError(
+            f"{where}: targets.{min(plan.single)}.instances: its trials run on this machine; leave "
+            "out --cluster"
+        )
     if experiment.video:
         # Not only after the trials, which may take hours.
         clips.check_videos(plan, where)
     given: dict[str, Any] = {"console": console, "where": where, "trials": trials}
-    given |= {"fresh": fresh, "keep": keep}
+    given |= {"fresh": fresh, "keep": keep, "ready": ready}
     if cluster is None:
         failed = run_units(plan, directory, jobs=jobs, **given)
     else:

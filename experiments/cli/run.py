@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,12 @@ def run(
     keep: Annotated[
         bool,
         typer.Option("--keep", help="Go on although code has changed since; the report says so."),
+    ] = False,
+    ready: Annotated[
+        bool,
+        typer.Option(
+            "--ready", help="Targets that exist once may move: do not ask before going on."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")
@@ -102,6 +109,7 @@ def run(
             where=str(file),
             fresh=fresh,
             keep=keep,
+            ready=ready or (_ask if sys.stdin.isatty() else False),
         )
         result.show(console)
         console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
@@ -113,6 +121,10 @@ def run(
         units = f"{failed} unit{'s' * (failed != 1)}"
         errors.print(f"[red]{units} failed[/]; the same command tries again")
         raise typer.Exit(1)
+
+
+def _ask(text: str) -> bool:
+    return typer.confirm(f"{text}. Is it ready?")
 
 
 def find_experiment(experiment: Path) -> Path:

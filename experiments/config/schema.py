@@ -175,6 +175,10 @@ class Target(Section):
     that may change then."""
     steps: Steps
     """Environment steps that every method may train for here, per seed."""
+    instances: Literal[1] | None = None
+    """`1` for a world that exists once, as a robot does: it is opened once, training and evaluation
+    take turns in it, trials run one after the other, and it is in no probe and no video. Scores
+    need given `anchors` then; see docs/real-robot.md. By default as many as are useful."""
     anchors: GivenAnchors | None = None
     """The returns that mean a score of 0 and of 1. By default, in a world of headstart as it is
     or on a calibrated shift of it, those stored with it: of random actions there, and of its
@@ -384,25 +388,22 @@ class Experiment(Section):
             found["evaluation"]["source_every"] = self.source_every
             del found["sweep"]
         # Runs of before these settings existed do not have them.
-        if self.evaluation.anchor_episodes == ANCHOR_EPISODES:
-            del found["evaluation"]["anchor_episodes"]
-        if self.step_timeout == STEP_TIMEOUT:
-            del found["step_timeout"]
-        for key in ("policies", *SENSES):
-            if getattr(self.source, key) is None:
-                del found["source"][key]
-        if not self.source.trust:
-            del found["source"]["trust"]
-        for section in (found["source"], *found["targets"].values()):
-            if not section["parameters"]:
-                del section["parameters"]
-        if self.source.randomizer == DEFAULT_RANDOMIZER:
-            del found["source"]["randomizer"]
-        for key in ("callbacks", "track"):
-            if not found[key]:
-                del found[key]
+        source: dict[str, Any] = dict.fromkeys(("policies", *SENSES))
+        source |= {"trust": [], "parameters": {}, "randomizer": DEFAULT_RANDOMIZER}
+        _leave_out(found["source"], source)
+        _leave_out(found["evaluation"], {"anchor_episodes": ANCHOR_EPISODES})
+        _leave_out(found, {"step_timeout": STEP_TIMEOUT, "callbacks": [], "track": None})
+        for target in found["targets"].values():
+            _leave_out(target, {"parameters": {}, "instances": None})
         found["methods"] = [dict([split_named(method, "method")]) for method in found["methods"]]
         return found
+
+
+def _leave_out(section: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Take out of a section what has its default."""
+    for key, value in defaults.items():
+        if section[key] == value:
+            del section[key]
 
 
 def source_seed(seeds: Sequence[int], policies: int | None, seed: int) -> int:

@@ -250,6 +250,20 @@ class Run:
         recorded = self.facts.get("periods", {}).get(world)
         return control_period(str(world)) if recorded is None else float(recorded)
 
+    def steps_taken(self, target: str) -> tuple[int, int]:
+        """Return the steps of all trials in a target so far, of training and of evaluation."""
+        training = evaluation = 0
+        for trial in self.trials:
+            if trial.target != target or not trial.evaluations:
+                continue
+            lines = trial.evaluations
+            if self.method_facts.get(trial.method, {}).get("trains", True):
+                training += lines[-1]["step"]
+            else:
+                lines = lines[:1]  # one evaluation, recorded at every step of the grid
+            evaluation += round(sum(line["length"] * line["episodes"] for line in lines))
+        return training, evaluation
+
     def stored_anchors(self, name: str) -> Anchors:
         """Return the anchors of a target, or of the source, as far as they are recorded."""
         found = self.facts.get("anchors", {}).get(name) or {}

@@ -46,6 +46,7 @@ class TargetSettings:
     kwargs: Mapping[str, Any]
     wrappers: Sequence[Any]
     steps: int | None
+    instances: int | None = None
 
     @classmethod
     def read(cls, written: Mapping[str, Any] | None, source: SourceSettings) -> TargetSettings:
@@ -60,6 +61,7 @@ class TargetSettings:
             kwargs=given.get("kwargs") or {},
             wrappers=given.get("wrappers") or (),
             steps=given.get("steps"),
+            instances=given.get("instances"),
         )
 
 

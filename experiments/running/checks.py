@@ -58,7 +58,8 @@ def check_plan(experiment: Experiment, where: str = "experiment") -> Plan:
     spaces, privileges = _check_source(plan, where, parameters)
     _check_fit(plan, where, spaces, privileges)
     for name in experiment.targets:
-        _check_target(plan, name, where, spaces, parameters)
+        if name not in plan.single:
+            _check_target(plan, name, where, spaces, parameters)
     _check_rollouts(plan, where)
     return replace(plan, parameters=parameters)
 

@@ -101,7 +101,7 @@ def run_code(plan: Plan) -> Code:
     methods = [split_named(method, "method") for method in plan.experiment.methods]
     named = [plan.algorithm.settings, methods, plan.experiment.callbacks]
     modules = _modules(named, plan)
-    return _probe(plan, list(plan.worlds.values()), modules)
+    return _probe(plan, list(plan.examined.values()), modules)
 
 
 def check_returning(plan: Plan) -> None:
@@ -110,14 +110,14 @@ def check_returning(plan: Plan) -> None:
     Raises:
         HungError: one does not; `place` is the target, or the source.
     """
-    known = [spec for spec in plan.worlds.values() if not spec.wrappers and _comes_along(spec)]
-    if len(known) == len(plan.worlds):
+    specs = plan.examined
+    if all(not spec.wrappers and _comes_along(spec) for spec in specs.values()):
         return
     try:
         run_code(plan)
     except HungError as error:
-        order = _orders(plan.worlds.values())[int(error.place)]
-        name = next(name for name, spec in plan.worlds.items() if _as_order(spec) == order)
+        order = _orders(specs.values())[int(error.place)]
+        name = next(name for name, spec in specs.items() if _as_order(spec) == order)
         raise HungError(str(error), name) from None
     except CodeError:
         pass  # what is wrong with a world is said where it is made
@@ -130,7 +130,7 @@ def world_code(plan: Plan, name: str) -> dict[str, Any]:
         CodeError: see `source_code`.
     """
     code = run_code(plan)
-    number = _orders(plan.worlds.values()).index(_as_order(plan.worlds[name]))
+    number = _orders(plan.examined.values()).index(_as_order(plan.worlds[name]))
     return {**code.as_json(), "registered": code.registered[number]}
 
 
@@ -158,7 +158,7 @@ def examined_worlds(plan: Plan) -> list[str]:
 
     headstart's own worlds, without wrappers, are left out: its tests hold them to the contract.
     """
-    specs = plan.worlds
+    specs = plan.examined
     return [name for name in specs if specs[name].wrappers or specs[name].world not in WORLDS]
 
 
@@ -321,8 +321,14 @@ def _stamps(files: Mapping[str, str]) -> list[Any]:
 
 
 def _modules(settings: Any, plan: Plan) -> list[str]:
-    """Return the modules of the classes that an algorithm or a method is, or names."""
+    """Return the modules of the classes that an algorithm or a method is, or names.
+
+    Those of worlds that exist once are among them: they are imported, and the worlds not made.
+    """
     named = {plan.algorithm.name.partition(":")[0]} if ":" in plan.algorithm.name else set()
+    for name in plan.single:
+        spec = plan.worlds[name]
+        named |= {spec.world.rpartition(":")[0]} - {""} | set(_named(list(spec.wrappers)))
     return sorted(named | set(_named(settings)))
 
 

@@ -28,11 +28,15 @@ from ..config.schema import SOURCE, ConfigError, Experiment, method_label, sourc
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work; `path` is its folder in the run directory."""
+    """One piece of work; `path` is its folder in the run directory.
+
+    `instance` is its target where that exists once, so that other units wait for it.
+    """
 
     path: str
     steps: int
     needs: tuple[str, ...] = ()
+    instance: str | None = None
 
     @property
     def is_trial(self) -> bool:
@@ -87,6 +91,17 @@ class Plan:
     def source_path(self, seed: int) -> str:
         """Return the folder of the source policy that `seed` uses: its own, or a shared one."""
         return _source_path(self.experiment, seed)
+
+    @property
+    def single(self) -> frozenset[str]:
+        """The targets whose worlds exist once."""
+        targets = self.experiment.targets.items()
+        return frozenset(name for name, target in targets if target.instances == 1)
+
+    @property
+    def examined(self) -> dict[str, WorldSpec]:
+        """The worlds that may be made to look at them: those that exist once may not."""
+        return {name: spec for name, spec in self.worlds.items() if name not in self.single}
 
     @property
     def trust(self) -> frozenset[str]:
@@ -225,6 +240,7 @@ def _units(
         Unit(f"anchors/{name}", 0)
         for name in (SOURCE, *experiment.targets)
         if _known_anchors(experiment, name) is None
+        and (name == SOURCE or experiment.targets[name].instances is None)
     ]
     sources = [
         Unit(_source_path(experiment, seed), steps)
@@ -236,6 +252,7 @@ def _units(
             f"trials/{name}/{label}/seed-{seed}",
             budgets[name, label] if method.trains else 0,
             (_source_path(experiment, seed),) if method.needs_source else (),
+            name if experiment.targets[name].instances else None,
         )
         for name in experiment.targets
         for seed in experiment.seeds

@@ -67,7 +67,8 @@ class Pool:
     A unit that fails is tried once more, with the same seed: what was not its own fault (a worker
     that was killed, a full disk that was cleared) then leaves no gap. One that another process is
     at work on is waited for. One whose world has not come back from a step or reset for
-    `step_timeout` seconds has failed, and is not tried again.
+    `step_timeout` seconds has failed, and is not tried again. Units of a target that exists once
+    are run by one worker, one after the other, until one fails after it has moved.
 
     Attributes:
         before_unit: called before a worker is given a unit.
@@ -90,6 +91,8 @@ class Pool:
         self.before_unit: Callable[[], None] = lambda: None
         self._start_worker, self._step_timeout = start, step_timeout
         self._tried: set[str] = set()
+        self._holders: dict[str, Worker] = {}
+        self._unsafe: dict[str, str] = {}
         self._elsewhere: list[Unit] = []
         self._answers: Answers = queue.SimpleQueue()
         self._started = 0
@@ -128,6 +131,8 @@ class Pool:
                 self._elsewhere.append(unit)
                 show.wait(unit, message["error"])
             elif message["state"] == "done" or not self._again(unit, message["error"], show):
+                if message["state"] != "done" and message.get("moved"):
+                    self._stop_instance(unit)
                 self._finish(unit, message["state"], message["error"], show)
 
     def _look(self, display: Display) -> None:
@@ -163,20 +168,48 @@ class Pool:
 
     def _next(self, worker: Worker, busy: int, display: Display) -> None:
         """Give an idle worker the first unit whose needs are met, if there is one."""
-        for unit in list(self.todo):
-            lost = [need for need in unit.needs if need in self.failed]
-            if lost:
+        # Who holds a world that exists once goes on with it.
+        for unit in sorted(self.todo, key=lambda one: not self._holds(worker, one)):
+            why = self._hopeless(unit)
+            if why is not None:
                 self.todo.remove(unit)
-                self._abandon(unit, lost[0], display)
-            elif all(need in self.done for need in unit.needs):
+                self._abandon(unit, why, display)
+            elif self._is_ready(unit, worker):
                 self.todo.remove(unit)
+                if unit.instance is not None:
+                    self._holders[unit.instance] = worker
                 display.begin(unit)
                 self.before_unit()
                 worker.give(unit, self.share(busy))
                 return
 
-    def _abandon(self, unit: Unit, need: str, display: Display) -> None:
-        error = f"not run: it needs {need}, which failed"
+    def _holds(self, worker: Worker, unit: Unit) -> bool:
+        """Whether a unit's world exists once, and this worker has it."""
+        return unit.instance is not None and self._holders.get(unit.instance) is worker
+
+    def _is_ready(self, unit: Unit, worker: Worker) -> bool:
+        """Whether a worker may run a unit now: one that exists once is held by one alone."""
+        free = unit.instance not in self._holders or self._holds(worker, unit)
+        return free and all(need in self.done for need in unit.needs)
+
+    def _hopeless(self, unit: Unit) -> str | None:
+        """Return why a unit is not run; None if it is."""
+        lost = [need for need in unit.needs if need in self.failed]
+        if lost:
+            return f"not run: it needs {lost[0]}, which failed"
+        if unit.instance in self._unsafe:
+            return (
+                f"not run: {self._unsafe[unit.instance]} failed after {unit.instance}, which "
+                "exists once, had moved; look at it, and go on with --ready"
+            )
+        return None
+
+    def _stop_instance(self, unit: Unit) -> None:
+        """Let no other unit move what a unit failed in, if that exists once."""
+        if unit.instance is not None:
+            self._unsafe[unit.instance] = unit.path
+
+    def _abandon(self, unit: Unit, error: str, display: Display) -> None:
         record_failure(self.run_directory / unit.path, error)
         self._finish(unit, "failed", error, display)
 
@@ -193,15 +226,20 @@ class Pool:
         unit = worker.unit
         worker.unit = None
         workers.remove(worker)
+        self._holders = {name: held for name, held in self._holders.items() if held is not worker}
         # Not recorded as failed the first time, it goes on from its last checkpoint.
         if unit is not None and not (again and self._again(unit, error, display)):
+            self._stop_instance(unit)
             record_failure(self.run_directory / unit.path, error)
             self._finish(unit, "failed", error, display)
         workers.append(self._start())
 
     def _again(self, unit: Unit, error: str | None, display: Display) -> bool:
-        """Put a unit that failed for the first time back into the queue, and say so."""
-        if unit.path in self._tried:
+        """Put a unit that failed for the first time back into the queue, and say so.
+
+        Not where it would move by itself what exists once.
+        """
+        if unit.path in self._tried or unit.instance is not None:
             return False
         self._tried.add(unit.path)
         self.todo.insert(0, unit)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from .workers.local import LocalWorker
 
 # What others do in a run's directory as a whole takes seconds.
 PATIENCE = 60.0
+Ready = bool | Callable[[str], bool]
+"""Whether what exists once may move again, or what asks so with a text."""
 LATER = dict.fromkeys(("video", "track", "step_timeout"))
 """The settings that no result depends on, so that they may be changed later."""
 
@@ -50,17 +52,19 @@ def run_units(
     start: StartWorker = LocalWorker,
     fresh: bool = False,
     keep: bool = False,
+    ready: Ready = False,
 ) -> list[str]:
     """Run all that is left of a checked plan in `directory`; returns the failed units' paths.
 
     Several processes may do so at once and share the work. With `trials`, patterns of
     `target/method/seed`, only those trials and the sources they need are run. `start` makes the
     workers, by default processes of this machine. Where code has changed since units were computed,
-    `fresh` deletes those, and `keep` goes on with them.
+    `fresh` deletes those, and `keep` goes on with them. `ready` says, or is asked, whether targets
+    that exist once may move where their trials have been begun before.
 
     Raises:
-        ConfigError: the device cannot be used, the directory holds another one, or a pattern
-            matches no trial.
+        ConfigError: the device cannot be used, the directory holds another one, a pattern
+            matches no trial, or a target that exists once is not ready.
         StoreError: the directory cannot be written.
     """
     console = console or Terminal()
@@ -74,6 +78,7 @@ def run_units(
     if done:
         console.print(f"{len(done)} of {len(units)} units are done already; going on")
     todo = [unit for unit in units if unit.path not in done]
+    _ask_before_moving(directory, todo, ready, where)
     if any(unit.path.startswith("source/") for unit in todo):
         if why := cache.why_off(plan):
             console.print(f"source policies are not kept: {why}", highlight=False, soft_wrap=True)
@@ -106,6 +111,20 @@ def run_units(
         if not failed and not trials and not claims.at_work(directory):
             shutil.rmtree(directory / claims.FOLDER, ignore_errors=True)
     return failed
+
+
+def _ask_before_moving(directory: Path, todo: Sequence[Unit], ready: Ready, where: str) -> None:
+    """Raise ConfigError unless targets that exist once, and have moved in this run, may again."""
+    left = [unit.instance for unit in todo if unit.instance is not None]
+    for target in dict.fromkeys(left):
+        if ready is True or not any((directory / "trials" / target).rglob("status.json")):
+            continue
+        trials = left.count(target)
+        will = f"targets.{target} exists once, and moves: {trials} trial{'s' * (trials > 1)} left"
+        if not (callable(ready) and ready(will)):
+            raise ConfigError(
+                f"{where}: {will}; once it is safe, go on with --ready (ready=True in Python)"
+            )
 
 
 def wanted(plan: Plan, trials: Sequence[str] = ()) -> list[Unit]:
@@ -288,6 +307,10 @@ def _collect_anchors(plan: Plan, directory: Path) -> None:
     known = read_json(directory / "facts.json") or {}
     # A run that was begun before a shift was measured has none of its anchors.
     known["anchors"] = {**_stored_anchors(plan), **known["anchors"]}
+    for target in plan.single:
+        for path in (directory / "trials" / target).rglob("status.json"):
+            if period := (read_json(path) or {}).get("period"):
+                known.setdefault("periods", {})[plan.worlds[target].world] = period
     for name in plan.worlds:
         record = read_json(directory / "anchors" / name / RECORD)
         if record is not None:

@@ -6,7 +6,8 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from contextlib import ExitStack
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ...agents.user_callbacks import make_callbacks
 from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
 from ...core.heartbeat import set_limit
-from ...envs.spec import WorldSpec
+from ...envs.spec import UnmadeError
 from ...transfer.methods import Problem
 from ...transfer.randomization.callback import RECORD, RandomizationCallback
 from ...transfer.randomization.prepared import PreparedRandomization
@@ -32,6 +33,7 @@ from ..records import CURVE
 from . import anchors, cache
 from .claims import CLAIMED, ClaimLost
 from .metadata import computed_on
+from .one_instance import Instances, declared_period, in_one_world
 from .plan import Plan, make_plan, stream
 from .randomization import source_randomization
 from .starts import START, keep_start
@@ -43,6 +45,7 @@ Progress = Callable[[int, int, float | None], None]
 """Called with the step, the steps in all, and the return that was just measured, if one was."""
 # Each PyBullet client takes some 45 MB, so few worlds share the episodes.
 EVALUATION_WORLDS = 4
+ONCE = "; where only one may be open at a time, give its target instances: 1"
 
 
 class Stop(Exception):
@@ -55,12 +58,13 @@ def run_unit(
     progress: Progress,
     still_mine: Callable[[], None] = lambda: None,
     cores: int = 1,
+    instances: Instances | None = None,
 ) -> tuple[str, str | None]:
     """Run a unit of the run directory `run`; a failure is recorded there, not raised.
 
     `still_mine` is called before anything is written; once it raises ClaimLost nothing more is.
     With several `cores` its training worlds are stepped by as many processes, with the same results
-    bit for bit.
+    bit for bit. `instances` holds the worlds that exist once; without it they are closed again.
 
     Returns the final state ("done", "failed", "stopped" where `progress` raised `Stop`, or
     "claimed" where another process took over) and, when failed or claimed, why in one line.
@@ -91,6 +95,7 @@ def run_unit(
         write_json(folder / "status.json", status)
         progress(step, steps, value)
 
+    kept = ExitStack()
     try:
         write_json(folder / "status.json", status)
         experiment = load(run / "experiment.yaml")
@@ -101,7 +106,8 @@ def run_unit(
         kind, *rest = unit.split("/")
         # Only its own method is resolved: another's mistake is no concern of this unit.
         plan = make_plan(experiment, labels=rest[1:2] if kind == "trials" else ())
-        work = _Work(run, folder, plan, report, still_mine, cores)
+        held = instances if instances is not None else kept.enter_context(Instances())
+        work = _Work(run, folder, plan, report, still_mine, cores, held)
         if kind == "source" and experiment.source.bundle is None:
             status.update(work.source(_seed(rest[-1])))
         elif kind == "source":
@@ -120,9 +126,11 @@ def run_unit(
     except Exception as error:
         status.update(
             state="failed",
-            error=one_line(error),
+            error=one_line(error) + (ONCE if isinstance(error, UnmadeError) else ""),
             traceback=traceback.format_exc(),
         )
+    finally:
+        kept.close()
     status["seconds"] = spent + time.monotonic() - started
     try:
         write_json(folder / "status.json", status)
@@ -185,10 +193,12 @@ class _Work:
         report: Progress,
         still_mine: Callable[[], None],
         cores: int,
+        instances: Instances,
     ) -> None:
         self.run, self.folder, self.plan = run, folder, plan
         # Processes that step the training worlds; this one does where a core is all there is.
         self.workers = cores if cores > 1 else 0
+        self.instances = instances
         self.experiment, self.report, self.still_mine = plan.experiment, report, still_mine
         self.outputs: Sequence[KVWriter] = ()
 
@@ -217,7 +227,7 @@ class _Work:
         )
         if self._randomization is not None:
             learner.callbacks.append(self._randomization.callback(self.folder / RECORD))
-        with self._session(learner, self.plan.worlds[SOURCE]) as session:
+        with self._session(learner, self.plan.worlds[SOURCE].make) as session:
             self._train(session, SOURCE, source.steps, self.plan.source_grid(), drawn)
         if name:
             cache.keep(name, self.folder, {"seconds": time.monotonic() - begun})
@@ -249,7 +259,7 @@ class _Work:
         place = pretrained.locate(bundle, source.world)
         pretrained.copy(place, copied, str(source.bundle_sha256))
         policy = bundles.load(copied, self.plan.trust).policy(self.experiment.device)
-        with self._session(policy, self.plan.worlds[SOURCE]) as session:
+        with self._session(policy, self.plan.worlds[SOURCE].make) as session:
             record = session.evaluate().record(source.steps)
         records = Records(self.folder / CURVE)
         if not records.rows:
@@ -270,7 +280,9 @@ class _Work:
         seed = stream(trial_seed, f"target {target_name}")
         steps = self.plan.budgets[target_name, label]
         grid = self.plan.target_grid(target_name, label)
-        worlds = CountedWorlds(spec.make)
+        single = target_name in self.plan.single
+        make = partial(self.instances.lend, target_name, spec.make) if single else spec.make
+        worlds = CountedWorlds(make)
         bundle = bundles.load(source / "bundle", self.plan.trust) if method.needs_source else None
         if bundle is not None and bundle.randomizer and self._randomization is not None:
             # Source worlds draw as they did at the end of the source's training.
@@ -284,12 +296,13 @@ class _Work:
                 steps=steps,
                 device=self.experiment.device,
                 make_source=self._make_source,
-                workers=self.workers,
+                workers=0 if single else self.workers,
+                one_world=in_one_world if single else None,
             )
         )
         if method.trains:
             learner.callbacks += make_callbacks(self.experiment.callbacks, self.folder)
-        with self._session(learner, spec) as session:
+        with self._session(learner, make, 1 if single else EVALUATION_WORLDS) as session:
             apart = getattr(learner.worlds.unwrapped, "steps_taken", 0)
             if taken := worlds.stop() or apart or learner.steps:
                 raise HeadstartError(
@@ -300,12 +313,15 @@ class _Work:
                 self._train(session, target_name, steps, grid, seed)
             else:
                 self._hold(session, target_name, steps, grid)
+            period = declared_period(session.world) if single else None
         found: dict[str, Any] = {"decisions": learner.decisions} if learner.decisions else {}
+        if period is not None:
+            found["period"] = period
         if learner.source_steps:
             found["source_steps"] = learner.source_steps
         if not method.needs_source:
             return found
-        with self._session(learner, self.plan.worlds[SOURCE]) as session:
+        with self._session(learner, self.plan.worlds[SOURCE].make) as session:
             after = session.evaluate()
         return found | {
             "source_return_before": Records(source / CURVE).rows[-1]["return"],
@@ -369,6 +385,9 @@ class _Work:
             grid=grid,
             on_evaluation=announce,
             checkpoint_every=self.experiment.checkpoint,
+            # Where evaluation and training take turns in one world, training begins an episode
+            # after each evaluation, and what was measured is not measured again.
+            checkpoints=grid if world in self.plan.single else (),
             save_checkpoint=save_checkpoint,
             recorded={row["step"]: row for row in records.rows},
             log_dir=self.folder,
@@ -379,15 +398,20 @@ class _Work:
         shutil.rmtree(checkpoint, ignore_errors=True)
 
     def _is_first(self) -> bool:
-        """Return whether this is the first method's trial of the first seed, in its target."""
-        experiment = self.experiment
-        *_, label, folder = self.folder.parts
-        first = method_label(experiment.methods[0])
-        return (label, _seed(folder)) == (first, experiment.seeds[0])
+        """Return whether this is the first method's trial of the first seed, in its target.
 
-    def _session(self, learner: Learner, spec: WorldSpec) -> Session:
-        seeds = self.experiment.evaluation.episode_seeds()
-        return Session(learner, spec.make, seeds, EVALUATION_WORLDS)
+        Of a target that exists once none is: its time is too dear for a second evaluation.
+        """
+        experiment = self.experiment
+        *_, target, label, folder = self.folder.parts
+        first = method_label(experiment.methods[0])
+        is_first = (label, _seed(folder)) == (first, experiment.seeds[0])
+        return is_first and target not in self.plan.single
+
+    def _session(
+        self, learner: Learner, make: MakeWorld, worlds: int = EVALUATION_WORLDS
+    ) -> Session:
+        return Session(learner, make, self.experiment.evaluation.episode_seeds(), worlds)
 
     def _save(
         self, session: Session, world: str, name: str, *, replay_buffer: bool = False

@@ -159,6 +159,11 @@ def search_settings(
     """
     console = console or Terminal()
     plan = check_plan(task.experiment, where)
+    if plan.single:
+        raise ConfigError(
+            f"{where}: targets.{min(plan.single)}.instances: a search would run many trials in "
+            "what exists once; search in a simulation of it"
+        )
     out = Path(out or Path("runs") / f"{task.experiment.name}-tune" / task.label)
     try:
         out.mkdir(parents=True, exist_ok=True)

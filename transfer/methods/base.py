@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -26,6 +27,8 @@ class Problem:
             as source steps (`Learner.source_steps`). None where there is no source world at hand.
         workers: processes that step the target worlds (0: this one does); what is learned is the
             same.
+        one_world: makes an algorithm one that learns in a single world, where the target exists
+            once; None where there may be as many as it has.
 
     >>> import gymnasium
     >>> from headstart.agents.algorithms import resolve_algorithm
@@ -46,6 +49,7 @@ class Problem:
     device: str = "cpu"
     make_source: MakeWorld | None = None
     workers: int = 0
+    one_world: Callable[[Algorithm], Algorithm] | None = None
 
     @property
     def source(self) -> Bundle:
@@ -65,6 +69,7 @@ class Problem:
         """
         check = None if self.bundle is None else self.bundle.check_spaces
         privileges = None if self.bundle is None else self.bundle.privileges
+        algorithm = self._fitting(algorithm)
         return create(
             algorithm,
             self.make_world,
@@ -87,13 +92,17 @@ class Problem:
         """
         check = None if self.bundle is None else self.bundle.check_spaces
         return create(
-            algorithm,
+            self._fitting(algorithm),
             self.make_world,
             self.seed,
             self.device,
             check_spaces=check,
             in_target=True,
         )
+
+    def _fitting(self, algorithm: Algorithm) -> Algorithm:
+        """Return the algorithm for the target's worlds, of which there may be one."""
+        return algorithm if self.one_world is None else self.one_world(algorithm)
 
 
 class Method(Protocol):

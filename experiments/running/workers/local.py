@@ -40,7 +40,8 @@ class LocalWorker:
         """Send a unit to run."""
         self.unit = unit
         place = str(self.run.resolve())
-        self._order(run=place, unit=unit.path, cores=cores, beat=str(self._beat.path))
+        about = {"unit": unit.path, "instance": unit.instance}
+        self._order(run=place, **about, cores=cores, beat=str(self._beat.path))
 
     def _order(self, **order: Any) -> None:
         # That a process is gone is noticed, and reported, by _listen.

@@ -6,6 +6,7 @@ import array
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -23,6 +24,8 @@ SERVER = "headstart.experiments.running.workers.fork_server"
 _INTERPRETER = (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"))
 FORKS = sys.platform == "linux"
 """Elsewhere the system's libraries may not be used after a fork."""
+PATIENCE = 15.0
+"""Seconds that a worker has to end before it is killed: one may close a robot first."""
 
 
 class WorkerProcess:
@@ -66,7 +69,11 @@ class WorkerProcess:
         with suppress(BrokenPipeError):
             self.stdin.close()
         self._process.terminate()
-        self.wait()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.wait()
         listener.join()
         self.stdout.close()
 
@@ -93,9 +100,12 @@ class _Forked:
         self._lock = threading.Lock()
         self._code: int | None = None if self._pid else -signal.SIGKILL
 
-    def wait(self) -> int:
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, which a process of a world that exists once may take seconds for."""
         with self._lock:
             if self._code is None:
+                if not select.select([self._report], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("worker", timeout or 0.0)
                 told = self._report.readline().strip()
                 # A server that was killed takes its workers along, as their input ends with it.
                 self._code = int(told) if told else -signal.SIGKILL

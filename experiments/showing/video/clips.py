@@ -33,7 +33,7 @@ FASTEST = 15.0  # frames per second
 
 def check_videos(plan: Plan, where: str = "experiment") -> None:
     """Raise ConfigError unless mp4 can be written and every world gives pictures."""
-    for spec in plan.worlds.values():
+    for spec in plan.examined.values():
         try:
             watch.check_pictures(spec)
         except VideoError as error:
@@ -43,7 +43,7 @@ def check_videos(plan: Plan, where: str = "experiment") -> None:
 def record_all(plan: Plan, directory: Path, console: Console) -> None:
     """Record what videos of a run are not there; what cannot be recorded is said, not raised."""
     seed = plan.experiment.evaluation.seed
-    for target in plan.experiment.targets:
+    for target in (name for name in plan.examined if name != SOURCE):
         path = directory / FOLDER / f"{target}.mp4"
         shown = _shown(plan, directory, target)
         about = {"target": target, "panels": [panel for panel, _ in shown], "seed": seed}

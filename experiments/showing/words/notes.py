@@ -12,7 +12,7 @@ from ...measuring.gains import BASELINE, source_seeds
 from ...measuring.results import Anchors, EqualTotal, MethodSummary, Summary, TargetSummary
 from ...measuring.runs import Run
 from ...measuring.statistics import SURE_SEEDS
-from .intervals import signed_text
+from .intervals import signed_text, span
 from .verdicts import few_seeds
 
 CLEAR = 3
@@ -87,6 +87,8 @@ def target_notes(run: Run, name: str, target: TargetSummary) -> list[str]:
         notes += _on_success(run, name)
     if target.scored:
         notes += scale_notes(name, target.anchors)
+    if run.targets[name].instances == 1:
+        notes.append(_on_target_time(run, name, target.period))
     missing = [longer for longer in run.longer if longer not in target.equal_total]
     return notes + [
         f"No trial of {longer} has finished: nothing is compared at equal total steps."
@@ -160,6 +162,15 @@ def _on_success(run: Run, target: str) -> list[str]:
         f"The world reports success for some episodes only: the {missing:,} of {every:,} that "
         "ended without `success` or `is_success` in their info count as failures."
     ]
+
+
+def _on_target_time(run: Run, name: str, period: float | None) -> str:
+    """Return how long a target that exists once was used, resets left out."""
+    used = [
+        f"{steps:,} steps" + (f" ({span(steps * period)} of robot time)" if period else "")
+        for steps in run.steps_taken(name)
+    ]
+    return f"In {name}, which exists once, training took {used[0]}, evaluation {used[1]}."
 
 
 def scale_notes(target: str, anchors: Anchors) -> list[str]:
