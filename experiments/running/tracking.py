@@ -8,6 +8,7 @@ logged twice. A service that fails costs no trial: logging ends there, and the r
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -91,7 +92,11 @@ class WandbTracker:
         import wandb
 
         mode = settings.get("mode") or os.environ.get("WANDB_MODE") or "online"
-        if mode == "online" and wandb.api.api_key is None:
+        if mode != "online":
+            return
+        # Older versions have no question that does not ask.
+        asks = "prompt" not in inspect.signature(wandb.login).parameters
+        if not (wandb.api.api_key if asks else wandb.login(prompt=False)):
             raise HeadstartError("wandb: run 'wandb login' first, or set WANDB_MODE=offline")
 
     def log(self, values: Mapping[str, float], step: int) -> None:

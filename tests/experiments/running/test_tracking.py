@@ -57,7 +57,7 @@ def wandb(monkeypatch):
         return module.runs[-1]
 
     module.init, module.Settings = init, dict
-    module.api = types.SimpleNamespace(api_key=None)
+    module.login = lambda prompt: False
     monkeypatch.setitem(sys.modules, "wandb", module)
     monkeypatch.setenv("WANDB_MODE", "offline")
     return module
