@@ -56,5 +56,7 @@ def load_object(path: str, what: str) -> Any:
         names = [name for name, value in vars(module).items() if isinstance(value, type)]
         close = nearest(class_name, names) if names else ""
         hint = close if close.startswith("; did you mean") else ""
+        if module_name == "__main__" and not hint:
+            hint = ": run it from the script or notebook that defines it"
         raise HeadstartError(f"{what} '{path}': '{module_name}' has no '{class_name}'{hint}")
     return found

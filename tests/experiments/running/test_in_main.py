@@ -107,3 +107,10 @@ def test_a_function_among_the_arguments_is_told_where_it_goes(main):
     source = {**EXPERIMENT["source"], "kwargs": {"reward": abs}}
     with pytest.raises(ConfigError, match=r"go into gymnasium\.register\(\.\.\., kwargs="):
         build({**EXPERIMENT, "source": source})
+
+
+def test_what_another_script_defines_is_said_to_be_there(main):
+    main("import gymnasium")
+    other = {**EXPERIMENT, "source": {**EXPERIMENT["source"], "world": "Pendulum-v1"}}
+    with pytest.raises(ConfigError, match=r"has no 'Fresh': run it from the script or notebook"):
+        make_plan(build(other))
