@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ...core.errors import HeadstartError
+from ...core.files import write_bytes
 from .console import console
 from .options import ready_made, world_ids
 
@@ -111,6 +112,13 @@ def evaluate(
     shift: Shift = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 20,
     seed: Seed = 1_000_000,
+    estimate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a policy of adapt: a picture (.png, .svg) of what it estimates of the "
+            "parameters in the first episodes, beside what they are."
+        ),
+    ] = None,
     trust: Trust = None,
 ) -> None:
     """Evaluate a bundle: return, success and length over fixed episodes.
@@ -121,13 +129,17 @@ def evaluate(
         headstart evaluate reach --shift "payload_mass = 2"
         headstart evaluate runs/quickstart/source/randomized/seed-0
         headstart evaluate pretrained/nominal --world headstart/Hopper-v0
+        headstart evaluate runs/mine/trials/dusty/adapt/seed-0 --estimate estimate.png \
+            --shift "tyre_friction * 0.4 after 3 s"
 
     The same `--seed` and `--episodes` are the same episodes for every bundle.
     """
     from ..running.pretrain import evaluation_table
 
-    table = evaluation_table(bundle, world, read_shift(shift or []), episodes, seed, trust or ())
-    console.print(table)
+    changes = read_shift(shift or [])
+    if estimate is not None:
+        _draw_estimate(estimate, bundle, world, changes, range(seed, seed + episodes), trust or ())
+    console.print(evaluation_table(bundle, world, changes, episodes, seed, trust or ()))
 
 
 def import_sb3(
@@ -314,6 +326,26 @@ def watch(
         trust=trust or (),
     )
     console.print(table)
+
+
+def _draw_estimate(
+    path: Path,
+    bundle: str,
+    world: str | None,
+    shift: str | Mapping[str, str],
+    seeds: Sequence[int],
+    trust: Sequence[str],
+) -> None:
+    from ..running.estimates import change_table, trace_estimates
+    from ..showing.figures.estimates import estimate_pictures
+
+    if path.suffix not in (".png", ".svg"):
+        raise HeadstartError(f"--estimate {path}: expected a name that ends in .png or .svg")
+    found = trace_estimates(bundle, world, shift, seeds, trust)
+    write_bytes(path, estimate_pictures(found, path.stem)[path.name])
+    if found.changes:
+        console.print(change_table(found))
+    console.print(f"picture: {path}", highlight=False)
 
 
 def _export_sb3(bundle: str, path: Path, world: str | None, trust: Sequence[str]) -> None:

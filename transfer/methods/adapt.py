@@ -132,7 +132,10 @@ class Adapt:
         with torch.no_grad():
             estimates = adaptation_view(learner).estimate(normalized(learner, last.seen)).numpy()
         assert source.privileges is not None
-        shares = linear_probe(estimates, last.privileged)
+        weights, shares = linear_probe(estimates, last.privileged)
+        view = adaptation_view(learner)
+        view.probe.copy_(torch.as_tensor(weights))
+        view.explained.copy_(torch.as_tensor(np.nan_to_num(shares)))
         told = [
             f"{name} {share:.2f}"
             for name, share in zip(source.privileges.parameters, shares, strict=True)
@@ -205,6 +208,7 @@ def student_algorithm(source: Bundle, frames: int) -> Algorithm:
                 "frames": frames,
                 "observation": space.shape[0],
                 "latent": latent,
+                "parameters": list(source.privileges.parameters) if source.privileges else [],
             },
         },
     )

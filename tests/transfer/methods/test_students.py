@@ -72,7 +72,8 @@ def test_the_linear_probe_by_hand():
     values = np.column_stack([3 * latents[:, 0] + 1, noise, np.full(8, 2.0)])
     # A line explains the first; of the second, constant where it is fitted, nothing of a variance
     # of 1 about a mean of 0; the third does not vary.
-    found = linear_probe(latents, values)
+    weights, found = linear_probe(latents, values)
+    assert weights[:, 0] == pytest.approx([3.0, 1.0])
     assert found[:2] == pytest.approx([1.0, 0.0], abs=1e-9)
     assert np.isnan(found[2])
 

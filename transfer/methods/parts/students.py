@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -132,11 +132,20 @@ def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[Arr
         yield order[first : first + size]
 
 
-def linear_probe(latents: Array, values: Array) -> Array:
-    """Return how much of each value a linear function of latents explains: R^2, shape (values,).
+class Probe(NamedTuple):
+    """A linear function of latents: `weights` (latent + 1, values), the last row the constants.
 
-    Fitted by least squares on the first half of the rows and judged on the second; NaN for a value
-    that does not vary there.
+    `shares` (values,): how much of each value it explains, R^2; NaN where one does not vary.
+    """
+
+    weights: Array
+    shares: Array
+
+
+def linear_probe(latents: Array, values: Array) -> Probe:
+    """Return the linear function that explains values by latents, and how well it does.
+
+    Fitted by least squares on the first half of the rows and judged on the second.
 
     Args:
         latents: shape (n, latent).
@@ -149,4 +158,4 @@ def linear_probe(latents: Array, values: Array) -> Array:
     left = ((true - inputs[half:] @ weights) ** 2).sum(axis=0)
     spread = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
     varies = np.ptp(true, axis=0) > 1e-9
-    return np.where(varies, 1 - left / np.where(varies, spread, 1.0), np.nan)
+    return Probe(weights, np.where(varies, 1 - left / np.where(varies, spread, 1.0), np.nan))
