@@ -23,7 +23,7 @@ targets:
   loaded: {shift: {payload_mass: "= 2"}, steps: 64}
 methods: [scratch, fine_tune]
 seeds: [0]
-evaluation: {every: 64, episodes: 2, anchor_episodes: 4}
+evaluation: {every: 64, episodes: 2}
 """
 
 

@@ -158,7 +158,7 @@ def settings_in_force(method: Method, algorithm: Algorithm) -> dict[str, Any]:
 
 
 def tunable(method: Method) -> bool:
-    """Return whether a method has settings, so that it could be tuned.
+    """Return whether a method has settings that could be tuned; a switch is chosen, not tuned.
 
     Args:
         method: the method.
@@ -169,8 +169,8 @@ def tunable(method: Method) -> bool:
     >>> tunable(resolve_method("zero_shot")), tunable(resolve_method("fine_tune"))
     (False, True)
     """
-    has_fields = dataclasses.is_dataclass(method) and bool(dataclasses.fields(method))
-    return has_fields or hasattr(method, "search")
+    fields = dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()
+    return any(one.type not in (bool, "bool") for one in fields) or hasattr(method, "search")
 
 
 def _method_class(name: str) -> type[Method]:

@@ -26,6 +26,9 @@ class Sent:
     def ending(self):
         return ""
 
+    def hung(self, seconds):
+        return None
+
     def stop(self):
         pass
 

@@ -11,14 +11,14 @@ from headstart.experiments.config.schema import load_all
 
 FOLDER = Path(api.__file__).parent
 FILES = {path.stem: path for path in (FOLDER / "studies").glob("*.yaml")}
-# Sweeps, of several experiments in a file, are for the command line.
-STUDIES = sorted(name for name, path in FILES.items() if "sweep:" not in path.read_text())
+# Sweeps, and several experiments in a file, are for the command line.
+STUDIES = sorted(path.stem for path in (FOLDER / "studies").glob("*.py"))
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_study_is_whole(name):
     for experiment in load_all(FILES[name]):
-        assert len(points(experiment)) == (5 if experiment.sweep else 1)
+        assert (len(points(experiment)) > 1) == bool(experiment.sweep)
 
 
 @pytest.mark.parametrize("name", STUDIES)
