@@ -29,7 +29,13 @@ from ...agents.algorithms import Algorithm, setting_types
 from ...core.errors import HeadstartError, nearest
 from ...envs.changes import Choice, Distribution, LogUniform, Uniform
 from ...envs.changes import parse as parse_change
-from ...transfer.methods import Method, check_method, resolve_method, settings_in_force
+from ...transfer.methods import (
+    Method,
+    check_method,
+    resolve_method,
+    settings_in_force,
+    tunable,
+)
 from ...transfer.methods import search as declared_by
 from ..config.yaml_text import YAMLError, loads
 from ..showing.tables.registries import in_yaml
@@ -186,8 +192,8 @@ def space(
 
 def _how(method: Method) -> str:
     """Say what could be done about a method that declares nothing to search."""
-    if dataclasses.is_dataclass(method) and not dataclasses.fields(method):
-        return ": it has no settings"
+    if dataclasses.is_dataclass(method) and not tunable(method):
+        return ": it has no settings that are numbers or choices"
     return "; name its settings, as --search 'setting = uniform(0, 1)'"
 
 

@@ -147,7 +147,7 @@ def test_a_range_that_cannot_be_is_said(method, text, said):
 
 def test_a_method_with_nothing_to_search_is_said():
     for name in ("zero_shot", "naive"):
-        with pytest.raises(HeadstartError, match="nothing to search: it has no settings"):
+        with pytest.raises(HeadstartError, match="nothing to search: it has no settings that"):
             space(name, {}, PPO, {})
     stated = {name: one.default for name, one in ranges("feature_reuse").items()}
     with pytest.raises(HeadstartError, match="stated in the experiment; name a setting"):
