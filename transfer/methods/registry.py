@@ -169,7 +169,9 @@ def tunable(method: Method) -> bool:
     >>> tunable(resolve_method("zero_shot")), tunable(resolve_method("fine_tune"))
     (False, True)
     """
-    fields = dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()
+    fields: tuple[dataclasses.Field[Any], ...] = ()
+    if dataclasses.is_dataclass(method):
+        fields = dataclasses.fields(method)
     return any(one.type not in (bool, "bool") for one in fields) or hasattr(method, "search")
 
 
