@@ -15,10 +15,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+STEP_TIMEOUT = 60.0
+"""Seconds that a world may take for a reset or a step, unless an experiment says otherwise."""
 _SIZE = 512
 _STARTED = struct.Struct("d")
 _beat: mmap.mmap | None = None
-_limit = 60.0
+_limit = STEP_TIMEOUT
 _place = b""
 
 

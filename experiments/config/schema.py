@@ -20,6 +20,7 @@ from pydantic import (
 
 from ...agents.algorithms import SENSES
 from ...core.errors import LONGEST_LINE, HeadstartError, shown
+from ...core.heartbeat import STEP_TIMEOUT
 from ...core.named import in_words, split_named
 from ...envs.changes import Change
 from ...envs.spec import WorldSpec
@@ -37,7 +38,6 @@ SOURCE = "source"
 """What stands in results for the source, where trials have a target or a method."""
 
 ANCHOR_EPISODES = 100
-STEP_TIMEOUT = 60.0
 
 Entries = list[str | dict[str, dict[str, Any] | None]]
 Steps = Annotated[int, Field(gt=0, strict=True)]

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from ...core.files import StoreError, read_json, write_json
-from ..config.schema import STEP_TIMEOUT
+from ...core.heartbeat import STEP_TIMEOUT
 from .claims import CLAIMED, holder
 from .plan import Unit
 from .progress import Display, progress_bars

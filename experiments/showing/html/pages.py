@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from ....core.errors import printable
 from .. import formats
 from ..figures.style import look
 from ..tables.rows import tone_of
+from ..templating import template_environment
 from ..words.intervals import decimals, interval_text, signed_text, span
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,14 +26,7 @@ def fill_page(template: str, figures: Mapping[str, bytes], **content: Any) -> st
 
     `figures` are images by file name; the PNGs among them go into the page.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
+    environment = template_environment(TEMPLATES, autoescape=True, finalize=_finalize)
     filters: dict[str, Callable[..., Any]] = {
         "number": formats.number,
         "steps": formats.steps,

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from ....core.named import split_named
 from ...measuring import metrics
 from ...measuring.catalog import JUDGED
@@ -23,6 +21,7 @@ from ...measuring.statistics import FEWEST_SEEDS, SURE_SEEDS
 from ...measuring.verdict import counted
 from .. import formats
 from ..shift_table import outcome, shift_table
+from ..templating import template_environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = {
@@ -36,13 +35,7 @@ KINDS = {
 
 def methods_text(run: Run, summary: Summary) -> str:
     """Return the methods as Markdown, a paragraph each: source, targets, evaluation, numbers."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,  # Markdown
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(TEMPLATES, autoescape=False)  # Markdown
     environment.filters |= {
         "code": _code,
         "codes": lambda names: _list(map(_code, names)),

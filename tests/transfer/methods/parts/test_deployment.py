@@ -178,10 +178,8 @@ def test_a_learner_that_gets_nowhere_is_softened(choice, later, deployed, soften
     judge.model, judge.decided = choice.model, True
     spread = 3.5**0.5
     judge.returns = [2 - spread, 2 + spread] * 4 + [later - spread, later + spread] * 4
-    for _ in range(4):
+    for _ in range(5):
         judge._on_rollout_start()
-    monkeypatch.setattr(type(choice.learner), "steps", 249)
-    judge._on_rollout_start()
     assert judge.looks == [250, 500]
     monkeypatch.setattr(type(choice.learner), "steps", 250)
     judge.rollouts = 3
