@@ -39,6 +39,7 @@ from .policies.base import Policy
 from .policies.hindsight import HindsightBuffer, check_goals
 from .policies.history import HistoryLayout
 from .policies.history_buffer import buffer_arguments
+from .policies.history_features import add_history_features
 from .policies.history_worlds import HistoryWorlds
 
 Array = np.ndarray[Any, Any]
@@ -373,16 +374,9 @@ def create(
             privileges = vector.get_attr("privileges", 0)[0]
         arguments = algorithm.arguments()
         _check_goals(vector, algorithm, arguments)
-        layout, history = None, algorithm.history
-        if history is not None:
-            spaces = vector.observation_space, vector.action_space
-            layout = HistoryLayout(history, *spaces)
-            vector = HistoryWorlds(vector, layout)
-            if not algorithm.on_policy:
-                stored = HistoryLayout(history, channels_first(spaces[0]), spaces[1])
-                n_steps = int(arguments.get("n_steps", 1))
-                gamma = algorithm.value("gamma")
-                arguments |= buffer_arguments(stored, n_steps, gamma)
+        layout = None
+        if algorithm.history is not None:
+            vector, layout = _with_history(vector, algorithm, arguments)
         vector = normalized(vector, algorithm)
         if arguments.get("action_noise") is not None:
             size = get_action_dim(vector.action_space)
@@ -410,6 +404,22 @@ def create(
         raise
     model.set_logger(Logger(None, []))
     return Learner(algorithm, model, layout, privileges if sees is not None else None, in_target)
+
+
+def _with_history(
+    vector: VecEnv, algorithm: Algorithm, arguments: dict[str, Any]
+) -> tuple[VecEnv, HistoryLayout]:
+    """Return worlds that give histories, and their layout; the model's arguments follow."""
+    history = algorithm.history
+    assert history is not None
+    observations, actions = vector.observation_space, vector.action_space
+    layout = HistoryLayout(history, observations, actions)
+    add_history_features(arguments, layout)
+    if not algorithm.on_policy:
+        stored = HistoryLayout(history, channels_first(observations), actions)
+        n_steps = int(arguments.get("n_steps", 1))
+        arguments.update(buffer_arguments(stored, n_steps, algorithm.value("gamma")))
+    return HistoryWorlds(vector, layout), layout
 
 
 def useful_workers(workers: int, worlds: int) -> int:

@@ -18,6 +18,8 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
+from ..policies.history_features import HistoryFeatures
+
 Tensor = torch.Tensor
 MANY = 8_192
 
@@ -109,7 +111,7 @@ class ClosedForm:
         if type(policy.action_dist) is not DiagGaussianDistribution:
             return None
         for extractor in (policy.pi_features_extractor, policy.vf_features_extractor):
-            if type(extractor) is not FlattenExtractor:
+            if type(extractor) not in (FlattenExtractor, HistoryFeatures):
                 return None
         if any(module._forward_hooks for module in policy.modules()):
             return None
@@ -122,7 +124,7 @@ class ClosedForm:
 
     def act(self, observations: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return drawn actions (n, size), values (n, 1), log probabilities (n,) and means."""
-        inputs = observations.flatten(1).float()
+        inputs = self._inputs(observations)
         mean = self._actor.forward(inputs)[-1]
         values = self._critic.forward(inputs)[-1]
         log_std = self.policy.log_std
@@ -135,7 +137,12 @@ class ClosedForm:
 
     def values(self, observations: Tensor) -> Tensor:
         """Return the critic's values, shape (n, 1)."""
-        return self._critic.forward(observations.flatten(1).float())[-1]
+        return self._critic.forward(self._inputs(observations))[-1]
+
+    def _inputs(self, observations: Tensor) -> Tensor:
+        """Return what the networks are given, which nothing learned is in, shape (n, size)."""
+        features: Tensor = self.policy.pi_features_extractor(observations.float())
+        return features
 
     def begin(self) -> None:
         """Give all parameters that are trained a place in one flat vector of gradients."""
@@ -159,7 +166,7 @@ class ClosedForm:
             weights: The loss's coefficients.
         """
         count = len(batch.advantages)
-        inputs = batch.observations.flatten(1).float()
+        inputs = self._inputs(batch.observations)
         actor, critic = self._actor.forward(inputs), self._critic.forward(inputs)
         mean, values = actor[-1], critic[-1].flatten()
         log_std = self.policy.log_std

@@ -25,6 +25,9 @@ from .base import Array
 
 PAST_ACTIONS = "past_actions"
 MOST_FRAMES = 1_000
+PAST_WEIGHT = 0.1
+
+_KEYS = ("frames", "actions", "past_weight")
 
 WHOLE = ""
 """The part that an observation which is no Dict consists of."""
@@ -38,15 +41,18 @@ class History:
         frames: The last steps whose observations are seen, the present one among them.
         actions: Whether the actions that led to them are seen, too; None: wherever there is a
             place for them, which pictures alone have not.
+        past_weight: What earlier observations and past actions are multiplied by before the
+            networks are given them, which makes them learn from these more slowly.
 
     >>> History.read(5)
-    History(frames=5, actions=None)
+    History(frames=5, actions=None, past_weight=0.1)
     >>> History.read({"frames": 3, "actions": False})
-    History(frames=3, actions=False)
+    History(frames=3, actions=False, past_weight=0.1)
     """
 
     frames: int
     actions: bool | None = None
+    past_weight: float = PAST_WEIGHT
 
     @classmethod
     def read(cls, value: Any) -> History | None:
@@ -64,10 +70,11 @@ class History:
                 f"history = {value!r}: expected a number of frames, or {{frames: 5, actions: true}}"
             )
         for key in value:
-            if key not in ("frames", "actions"):
-                hint = nearest(str(key), ("frames", "actions"))
+            if key not in _KEYS:
+                hint = nearest(str(key), _KEYS)
                 raise HeadstartError(f"history: unknown key '{key}'{hint}")
         frames, actions = value.get("frames"), value.get("actions")
+        weight = value.get("past_weight", PAST_WEIGHT)
         if type(frames) is not int or not 1 <= frames <= MOST_FRAMES:
             raise HeadstartError(
                 f"history: frames = {shown(repr(frames))}: expected a whole number from 1 to "
@@ -75,7 +82,11 @@ class History:
             )
         if not isinstance(actions, bool | None):
             raise HeadstartError(f"history: actions = {actions!r}: expected true or false")
-        return cls(frames, actions)
+        if type(weight) not in (int, float) or not 0 < weight <= 1:
+            raise HeadstartError(
+                f"history: past_weight = {shown(repr(weight))}: expected a number in (0, 1]"
+            )
+        return cls(frames, actions, float(weight))
 
     def __str__(self) -> str:
         """Say it as a person would."""
@@ -174,6 +185,12 @@ class HistoryLayout:
         """Return what stands for the action before an episode's first, for so many worlds."""
         low, high = self._action_bounds() if self.with_actions else (np.zeros(0), np.zeros(0))
         return np.tile(np.clip(0.0, low, high).astype(np.float32), (count, 1))
+
+    def actions_in(self, key: str) -> int:
+        """Return how many numbers of a part's frame are of the action, which come last."""
+        if key == PAST_ACTIONS:
+            return self.parts[key].shape[0]
+        return self._in_whole
 
     def joined(self, parts: dict[str, Array]) -> Any:
         """Return parts as an observation: a dict, or the only part there is."""

@@ -103,7 +103,8 @@ class Source(Section):
     """What learns, in the source and in every target: a name, or `{name: {setting: value}}`."""
     history: int | dict[str, Any] | None = None
     """The last steps that policies see, here, in every target and wherever they are evaluated or
-    exported: `5`, or `{frames: 5, actions: true}`, where `actions` are those that led to them."""
+    exported: `5`, or `{frames: 5, actions: true, past_weight: 0.1}`, where `actions` are those that
+    led to them and `past_weight` is what the past is multiplied by before the networks."""
     critic_sees: str | list[str] | None = None
     """What critics see of the source and policies do not: `parameters` (all), `state` (the true
     values of all channels), or names of some. A channel that no real robot measures is taken from

@@ -181,7 +181,7 @@ def test_an_exported_policy_remembers_as_it_does(learner, tmp_path, pendulum, na
         actions.append(policy.act(seen))
         differences.append(np.abs(runner.act(seen) - actions[-1]).max())
     assert max(differences) <= 1e-5
-    assert np.std(actions) > 0.01
+    assert np.std(actions) > 1e-3
 
 
 def test_an_exported_actor_is_given_nothing_privileged(learner, tmp_path):
