@@ -92,11 +92,27 @@ class A1(Robot):
         self.lifts, self.slides, self.touch = [0.0] * 4, [0.0] * 4, [False] * 4
 
     @applies(
-        Parameter("payload_mass", "kg", 0.0, 0.0, 10.0, "load on the trunk, at its centre of mass"),
+        Parameter(
+            "payload_mass",
+            "kg",
+            0.0,
+            0.0,
+            10.0,
+            "load on the trunk, at its centre of mass",
+            live=True,
+        ),
         Parameter("load_offset", "m", 0.0, -0.06, 0.06, "trunk's centre of mass moved forward"),
         Parameter("inertia_scale", "1", 1.0, 0.8, 2.0, "factor on every link's own inertia"),
         Parameter("joint_damping", "N m s/rad", 0.0, 0.0, 0.15, "viscous friction of every joint"),
-        Parameter("ground_friction", "1", 0.8, 0.05, 2.0, "friction coefficient, foot on ground"),
+        Parameter(
+            "ground_friction",
+            "1",
+            0.8,
+            0.05,
+            2.0,
+            "friction coefficient, foot on ground",
+            live=True,
+        ),
         Parameter("restitution", "1", 0.0, 0.0, 0.9, "speed kept by a foot that bounces"),
     )
     def set_links(

@@ -132,7 +132,7 @@ class Arm(Robot):
             2.0,
             "factor on the mass and inertia of the arm's links",
         ),
-        Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "mass carried at the hand"),
+        Parameter("payload_mass", "kg", 0.0, 0.0, 5.0, "mass carried at the hand", live=True),
     )
     def set_masses(self, link_mass_scale: float, payload_mass: float) -> None:
         """Set the links' masses; the payload adds to the hand's."""

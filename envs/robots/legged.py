@@ -145,7 +145,9 @@ class Runner(Robot):
 
     @applies(
         Parameter("mass_scale", "1", 1.0, 0.5, 2.0, "factor on every link's mass and inertia"),
-        Parameter("payload", "1", 0.0, 0.0, 1.5, "load on the torso, per mass of the torso"),
+        Parameter(
+            "payload", "1", 0.0, 0.0, 1.5, "load on the torso, per mass of the torso", live=True
+        ),
     )
     def set_masses(self, mass_scale: float, payload: float) -> None:
         """Set the links' masses, inertias in proportion."""
