@@ -298,6 +298,8 @@ class _Work:
                 make_source=self._make_source,
                 workers=0 if single else self.workers,
                 one_world=in_one_world if single else None,
+                source_seed=stream(trial_seed, "students"),
+                kept=source / "students",
             )
         )
         if method.trains:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,15 +16,24 @@ from ...agents.algorithms import LATENT, Algorithm
 from ...agents.bundles.bundle import Bundle
 from ...agents.bundles.placeholder import placeholder
 from ...agents.bundles.sizes import light
-from ...agents.learner import Learner, create
+from ...agents.learner import Array, Learner, create
 from ...agents.policies.adaptation import LEAST_FRAMES, AdaptationView
 from ...agents.policies.history import Frames
 from ...agents.policies.layers import actor_names
 from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.extrinsics import ExtrinsicsSearch
+from .parts.kept import learned_once
 from .parts.schedules import Schedule
-from .parts.students import WORLDS, Rollout, SourceWorlds, linear_probe, minibatches, source_worlds
+from .parts.students import (
+    WORLDS,
+    Rollout,
+    SourceWorlds,
+    linear_probe,
+    minibatches,
+    on_device,
+    source_worlds,
+)
 
 STEPS = 64
 """Steps of each source world between two regressions."""
@@ -39,7 +50,8 @@ class Adapt:
     is made from. `source_steps`: steps of the student in source worlds in which it learns to
     estimate; they count as source steps. `then`: `deploy` it as it is; `fine_tune` the policy in
     the target by PPO, under the estimate, which stays (A-RMA); or `search` the latent in the
-    target by the returns of training episodes, without gradients.
+    target by the returns of training episodes, without gradients. The estimate is learned once for
+    all targets of a source policy.
 
     `critic_share`: the share of the budget in which only the new critic learns, before the policy
     is fine-tuned. `spread`: the standard deviation of the search's first candidates around the
@@ -82,21 +94,61 @@ class Adapt:
         self.check(source.algorithm)
         if problem.make_source is None:
             raise HeadstartError("method adapt needs source worlds to learn in, and there are none")
-        learner = problem.create_other(student_algorithm(source, self.frames))
+        algorithm = student_algorithm(source, self.frames)
+        learner = problem.create_other(algorithm)
         teacher = source.policy(problem.device)
         try:
             take_over(teacher, learner)
-            with source_worlds(problem.make_source, source.privileges, problem.seed) as worlds:
-                last = self._learn_to_estimate(worlds, teacher, learner, problem.seed)
-            learner.source_steps = worlds.steps
-            self._report(learner, source, last)
-            self._set_up(problem, learner, last)
+            settings = {"frames": self.frames, "source_steps": self.source_steps}
+            learn = partial(self._learned, problem, algorithm, teacher)
+            learned = dict(learned_once(problem, self.name, settings, learn))
+            typical, shares = learned.pop("typical"), learned.pop("shares")
+            view = adaptation_view(learner)
+            view.load_state_dict(learned)
+            learner.source_steps = self._rollouts * STEPS * WORLDS
+            said = _told(view.parameters_told, shares.tolist())
+            learner.decisions.append({"step": 0, "decision": said})
+            self._set_up(problem, learner, typical.cpu().numpy())
         except BaseException:
             learner.close()
             raise
         finally:
             teacher.close()
         return learner
+
+    @property
+    def _rollouts(self) -> int:
+        return self.source_steps // (WORLDS * STEPS)
+
+    def _learned(
+        self, problem: Problem, algorithm: Algorithm, teacher: Learner
+    ) -> dict[str, torch.Tensor]:
+        """Let a student learn to estimate in source worlds.
+
+        Returns:
+            The tensors of its view; `typical`, the mean of its last estimates (latent,); `shares`,
+            how much of each parameter they tell, NaN of one that does not vary.
+        """
+        source, make_source = problem.source, problem.make_source
+        assert make_source is not None
+        assert source.privileges is not None
+        seed = problem.seed if problem.source_seed is None else problem.source_seed
+        spaces = source.observation_space, source.action_space
+        student = create(light(algorithm), placeholder(*spaces), seed, problem.device)
+        try:
+            take_over(teacher, student)
+            with source_worlds(make_source, source.privileges, seed) as worlds:
+                last = self._learn_to_estimate(worlds, teacher, student, seed)
+            view = adaptation_view(student)
+            with torch.no_grad():
+                estimates = view.estimate(normalized(student, last.seen))
+            weights, shares = linear_probe(estimates.cpu().numpy(), last.privileged)
+            view.probe.copy_(torch.as_tensor(weights))
+            view.explained.copy_(torch.as_tensor(np.nan_to_num(shares)))
+            learned = {name: tensor.clone() for name, tensor in view.state_dict().items()}
+            return learned | {"typical": estimates.mean(dim=0), "shares": torch.as_tensor(shares)}
+        finally:
+            student.close()
 
     def _learn_to_estimate(
         self, worlds: SourceWorlds, teacher: Learner, student: Learner, seed: int
@@ -105,11 +157,10 @@ class Adapt:
         rng = np.random.default_rng([seed, 1])
         view = adaptation_view(student)
         optimizer = torch.optim.Adam(view.estimator.parameters(), lr=RATE)
-        count = self.source_steps // (WORLDS * STEPS)
         assert student.layout is not None
         frames = Frames(student.layout, WORLDS)
-        for number in range(count):
-            if number == 2 * count // 3:
+        for number in range(self._rollouts):
+            if number == 2 * self._rollouts // 3:
                 for group in optimizer.param_groups:
                     group["lr"] = RATE * DECAYED
             rollout = worlds.rollout(student, frames, [], STEPS)
@@ -117,7 +168,7 @@ class Adapt:
                 normalized(student, rollout.seen),
                 teacher_latent(teacher, rollout.privileged),
             )
-            if number == count - 1:
+            if number == self._rollouts - 1:
                 break  # looked at only
             for _ in range(EPOCHS):
                 for rows in minibatches(len(given), BATCH, rng):
@@ -127,26 +178,7 @@ class Adapt:
                     optimizer.step()
         return rollout
 
-    def _report(self, learner: Learner, source: Bundle, last: Rollout) -> None:
-        """Write down how much of each parameter the estimates tell."""
-        with torch.no_grad():
-            estimates = adaptation_view(learner).estimate(normalized(learner, last.seen)).numpy()
-        assert source.privileges is not None
-        weights, shares = linear_probe(estimates, last.privileged)
-        view = adaptation_view(learner)
-        view.probe.copy_(torch.as_tensor(weights))
-        view.explained.copy_(torch.as_tensor(np.nan_to_num(shares)))
-        told = [
-            f"{name} {share:.2f}"
-            for name, share in zip(source.privileges.parameters, shares, strict=True)
-            if np.isfinite(share)
-        ]
-        text = ", ".join(told) or "no parameter varied"
-        learner.decisions.append(
-            {"step": 0, "decision": f"R^2 of a linear probe of the estimated latent: {text}"}
-        )
-
-    def _set_up(self, problem: Problem, learner: Learner, last: Rollout) -> None:
+    def _set_up(self, problem: Problem, learner: Learner, typical: Array) -> None:
         """Add what happens in the target."""
         normalizer = learner.normalizer
         if normalizer is not None:
@@ -157,11 +189,8 @@ class Adapt:
             until = self.critic_share * problem.steps
             learner.callbacks.append(_Phases(learner, actor, names, until))
         elif self.then == "search":
-            with torch.no_grad():
-                given = normalized(learner, last.seen)
-                first = adaptation_view(learner).estimate(given).mean(dim=0).numpy()
             twin = _twin(learner, problem.device)
-            search = ExtrinsicsSearch(learner, twin, first, self.spread, problem.seed)
+            search = ExtrinsicsSearch(learner, twin, typical, self.spread, problem.seed)
             learner.callbacks.append(search)
 
 
@@ -244,10 +273,21 @@ def adaptation_view(learner: Learner) -> AdaptationView:
     return view
 
 
+def _told(parameters: Sequence[str], shares: Sequence[float]) -> str:
+    """Say how much of each parameter a student's estimates tell."""
+    told = [
+        f"{name} {share:.2f}"
+        for name, share in zip(parameters, shares, strict=True)
+        if np.isfinite(share)
+    ]
+    text = ", ".join(told) or "no parameter varied"
+    return f"R^2 of a linear probe of the estimated latent: {text}"
+
+
 def normalized(learner: Learner, seen: Any) -> torch.Tensor:
     """Return what a learner's network is given for observations, as a tensor."""
     given = seen if learner.normalizer is None else learner.normalizer.normalize_obs(seen)
-    return torch.as_tensor(given, dtype=torch.float32)
+    return on_device(learner, given)
 
 
 def teacher_latent(teacher: Learner, privileged: Any) -> torch.Tensor:
@@ -260,5 +300,5 @@ def teacher_latent(teacher: Learner, privileged: Any) -> torch.Tensor:
         given = np.clip(scaled, -normalizer.clip_obs, normalizer.clip_obs)
     encoder: Any = teacher.model.policy.pi_features_extractor.encoder  # type: ignore[union-attr]
     with torch.no_grad():
-        found: torch.Tensor = encoder(torch.as_tensor(given, dtype=torch.float32))
+        found: torch.Tensor = encoder(on_device(teacher, given))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from ...agents.algorithms import Algorithm
@@ -29,6 +30,10 @@ class Problem:
             same.
         one_world: makes an algorithm one that learns in a single world, where the target exists
             once; None where there may be as many as it has.
+        source_seed: decides what a method does in source worlds alone, before the target: the same
+            for all targets of a source policy. None: `seed`.
+        kept: a folder in which what was learned there is kept for the other targets; None: it is
+            learned anew for each.
 
     >>> import gymnasium
     >>> from headstart.agents.algorithms import resolve_algorithm
@@ -50,6 +55,8 @@ class Problem:
     make_source: MakeWorld | None = None
     workers: int = 0
     one_world: Callable[[Algorithm], Algorithm] | None = None
+    source_seed: int | None = None
+    kept: Path | None = None
 
     @property
     def source(self) -> Bundle:

@@ -26,7 +26,7 @@ from ...core.errors import HeadstartError
 from .base import Problem
 from .parts.normalizer import Normalizer
 from .parts.schedules import Frozen
-from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches, source_worlds
+from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches, on_device, source_worlds
 
 STEPS = 64
 """Steps of each source world between two regressions."""
@@ -141,7 +141,7 @@ class Distill:
             rollout = worlds.rollout(student, frames, acting, STEPS)
             _keep_statistics(student, rollout)
             given = seen_by(student, rollout.seen)
-            wanted = torch.as_tensor(scaled(student, rollout.labels), dtype=torch.float32)
+            wanted = on_device(student, scaled(student, rollout.labels))
             apart = []
             for _ in range(EPOCHS):
                 for rows in minibatches(len(wanted), BATCH, rng):
@@ -265,7 +265,7 @@ def fit_critic(learner: Learner, rollout: Rollout, seed: int) -> None:
         received = discounted(rewards[::-1], before[::-1], gamma, 0.0)
         normalizer.ret_rms.update(received.reshape(-1))
         returns = returns / np.sqrt(normalizer.ret_rms.var + normalizer.epsilon)
-    target = torch.as_tensor(returns.reshape(-1), dtype=torch.float32)
+    target = on_device(learner, returns.reshape(-1))
     given = seen_by(learner, rollout.seen)
     policy: Any = learner.model.policy
     critic = [

@@ -311,3 +311,53 @@ def test_teachers_of_other_action_spaces_are_refused(teacher, start, learner, tm
 def test_the_view_needs_frames_enough():
     with pytest.raises(HeadstartError, match="frames"):
         resolve_method({"adapt": {"frames": 12}})
+
+
+def test_what_does_not_depend_on_the_target_is_learned_once(teacher, tmp_path, monkeypatch):
+    """Another target, and another seed of its trial, take the estimate that was kept."""
+    calls = []
+    learn = adapting.Adapt._learn_to_estimate
+    monkeypatch.setattr(
+        adapting.Adapt, "_learn_to_estimate", lambda *given: calls.append(1) or learn(*given)
+    )
+
+    def view(seed, mass, source_seed=7, kept=tmp_path, **settings):
+        target = WorldSpec(POLE, shift={"pole_mass": f"= {mass}"}).make
+        problem = Problem(
+            teacher,
+            teacher.algorithm,
+            target,
+            seed,
+            640,
+            make_source=source,
+            source_seed=source_seed,
+            kept=kept,
+        )
+        learner = resolve_method({"adapt": {**ADAPT, **settings}}).start(problem)
+        learner.close()
+        said = learner.decisions[0]["decision"]
+        return dict(adapting.adaptation_view(learner).state_dict()), learner.source_steps, said
+
+    def same(one, other):
+        assert one[1:] == other[1:]
+        return all(torch.equal(tensor, other[0][name]) for name, tensor in one[0].items())
+
+    first = view(3, 0.3)
+    assert same(view(4, 0.2), first)
+    assert len(calls) == 1
+    assert first[1] == 2048
+    # Kept or not, it is the same; the seed of the source, its settings, and damage are seen.
+    assert same(view(5, 0.2, kept=None), first)
+    assert len(calls) == 2
+    assert not torch.equal(view(3, 0.3, source_seed=8)[0]["probe"], first[0]["probe"])
+    assert view(3, 0.3, source_steps=3072)[1] == 3072
+    assert len(calls) == 4
+    [file, *_] = sorted(tmp_path.glob("adapt-*"), key=lambda path: path.stat().st_mtime)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert same(view(3, 0.3), first)
+    assert len(calls) == 5
+    assert file.read_bytes() == whole
+    file.write_bytes(whole[:100])
+    assert same(view(3, 0.3), first)
+    assert len(calls) == 6

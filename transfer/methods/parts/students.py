@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from ....agents.cores.worlds import SerialVecEnv
 from ....agents.learner import Array, Learner, MakeWorld
@@ -123,6 +124,11 @@ def stacked(observations: list[Any], joined: bool = False) -> Any:
     if isinstance(observations[0], dict):
         return {key: put([one[key] for one in observations]) for key in observations[0]}
     return put(observations)
+
+
+def on_device(learner: Learner, values: Any) -> torch.Tensor:
+    """Return numbers in single precision, where a learner's networks are."""
+    return torch.as_tensor(values, dtype=torch.float32, device=learner.model.device)
 
 
 def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[Array]:
