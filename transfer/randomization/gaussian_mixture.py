@@ -26,15 +26,13 @@ class GaussianMixture:
     def log_densities(self, points: np.ndarray) -> np.ndarray:
         """Return the logarithms of weight times density, shape `(m, k)`, at points `(m, n)`."""
         size = points.shape[1]
-        columns = []
-        for weight, mean, covariance in zip(
-            self.weights, self.means, self.covariances, strict=True
-        ):
-            factor = np.linalg.cholesky(covariance)
-            scaled = np.linalg.solve(factor, (points - mean).T)
-            volume = np.log(np.diag(factor)).sum() + 0.5 * size * math.log(2 * math.pi)
-            columns.append(np.log(weight) - 0.5 * (scaled**2).sum(axis=0) - volume)
-        return np.stack(columns, axis=1)
+        factors = np.linalg.cholesky(self.covariances)
+        away = points[None] - self.means[:, None]
+        scaled = np.linalg.solve(factors, away.transpose(0, 2, 1))
+        volumes = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+        volumes += 0.5 * size * math.log(2 * math.pi)
+        found: np.ndarray = np.log(self.weights) - 0.5 * (scaled**2).sum(axis=1).T - volumes
+        return found
 
     def log_likelihood(self, points: np.ndarray) -> float:
         """Return the logarithm of the likelihood of points, summed over them."""
@@ -72,19 +70,16 @@ def fit_mixture(points: np.ndarray, components: int, rng: np.random.Generator) -
     """Fit a mixture of so many components by expectation-maximisation from spread-out centres."""
     count, size = points.shape
     eye = FLOOR * np.eye(size)
-    away = ((points[:, None] - _centres(points, components, rng)[None]) ** 2).sum(axis=-1)
-    shares = np.eye(components)[away.argmin(axis=1)] + 1e-3
+    apart = ((points[:, None] - _centres(points, components, rng)[None]) ** 2).sum(axis=-1)
+    shares = np.eye(components)[apart.argmin(axis=1)] + 1e-3
     shares /= shares.sum(axis=1, keepdims=True)
     before = -math.inf
     for _ in range(ROUNDS):
         sizes = shares.sum(axis=0) + 1e-10
         means = shares.T @ points / sizes[:, None]
-        covariances = np.stack(
-            [
-                (shares[:, k, None] * (points - means[k])).T @ (points - means[k]) / sizes[k] + eye
-                for k in range(components)
-            ]
-        )
+        away = points[None] - means[:, None]
+        products = (shares.T[:, :, None] * away).transpose(0, 2, 1) @ away
+        covariances = products / sizes[:, None, None] + eye
         mixture = GaussianMixture(sizes / count, means, covariances)
         logs = mixture.log_densities(points)
         total = np.logaddexp.reduce(logs, axis=1)
