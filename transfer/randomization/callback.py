@@ -15,7 +15,7 @@ from .base import EpisodeOutcome, Randomizer, Spread
 from .signal import Signal
 from .wrapper import DRAWN
 
-STAGES = 500
+STAGES = 50
 """How often, at most, it is looked up in a training where a randomizer draws."""
 RECORD = "randomization.jsonl"
 """The file beside a training's curve that has all its draws."""
