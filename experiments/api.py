@@ -15,8 +15,9 @@ from .config.points import points
 from .config.schema import ConfigError, Experiment, build, load
 from .running.checks import check_cluster, check_plan
 from .running.dry_run import Known, preview_units
+from .running.one_instance import Ready
 from .running.plan import make_plan
-from .running.runner import PATIENCE, Ready, cores, matching, run_units
+from .running.runner import PATIENCE, cores, matching, run_units
 from .running.sweep import POINTS, check_points, run_points
 from .showing.outputs import write_outputs
 from .showing.result import Result, SweepResult

@@ -55,6 +55,15 @@ def check_imported_world(world_id: str, trust: Collection[str], where: str) -> N
         _check(module, trust, f"{where}: world '{shown(world_id, 40)}'")
 
 
+def check_module(module: str, trust: Collection[str], where: str) -> None:
+    """Refuse a module that what lies beside a bundle would import, unless it is trusted.
+
+    Raises:
+        BundleError: names the module, and how to trust it.
+    """
+    _check(module, trust, where)
+
+
 def named_classes(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what an algorithm's settings name by text that is resolved to a class, and for what."""
     yield "algorithm", name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from ...core.errors import HeadstartError
 from ...core.files import write_bytes
 from .console import console
-from .options import ready_made, world_ids
+from .options import confirm_ready, ready_made, world_ids
 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Bundle = Annotated[
@@ -106,7 +107,9 @@ def evaluate(
     world: Annotated[
         str | None,
         typer.Option(
-            help="World to evaluate in.", show_default="the bundle's", autocompletion=world_ids
+            help="World to evaluate in.",
+            show_default="where the bundle belongs: a trial's target",
+            autocompletion=world_ids,
         ),
     ] = None,
     shift: Shift = None,
@@ -119,6 +122,10 @@ def evaluate(
             "parameters in the first episodes, beside what they are."
         ),
     ] = None,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="A target that exists once may move: do not ask before."),
+    ] = False,
     trust: Trust = None,
 ) -> None:
     """Evaluate a bundle: return, success and length over fixed episodes.
@@ -132,14 +139,18 @@ def evaluate(
         headstart evaluate runs/mine/trials/dusty/adapt/seed-0 --estimate estimate.png \
             --shift "tyre_friction * 0.4 after 3 s"
 
-    The same `--seed` and `--episodes` are the same episodes for every bundle.
+    A trial's bundle is evaluated in its target, with the arguments, wrappers and shift that its
+    experiment says, a source's in the source world; `--shift` stands in place of the target's, and
+    `--world` is another world, without any. The same `--seed` and `--episodes` are the same
+    episodes for every bundle.
     """
     from ..running.pretrain import evaluation_table
 
     changes = read_shift(shift or [])
     if estimate is not None:
         _draw_estimate(estimate, bundle, world, changes, range(seed, seed + episodes), trust or ())
-    console.print(evaluation_table(bundle, world, changes, episodes, seed, trust or ()))
+    may_move = ready or (confirm_ready if sys.stdin.isatty() else False)
+    console.print(evaluation_table(bundle, world, changes, episodes, seed, trust or (), may_move))
 
 
 def import_sb3(
@@ -272,8 +283,12 @@ def export(
         _export_sb3(bundle, sb3, world, trust or ())
         return
     from ...transfer.deployment.parity import export_table
+    from ..running.bundle_world import simulated_world
 
-    console.print(export_table(bundle, out, world, trust or ()))
+    def find_world(its: Any) -> Any:
+        return simulated_world(its, trust or ())
+
+    console.print(export_table(bundle, out, world, trust or (), find_world))
 
 
 def watch(

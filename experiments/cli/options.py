@@ -1,6 +1,13 @@
-"""What the shell offers after a tab where a world or a ready-made policy is asked for."""
+"""What options of several commands share: what the shell offers after a tab, what is asked."""
 
 from __future__ import annotations
+
+import typer
+
+
+def confirm_ready(text: str) -> bool:
+    """Ask whether what exists once may move."""
+    return typer.confirm(f"{text}. Is it ready?")
 
 
 def world_ids(incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 
 from ...core.errors import HeadstartError, nearest
 from .console import console, errors
+from .options import confirm_ready
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -109,7 +110,7 @@ def run(
             where=str(file),
             fresh=fresh,
             keep=keep,
-            ready=ready or (_ask if sys.stdin.isatty() else False),
+            ready=ready or (confirm_ready if sys.stdin.isatty() else False),
         )
         result.show(console)
         console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
@@ -121,10 +122,6 @@ def run(
         units = f"{failed} unit{'s' * (failed != 1)}"
         errors.print(f"[red]{units} failed[/]; the same command tries again")
         raise typer.Exit(1)
-
-
-def _ask(text: str) -> bool:
-    return typer.confirm(f"{text}. Is it ready?")
 
 
 def find_experiment(experiment: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ...envs.later import PARAMETERS, change_times
 from ...envs.parameters import Parameter, parameterized
 from ...envs.shifts import shift_changes
 from ...envs.spec import WorldSpec
+from .bundle_world import bundle_world
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def trace_estimates(
 
     Args:
         name: a bundle of the method `adapt`, as `evaluation_table` takes it.
-        world_id: the world; None: the bundle's own.
+        world_id: the world; None: where the bundle belongs, as in `evaluation_table`.
         shift: a named shift, or constant changes by parameter, some perhaps after a time.
         seeds: those of the episodes.
         trust: modules that the bundle may name.
@@ -76,7 +77,13 @@ def trace_estimates(
         raise HeadstartError(f"'{name}' estimates nothing: it is no policy of the method adapt")
     if not view.parameters_told:
         raise HeadstartError(f"'{name}' does not say what it estimates: run adapt again")
-    spec = WorldSpec(world_id or bundle.own_world(), shift=shift, parameters={})
+    its = bundle_world(bundle, world_id, trust).shifted(shift)
+    if its.single:
+        raise HeadstartError(
+            f"target '{its.target}' exists once: nothing tells its true parameters, beside which "
+            "estimates are drawn; name another world with --world"
+        )
+    spec = replace(its.spec, parameters=its.spec.parameters or {})
     world = spec.make()
     try:
         bundle.check_spaces(world.observation_space, world.action_space)
@@ -102,7 +109,7 @@ def _unchanged(
     """Return the same episodes, without what changes during them."""
     changes = shift_changes(spec.world, spec.shift)
     lasting = {key: text for key, text in changes.items() if not parse(str(text)).after}
-    world = WorldSpec(spec.world, shift=lasting, parameters={}).make()
+    world = replace(spec, shift=lasting).make()
     try:
         return [_episode(learner, view, world, known, seed) for seed in seeds]
     finally:

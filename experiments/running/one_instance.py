@@ -23,6 +23,8 @@ from ...agents.algorithms import Algorithm
 from .claims import claim
 
 World = gymnasium.Env[Any, Any]
+Ready = bool | Callable[[str], bool]
+"""Whether what exists once may move, or what asks so with a text."""
 GRACE = 10.0
 """Seconds that a process has to close its worlds before it ends anyway."""
 

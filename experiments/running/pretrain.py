@@ -18,7 +18,7 @@ from rich.text import Text
 from ...agents.algorithms import resolve_algorithm
 from ...agents.bundles import bundle as bundles
 from ...agents.bundles import pretrained
-from ...agents.evaluation import Evaluation, evaluate
+from ...agents.evaluation import Evaluation, Evaluator
 from ...agents.learner import create
 from ...agents.session import Session
 from ...agents.training import evaluation_steps
@@ -26,6 +26,8 @@ from ...core.errors import HeadstartError
 from ...core.streams import Terminal
 from ...envs.spec import WorldSpec
 from ...transfer.randomization import randomized
+from .bundle_world import bundle_world
+from .one_instance import Ready
 from .progress import progress_bars
 
 EPISODES = 20
@@ -122,27 +124,36 @@ def evaluation_table(
     episodes: int,
     seed: int,
     trust: Collection[str] = (),
+    ready: Ready = False,
 ) -> Table:
     """Evaluate a bundle's policy and return a table of what it got.
 
     `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`.
-    `shift` is a named shift or maps parameters to constant changes; empty: the world as it is.
-    `trust`: modules that the bundle may name, as in `bundle.load`.
+    The world is `world_id`, or else where the bundle belongs: a trial's target, with all that its
+    experiment says of it. `shift` is a named shift or maps parameters to constant changes; it
+    stands in place of the target's. `trust`: modules that the bundle may name, as in
+    `bundle.load`. `ready`: whether a target that exists once may move, or what
+    is asked.
 
     Raises:
-        HeadstartError: a damaged bundle, or a world that it does not fit.
+        HeadstartError: a damaged bundle, a world that it does not fit, or a target that exists once
+            and is not ready.
     """
     bundle = bundles.load(pretrained.locate(name, world_id), trust)
-    spec = WorldSpec(world_id or bundle.own_world(), shift=shift)
-    world = spec.make()
-    try:
-        bundle.check_spaces(world.observation_space, world.action_space)
-    finally:
-        world.close()
+    its = bundle_world(bundle, world_id, trust).shifted(shift)
     policy = bundle.policy()
-    outcome = evaluate(policy.acting(), spec.make, range(seed, seed + episodes))
-    shown = shift if isinstance(shift, str) else ", ".join(f"{k} {v}" for k, v in shift.items())
-    title = Text(f"{spec.world}, {shown or 'not shifted'}, {episodes} episodes", style="bold")
+    seeds = range(seed, seed + episodes)
+    with its.opened(ready) as make:
+        evaluator = Evaluator(make, seeds, 1) if its.single else Evaluator(make, seeds)
+        try:
+            world = evaluator.world
+            bundle.check_spaces(world.observation_space, world.action_space)
+            outcome = evaluator.evaluate(policy.acting())
+        finally:
+            evaluator.close()
+    held = its.spec.shift
+    shown = held if isinstance(held, str) else ", ".join(f"{k} {v}" for k, v in held.items())
+    title = Text(f"{its.name}, {shown or 'not shifted'}, {episodes} episodes", style="bold")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "mean", "std over episodes", "lowest", "highest"):
         table.add_column(column, justify="right" if column else "left")

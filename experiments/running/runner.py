@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from . import cache, claims, metadata
 from .anchors import RECORD, is_anchor, keep_anchors, take_anchors
 from .checks import check_local_device
 from .code_changes import clear_run, computed_units, examine_worlds, note_changes, settle_code
+from .one_instance import Ready
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
@@ -35,8 +36,6 @@ from .workers.local import LocalWorker
 
 # What others do in a run's directory as a whole takes seconds.
 PATIENCE = 60.0
-Ready = bool | Callable[[str], bool]
-"""Whether what exists once may move again, or what asks so with a text."""
 LATER = dict.fromkeys(("video", "track", "step_timeout"))
 """The settings that no result depends on, so that they may be changed later."""
 

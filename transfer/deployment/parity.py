@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,18 @@ from .onnx import export_onnx, require
 
 
 def export_table(
-    name: str | Path, out: Path, world: str | None = None, trust: Collection[str] = ()
+    name: str | Path,
+    out: Path,
+    world: str | None = None,
+    trust: Collection[str] = (),
+    find_world: Callable[[bundles.Bundle], WorldSpec] | None = None,
 ) -> Table:
-    """Export the policy of a bundle, checked in its source world, and return what came of it.
+    """Export the policy of a bundle, checked in its world, and return what came of it.
 
     `name` is a bundle, the folder of a source or trial that holds one, or `pretrained/<kind>`, for
     a `world`; any other is of its own world. `trust`: modules that the bundle may name, as in
-    `bundle.load`.
+    `bundle.load`. `find_world`: what returns the world in which it is checked, by default the one
+    that the bundle names.
 
     Raises:
         HeadstartError: a damaged bundle, a policy that cannot be exported, or an extra missing.
@@ -35,10 +41,14 @@ def export_table(
     bundle = bundles.load(pretrained.locate(name, world), trust)
     if world not in (None, bundle.world_id):
         raise HeadstartError(f"--world {world}: '{name}' is of {bundle.world_id}")
-    own = world or bundle.own_world()
+    if find_world is None or world is not None:
+        spec = WorldSpec(world or bundle.own_world())
+    else:
+        spec = find_world(bundle)
+    spec = replace(spec, parameters=spec.parameters or {})
 
     def make() -> gymnasium.Env[Any, Any]:
-        return randomized(WorldSpec(own, parameters={}).make(), bundle.randomization)
+        return randomized(spec.make(), bundle.randomization)
 
     done = export_onnx(bundle, out, make)
     title = Text(f"{done.path}, {done.size / 1000:.1f} kB", style="bold")

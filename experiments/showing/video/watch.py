@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from ....envs.shifts import stored_anchors
 from ....envs.spec import WorldSpec
 from ....envs.world import World
 from ...measuring import metrics
+from ...running.bundle_world import bundle_world
 from . import encoding, overlay
 from .encoding import VideoError
 
@@ -288,8 +289,9 @@ def watch(
 
     Without `against`: in the world as it is, and beside it in the shifted one if there is a
     `shift` (a name, or constant changes by parameter). With it: both bundles' policies, in the
-    shifted world if there is a `shift`. `world` is by default the (first) bundle's. `trust`:
-    modules that the bundles may name, as in `bundle.load`.
+    shifted world if there is a `shift`. `world` is by default where the (first) bundle belongs: a
+    trial's target, with all that its experiment says of it, its shift unless there is a `shift`.
+    `trust`: modules that the bundles may name, as in `bundle.load`.
 
     Raises:
         HeadstartError: a damaged bundle, a world it does not fit or that gives no pictures, or
@@ -298,8 +300,14 @@ def watch(
     encoding.require_encoder(out)
     pixels = _size(size)
     first = bundles.load(pretrained.locate(bundle, world), trust)
-    spec = WorldSpec(world or first.own_world())
-    shifted = WorldSpec(spec.world, shift=shift)
+    its = bundle_world(first, world, trust)
+    if its.single:
+        raise HeadstartError(
+            f"target '{its.target}' exists once, and is in no video; name another world with "
+            "--world"
+        )
+    spec = replace(its.spec, shift={}) if shift else its.spec
+    shifted = its.shifted(shift).spec
     name = shift if isinstance(shift, str) and shift else "shifted"
     if against is not None:
         second = bundles.load(pretrained.locate(against, world), trust)

@@ -224,7 +224,7 @@ def test_run_report_and_set(call, here):
     # The folder of a trial is as good as the bundle in it.
     code, out, _ = call("evaluate", "out/trials/heavy/scratch/seed-3", "--episodes", "1")
     assert code == 0
-    assert "Pendulum-v1, not shifted, 1 episodes" in out
+    assert "heavy (Pendulum-v1), not shifted, 1 episodes" in out
     fails(call("run", "tiny.yaml", "--out", "out"), 2, "another experiment: seeds is [3] there")
 
 
