@@ -277,7 +277,8 @@ class Learner:
         for optimizer in self.optimizers().values():
             optimizer.state.clear()
         if self.normalizer is not None and deployed.normalizer is not None:
-            self.normalizer.obs_rms = copy.deepcopy(deployed.normalizer.obs_rms)
+            if self.normalizer.norm_obs:
+                self.normalizer.obs_rms = copy.deepcopy(deployed.normalizer.obs_rms)
             self.normalizer.ret_rms = copy.deepcopy(deployed.normalizer.ret_rms)
 
     def states(self) -> list[dict[str, Any] | None]:
@@ -452,9 +453,7 @@ def _check_goals(vector: VecEnv, algorithm: Algorithm, arguments: Mapping[str, A
         return
     if algorithm.history is not None:
         raise HeadstartError("history and replay_buffer_class: her: choose one of them")
-    limit = getattr(vector.get_attr("spec", [0])[0], "max_episode_steps", None)
-    starts = int(algorithm.value("learning_starts"))
-    check_goals(vector.observation_space, limit, algorithm.worlds, starts)
+    check_goals(vector.observation_space)
 
 
 def reset_worlds(learner: Learner, seed: int) -> None:

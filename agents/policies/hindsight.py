@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from stable_baselines3 import HerReplayBuffer
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
 
 from ...core.errors import HeadstartError, nearest, shown
 
@@ -23,6 +25,22 @@ STRATEGIES = ("future", "final", "episode")
 
 class HindsightBuffer(HerReplayBuffer):
     """SB3's buffer, whose episodes can be cut, and which is all in its arrays."""
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> DictReplayBufferSamples:  # type: ignore[override]
+        """Draw transitions; before any episode has ended, of those that go on.
+
+        A policy that goes on from a source learns from its first step on (`learning_starts: 0`).
+        """
+        if (self.ep_length > 0).any():
+            return super().sample(batch_size, env)
+        starts = self._current_ep_start.copy()
+        for world in range(self.n_envs):
+            self._compute_episode_length(world)
+        try:
+            return super().sample(batch_size, env)
+        finally:
+            self.ep_length[:] = 0
+            self._current_ep_start = starts
 
     def worlds_reset(self) -> None:
         """End the episodes that go on in all worlds, as other episodes begin with the next step."""
@@ -68,26 +86,18 @@ def hindsight_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"replay_buffer_class": HindsightBuffer, "replay_buffer_kwargs": arguments}
 
 
-def check_goals(space: Any, limit: int | None, worlds: int, learning_starts: int) -> None:
-    """Refuse worlds that have no goals, and learning before an episode can have ended.
+def check_goals(space: Any) -> None:
+    """Refuse worlds that have no goals.
 
     Args:
         space: the observation space.
-        limit: steps after which an episode ends at the latest, where that is known.
-        worlds: how many worlds are stepped together.
-        learning_starts: steps before the first update, over all worlds.
 
     Raises:
-        HeadstartError: says which.
+        HeadstartError: says what is missing.
     """
     parts = set(space.spaces) if isinstance(space, spaces.Dict) else set()
     if not set(GOAL_PARTS) <= parts:
         raise HeadstartError(
             "replay_buffer_class: her needs a goal environment: observations with the parts "
             f"{', '.join(GOAL_PARTS)}, and a method compute_reward"
-        )
-    if limit is not None and learning_starts < limit * worlds:
-        raise HeadstartError(
-            f"learning_starts = {learning_starts}: her learns from whole episodes: at least "
-            f"{limit * worlds:,}, one of {limit:,} steps in each of {worlds} worlds"
         )

@@ -1,8 +1,11 @@
 """Who acts in training, what of it is learned from, and which policy is deployed."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from headstart.agents.algorithms import resolve_algorithm
+from headstart.agents.learner import create
 from headstart.transfer.methods.parts.deployment import MORE_OF_SOURCE, BetterOf, mean_of
 from headstart.transfer.methods.parts.escalation import SoftenIfLost, effect_size
 
@@ -222,3 +225,18 @@ def test_what_is_deployed_at_the_end_is_what_is_kept(start, run, sources):
     assert np.array_equal(learner.act(seen), expected)
     for name, tensor in sources["ppo"].weights().items():
         assert torch.equal(learner.tensors()[name], tensor)
+
+
+@pytest.mark.parametrize("whether", [True, False])
+def test_a_deployed_policy_s_statistics_are_kept_where_there_are_any(whether):
+    """Without normalized observations there are statistics of returns alone."""
+    small = {"worlds": 1, "n_steps": 32, "batch_size": 32, "normalize": whether}
+    algorithm = resolve_algorithm({"ppo": small}, "Pendulum-v1")
+    learner, other = (create(algorithm, lambda: gym.make("Pendulum-v1"), 0) for _ in range(2))
+    other.model.learn(32)
+    learner.deployed = other
+    learner.settle()
+    assert learner.normalizer.ret_rms.count == other.normalizer.ret_rms.count > 1
+    assert hasattr(learner.normalizer, "obs_rms") == whether
+    learner.close()
+    other.close()
