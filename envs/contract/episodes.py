@@ -392,7 +392,7 @@ def memory(subject: Subject) -> None:
                 env.reset()
         return done, steps
 
-    work(max(100, size.resets // 10), size.memory_steps // 10)
+    work(max(50, size.resets // 10), size.memory_steps // 10)
     # What leaks grows each time; what allocators and caches take once does not.
     for _ in range(ROUNDS):
         before = _held()

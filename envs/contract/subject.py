@@ -332,18 +332,34 @@ def trajectory(
     """
     if values is not None:
         put_in_force(env, values)
-    observation, _ = env.reset(seed=seed)
-    moments = [_moment("reset", observation)]
     drawn = actions(env.action_space, steps, actions_seed, corners=corners)
+    return list(_follow(env, drawn, seed, between))
+
+
+def departs(env: Env, known: list[Moment], steps: int, *, seed: int, values: Values) -> bool:
+    """Whether a trajectory with `values` differs from a known one; it ends where it does."""
+    put_in_force(env, values)
+    moments = _follow(env, actions(env.action_space, steps), seed)
+    return any(
+        _difference(one.values, other.values) is not None
+        for one, other in zip(known, moments, strict=False)
+    )
+
+
+def _follow(
+    env: Env, drawn: list[Any], seed: int | None, between: Callable[[], None] | None = None
+) -> Iterator[Moment]:
+    """Yield the moments of a trajectory as they come."""
+    observation, _ = env.reset(seed=seed)
+    yield _moment("reset", observation)
     for number, action in enumerate(drawn, start=1):
         observation, reward, terminated, truncated, _ = env.step(action)
         ends = {"reward": reward, "terminated": terminated, "truncated": truncated}
-        moments.append(_moment(f"step {number}", observation, ends))
+        yield _moment(f"step {number}", observation, ends)
         if terminated or truncated:
-            moments.append(_moment(f"reset after step {number}", env.reset()[0]))
+            yield _moment(f"reset after step {number}", env.reset()[0])
         if between is not None:
             between()
-    return moments
 
 
 def _moment(when: str, observation: Any, others: Mapping[str, Any] | None = None) -> Moment:
