@@ -15,6 +15,11 @@ from .storage import BundleError
 class _Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses to allocate tensors of more elements, all together, than some number."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that torch need not mark this for its compiler, whose import takes two seconds."""
+        return False
+
     def __init__(self, most: int, where: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.most, self.left, self.where = most, most, where

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from .estimates import SourceSeeds
 from .results import Across, AcrossMethod, Aggregates, MethodSummary, Profile, TargetSummary
@@ -39,7 +39,8 @@ the intervals of few seeds from covering too little."""
 def interquartile_mean(scores: ArrayLike) -> Floats:
     """Return the mean of the middle half of all trials: `(..., seeds, targets)` to `(...)`."""
     trials = _trials(scores)
-    return np.asarray(scipy.stats.trim_mean(trials, CUT, axis=-1))
+    cut = int(CUT * trials.shape[-1])
+    return np.asarray(np.sort(trials, axis=-1)[..., cut : trials.shape[-1] - cut].mean(axis=-1))
 
 
 def mean(scores: ArrayLike) -> Floats:
@@ -127,7 +128,7 @@ def _share_interval(share: Floats, rows: Floats, most: int, prior: float) -> tup
     np.divide(alone, spread, out=independent, where=inside & (spread > 0))
     seen = (n - 1) / (n - 1 + prior)
     independent = np.minimum(independent, most) ** seen * n ** (1 - seen)
-    z = scipy.stats.norm.ppf((1 + CONFIDENCE) / 2)
+    z = special.ndtri((1 + CONFIDENCE) / 2)
     scale = 1 + z * z / independent
     middle = (share + z * z / (2 * independent)) / scale
     half = z / scale * np.sqrt(alone / independent + (z / (2 * independent)) ** 2)
@@ -178,7 +179,7 @@ def seed_interval(
     together = _together(statistic, values, rows, rng)
     apart = _apart(statistic, values, rows, rng)
     spread = together.std(axis=0, ddof=1) * np.sqrt(n / (n - 1))
-    half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * spread
+    half = special.stdtrit(n - 1, (1 + CONFIDENCE) / 2) * spread
     tail = expanded_tail(n)
     ends = [np.quantile(draws, [tail, 1 - tail], axis=0) for draws in (together, apart)]
     low, high = np.array([(found - half, found + half), *ends]).T

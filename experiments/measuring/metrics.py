@@ -12,7 +12,6 @@ transfer; Kaplan & Meier, JASA 53 (1958) 457, for times that are censored at the
 from __future__ import annotations
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from .statistics import Interval, ratio_interval
@@ -394,9 +393,10 @@ def failure_rate(success: ArrayLike) -> Floats:
 def _survival(times: ArrayLike, reached: ArrayLike) -> tuple[Floats, Floats]:
     """Return times `(k,)` and the Kaplan-Meier share of seeds not there yet after each, `(k,)`."""
     at, events = np.asarray(times, dtype=np.float64), np.asarray(reached, dtype=np.bool_)
-    censored = scipy.stats.CensoredData(uncensored=at[events], right=at[~events])
-    survival = scipy.stats.ecdf(censored).sf
-    return np.asarray(survival.quantiles), np.asarray(survival.probabilities)
+    steps, where, counts = np.unique(at, return_inverse=True, return_counts=True)
+    arrived = np.bincount(where, weights=events, minlength=steps.size)
+    waiting = at.size - np.cumsum(counts) + counts
+    return steps, np.asarray(np.cumprod((waiting - arrived) / waiting), dtype=np.float64)
 
 
 def _curves(scores: ArrayLike) -> Floats:

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from headstart.agents.bundles import bundle
+from headstart.agents.bundles import allocation, bundle
 from headstart.agents.bundles.bundle import BundleError
 from headstart.agents.training import train
 
@@ -292,3 +292,9 @@ def test_weights_of_another_shape_are_named(saved, learner):
 def test_a_replay_buffer_of_another_shape_is_named(saved, learner):
     with pytest.raises(BundleError, match=r"replay_buffer.npz: 'observations' does not fit"):
         bundle.load(saved).restore_replay_buffer(learner("sac", buffer_size=50))
+
+
+def test_loading_a_bundle_needs_no_compiler():
+    # torch wraps what it marks for its compiler, which it then imports: two seconds at each start.
+    bounded = vars(allocation._Bounded)["__torch_dispatch__"]
+    assert not hasattr(bounded, "__wrapped__")
