@@ -29,6 +29,37 @@ def piped(monkeypatch):
         monkeypatch.setattr(output, "_width", PIPE_WIDTH)
 
 
+# The smallest picture of each format.
+BLANK = {
+    "png": bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+        "0000000a49444154789c63f80f0001010100b138f6140000000049454e44ae426082"
+    ),
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+}
+
+
+@pytest.fixture
+def undrawn(request, monkeypatch):
+    """Have reports made with blank pictures: to lay out and draw figures takes most of the time.
+
+    In a module that uses this fixture, tests of what is drawn ask for `drawn`.
+    """
+    if "drawn" in request.fixturenames:
+        return
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "draw_without_rendering", lambda self: None)
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, file, *, format, **_: file.write(BLANK[format])
+    )
+
+
+@pytest.fixture
+def drawn():
+    """Have figures drawn, in a module that uses `undrawn`."""
+
+
 OFF_POLICY = {"batch_size": 16, "learning_starts": 40, "buffer_size": 200, "train_freq": 5}
 SMALL = {
     "ppo": {"worlds": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 3},

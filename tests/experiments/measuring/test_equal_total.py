@@ -14,6 +14,8 @@ from scipy import stats
 
 from ..conftest import RANDOM, REFERENCE, build_run, write_trial
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def summarize(run):
     """Return the summary of a run as `summary.json` holds it."""

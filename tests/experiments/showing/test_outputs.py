@@ -25,6 +25,8 @@ from rich.console import Console
 
 from ..conftest import write_curve
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TARGET = "tired-arm"
 
 
@@ -39,7 +41,7 @@ def root(make_run):
     return make_run(targets=(TARGET,), failed=[(TARGET, "naive", 1)])
 
 
-def test_write_leaves_the_whole_set_of_files(root):
+def test_write_leaves_the_whole_set_of_files(root, drawn):
     summary = write_outputs(root)
     names = {path.name for path in (root / "figures").iterdir()}
     kinds = ("curves", "gains", "times", "survival")
@@ -71,7 +73,7 @@ def test_results_csv_is_tidy_sorted_and_exact(root):
     assert told == [line["return"] for line in lines]  # equal to the last bit
 
 
-def test_writing_again_changes_nothing(root):
+def test_writing_again_changes_nothing(root, drawn):
     write_outputs(root)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     write_outputs(root)
@@ -199,7 +201,7 @@ def test_names_are_not_read_as_markup(make_run):
     assert "[red]x[/red]" in text
 
 
-def test_figures_are_png_and_leave_no_state(root):
+def test_figures_are_png_and_leave_no_state(root, drawn):
     run = load_run(root)
     summary = summarize(run)
     before = dict(mpl.rcParams)
@@ -239,7 +241,7 @@ def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
     assert axis.get_legend_handles_labels()[1] == ["scratch (1/2)", "fine_tune (2/2)"]
 
 
-def test_terms_are_drawn_where_there_are_any(tiny, tell_terms):
+def test_terms_are_drawn_where_there_are_any(tiny, tell_terms, drawn):
     for seed in (0, 1):
         tell_terms("fine_tune", seed, distance=-12 - seed, reached=2.5)
         tell_terms("scratch", seed, distance=-40)
@@ -257,7 +259,7 @@ def test_terms_are_drawn_where_there_are_any(tiny, tell_terms):
     assert "<td>-12.5<small>(-13 to -12)</small></td>" in html
 
 
-def test_what_holds_over_targets_is_drawn_and_tabled(make_run):
+def test_what_holds_over_targets_is_drawn_and_tabled(make_run, drawn):
     root = make_run(failed=[("long-tool", "naive", seed) for seed in range(3)])
     write_outputs(root)
     for stem in ("across", "profiles"):
@@ -336,7 +338,7 @@ def test_report_escapes_what_comes_from_the_run(make_run):
         {"failed": [(TARGET, "scratch", 0)], "seeds": (0,), "methods": ("scratch",)},
     ],
 )
-def test_whatever_a_run_holds_can_be_shown(make_run, settings):
+def test_whatever_a_run_holds_can_be_shown(make_run, settings, drawn):
     root = make_run(**({"targets": (TARGET,)} | settings))
     assert printed(write_outputs(root), 100)
     assert (root / "report.html").stat().st_size > 5_000
@@ -362,7 +364,7 @@ def test_methods_go_by_their_labels(make_run):
     assert load_run(root).methods == ["scratch", "zero_shot", "naive", "fine_tune", "feature_reuse"]
 
 
-def test_a_threshold_far_from_all_curves_leaves_them_their_room(root):
+def test_a_threshold_far_from_all_curves_leaves_them_their_room(root, drawn):
     run, summary = load_run(root), summarize(load_run(root))
     summary = replace(summary, threshold=50.0)
     # Matplotlib warns, which is an error here, where labels leave the axes no room.

@@ -15,6 +15,8 @@ from headstart.experiments.showing.outputs import compare_runs
 from headstart.experiments.showing.words.comparison import unfair_comparison
 from headstart.experiments.showing.words.summary import summarize
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TARGET = "tired-arm"
 
 
@@ -188,7 +190,7 @@ def test_a_run_directory_is_no_place_for_a_comparison(tiny, twin):
     assert not (tiny / "report.html").exists()  # what is asked for is checked before any work
 
 
-def test_files_of_a_comparison(tiny, twin):
+def test_files_of_a_comparison(tiny, twin, drawn):
     out = tiny.parent / "both"
     root = twin(name="quickstart", reference=100.0)
     out.joinpath("figures").mkdir(parents=True)

@@ -22,6 +22,8 @@ from rich.console import Console
 
 from ...conftest import build_run, write_curve
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def write_sweep(*given):
     """Write a sweep; return its summary as `summary.json` holds it."""
@@ -43,7 +45,7 @@ def write_sweep(*given):
         ),
     ],
 )
-def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure):
+def test_every_kind_of_sweep_can_be_shown(tmp_path, values, figure, drawn):
     ran = []
     for number, value in enumerate(values):
         place = build_run(

@@ -330,7 +330,7 @@ def test_trials_that_failed_are_listed_and_those_not_run_are_not(root):
 KINDS = ("curves", "gains", "times", "survival")
 
 
-def test_figures_are_there_as_they_are(root):
+def test_figures_are_there_as_they_are(root, undrawn):
     write_outputs(root)
     images = Board(root).images()
     assert set(images) == {f"figures/{kind}-{TARGET}" for kind in KINDS}

@@ -25,6 +25,8 @@ from headstart.experiments.showing.video.watch import Panel, VideoError, record
 from PIL import Image
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 REACH = "headstart/PandaReach-v0"
 # A picture is as bright as 20 times the steps taken, and red where the episode's seed is odd.
