@@ -194,58 +194,67 @@ EDITS = [
     ("my_lab/register.py", "arange(5_000)", "arange(5_001)"),
     ("my_lab/deep/point.py", "0.3", "0.4"),
     ("apart/elsewhere.py", "1.0", "2.0"),
-    ("learn/mine.py", "pass", "gamma = 0"),
 ]
-KEYS = """
-import json, sys
-from pathlib import Path
+OWN = ("my_lab", "mine", "elsewhere")
+KEY = """
 from headstart.experiments.config.schema import load
 from headstart.experiments.running import cache
 from headstart.experiments.running.plan import make_plan
+import pandas, elsewhere
 
-def key():
-    for name in [n for n in sys.modules if n.partition(".")[0] in ("my_lab", "mine")]:
-        del sys.modules[name]
-    return cache.key(make_plan(load("small.yaml")), 0)
-
-edits, imported = json.loads(sys.argv[1])
-for name in imported:
-    __import__(name)
-print(key())
-for file, before, after in edits:
-    text = Path(file).read_text()
-    assert text.count(before) == 1
-    Path(file).write_text(text.replace(before, after))
-    print(key())
-    Path(file).write_text(text)
-print(key())
+print(cache.key(make_plan(load("small.yaml")), 0))
 """
 
 
-def test_all_code_of_ones_own_behind_a_policy_makes_its_key(here):
+@pytest.fixture
+def lab(here, monkeypatch):
+    """Write code of one's own in three places; returns what gives the key with it, or one edit."""
+    places = [here, *(here / folder for folder in ("apart", "learn"))]
     for name, text in LAB.items():
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(text)
-    learner = {"mine:MyPPO": SMALL["source"]["algorithm"]["ppo"]}
-    source = {**SMALL["source"], "world": "my_lab.register:Made-v0", "algorithm": learner}
-    write_text(here / "small.yaml", dumps(build({**SMALL, "source": source}).resolved()))
-    places = [here, *(here / folder for folder in ("apart", "learn"))]
+    for place in places[1:]:
+        monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, places)))
 
-    def keys(edits, imported, seed):
-        """Return the keys that another process finds: as it is, after each edit, and again."""
-        given = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONHASHSEED": seed}
-        command = [sys.executable, "-c", KEYS, json.dumps([edits, imported])]
-        done = subprocess.run(
-            command, env={**os.environ, **given}, cwd=here, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
+    def forget():
+        for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
+            del sys.modules[name]
 
-    base, *others, again = keys(EDITS, [], "1")
-    assert base == again != "None"
+    def found(edit=None, **source):
+        forget()
+        file, old, new = edit or ("my_lab/register.py", "1", "1")
+        text = (here / file).read_text()
+        assert old in text
+        (here / file).write_text(text.replace(old, new))
+        try:
+            return key(source={**SMALL["source"], "world": "my_lab.register:Made-v0", **source})
+        finally:
+            (here / file).write_text(text)
+
+    yield found
+    forget()
+
+
+def test_all_code_of_ones_own_behind_a_world_makes_its_key(here, lab, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    base = lab()
+    others = [lab(edit) for edit in EDITS]
+    assert base == lab() is not None
     assert len({base, *others}) == 1 + len(EDITS)
     # Nor does it matter what else a process has loaded, or in which order sets are told.
-    assert keys([], ["pandas", "elsewhere"], "2") == [base, base]
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+    source = {**SMALL["source"], "world": "my_lab.register:Made-v0"}
+    write_text(here / "small.yaml", dumps(build({**SMALL, "source": source}).resolved()))
+    done = subprocess.run([sys.executable, "-c", KEY], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{base}\n", "")
+
+
+def test_code_of_ones_own_behind_a_learner_makes_its_key(lab):
+    learner = {"mine:MyPPO": SMALL["source"]["algorithm"]["ppo"]}
+    base = lab(algorithm=learner)
+    assert base is not None
+    assert lab(("learn/mine.py", "pass", "gamma = 0"), algorithm=learner) != base
 
 
 def test_values_are_told_apart_by_kind_and_content():

@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from headstart.core.files import write_text
 from headstart.experiments.api import run
+from headstart.experiments.cli.app import main
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.running.metadata import computed_on
@@ -20,6 +22,8 @@ from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.unit import run_unit
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 # A world of one's own: drive a point to the origin; `push` shifts it, `fault` breaks it.
 TOY = """
@@ -68,13 +72,13 @@ EXPERIMENT = {
     "source": {
         "world": "toy:Point-v0",
         "algorithm": {"ppo": {"worlds": 4, "n_steps": 16, "batch_size": 64, "n_epochs": 4}},
-        "steps": 512,
+        "steps": 256,
     },
-    "targets": {"pushed": {"kwargs": {"push": 0.2}, "steps": 512}},
+    "targets": {"pushed": {"kwargs": {"push": 0.2}, "steps": 256}},
     "methods": ["scratch", "zero_shot", "fine_tune", {"feature_reuse": {"freeze": ["features"]}}],
     "seeds": [0, 1],
     "evaluation": {"every": 64, "episodes": 4, "anchor_episodes": 4},
-    "checkpoint": 192,
+    "checkpoint": 128,
 }
 
 
@@ -96,10 +100,27 @@ def with_(**changes):
 
 
 def command(*words):
+    """Return a command line for a process of its own, whose start takes seconds."""
     return [sys.executable, "-m", "headstart.experiments.cli", *words]
 
 
-def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here):
+@pytest.fixture
+def call(piped, here, capsys, monkeypatch):
+    """Run a command line in this process; returns exit status and both outputs."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def call(*words):
+        # A process of its own would import the world as it is by then.
+        monkeypatch.delitem(sys.modules, "toy", raising=False)
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return call
+
+
+def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here, drawn):
     one = run(EXPERIMENT, out="one", jobs=1, console=quiet())
     Path("toy.yaml").write_text(dumps(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "two", "--jobs", "1")
@@ -115,10 +136,10 @@ def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_
     assert not Path("two/.claims").exists()
     csv = Path("one/results.csv").read_bytes()
     assert csv == Path("two/results.csv").read_bytes()
-    # 4 methods, 2 seeds, evaluations at 0, 64, ..., 512.
+    # 4 methods, 2 seeds, evaluations at 0, 64, ..., 256.
     lines = csv.decode().splitlines()
     assert lines[0] == "target,method,seed,step,return,success,length,episodes"
-    assert len(lines) == 1 + 4 * 2 * 9
+    assert len(lines) == 1 + 4 * 2 * 5
     before = {p: p.stat().st_mtime_ns for p in Path("one").rglob("evaluations.jsonl")}
     again = run(EXPERIMENT, out="one", jobs=1, console=quiet())
     assert {p: p.stat().st_mtime_ns for p in Path("one").rglob("evaluations.jsonl")} == before
@@ -155,23 +176,23 @@ def assert_tensorboard(directory):
         returns = [json.loads(row)["return"] for row in rows]
         assert [e.value for e in events.Scalars("eval/return")] == pytest.approx(returns)
     assert curves["scratch"] == curves["zero_shot"] == curves["fine_tune"]
-    assert curves["scratch"] == list(range(0, 513, 64))
+    assert curves["scratch"] == list(range(0, 257, 64))
 
 
 def test_scratch_may_have_the_source_s_steps_too(here):
     experiment = build(with_(methods=["scratch", "scratch_total"], seeds=[0]))
     write_text(Path("run/experiment.yaml"), dumps(experiment.resolved()))
-    for method, steps in (("scratch", 512), ("scratch_total", 512 + 512)):
+    for method, steps in (("scratch", 256), ("scratch_total", 256 + 256)):
         unit = f"trials/pushed/{method}/seed-0"
         assert run_unit(Path("run"), unit, lambda *_: None) == ("done", None)
         rows = Path("run", unit, "evaluations.jsonl").read_text().splitlines()
         assert [json.loads(row)["step"] for row in rows] == list(range(0, steps + 1, 64))
 
 
-def test_some_trials_alone_bring_the_sources_they_need(here):
+def test_some_trials_alone_bring_the_sources_they_need(here, call):
     Path("toy.yaml").write_text(dumps(EXPERIMENT))
-    listed = subprocess.run(command("run", "toy.yaml", "--list"), capture_output=True, text=True)
-    assert listed.stdout.splitlines() == [
+    _, listed, _ = call("run", "toy.yaml", "--list")
+    assert listed.splitlines() == [
         f"pushed/{method}/{seed}"
         for seed in (0, 1)
         for method in ("scratch", "fine_tune", "feature_reuse")
@@ -205,24 +226,25 @@ def lines_of(path):
 
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
-    whole = run(EXPERIMENT, out="whole", jobs=2, console=quiet())
+    small = with_(methods=["scratch", "fine_tune"], seeds=[0])
+    whole = run(small, out="whole", jobs=2, console=quiet())
     assert not whole.failed
-    Path("toy.yaml").write_text(dumps(EXPERIMENT))
+    Path("toy.yaml").write_text(dumps(small))
     words = command("run", "toy.yaml", "--out", "cut", "--jobs", "2")
-    # Beyond a checkpoint (192 steps) in a source, then in a trial, slowly: the kill may come late.
-    slowly = {"env": {**os.environ, "LINGER": "0.01"}, "stdout": subprocess.DEVNULL}
-    for moment in ("source/nominal/seed-0", "trials/pushed/scratch/seed-0"):
-        process = subprocess.Popen(words, start_new_session=True, **slowly)
-        while lines_of(Path("cut") / moment / "evaluations.jsonl") < 5:
+    # Beyond a checkpoint (128 steps) in the source, and in the trial that needs none beside it,
+    # both slowly: the kill may come late.
+    slowly = {"env": {**os.environ, "LINGER": "0.05"}, "stdout": subprocess.DEVNULL}
+    process = subprocess.Popen(words, start_new_session=True, **slowly)
+    for begun in ("source/nominal/seed-0", "trials/pushed/scratch/seed-0"):
+        while lines_of(Path("cut") / begun / "evaluations.jsonl") < 4:
             assert process.poll() is None
             time.sleep(0.001)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     assert not Path("cut/results.csv").exists()
     cut = Path("cut/trials/pushed/scratch/seed-0/status.json")
     write_text(cut, json.dumps(json.loads(cut.read_text()) | {"computed_on": ["cpu: another"]}))
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert not run(small, out="cut", jobs=2, console=quiet()).failed
     assert Path("cut/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
     for path in Path("whole").rglob("evaluations.jsonl"):
         other = Path("cut") / path.relative_to("whole")
@@ -230,26 +252,54 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_results(here):
     assert json.loads(cut.read_text())["computed_on"] == ["cpu: another", computed_on("cpu")]
 
 
+def until(curve, ended):
+    """Wait until a curve has begun, or what writes it has ended."""
+    while not curve.exists() and not ended():
+        time.sleep(0.02)
+
+
+ENDLESS = with_(source={**EXPERIMENT["source"], "steps": 10_000_000})
+
+
 def test_an_interrupt_stops_at_once_and_says_how_to_go_on(here):
-    slow = with_(source={**EXPERIMENT["source"], "steps": 10_000_000})
-    Path("toy.yaml").write_text(dumps(slow))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        process = subprocess.Popen(
-            command("run", "toy.yaml", "--out", f"run-{number}"),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            # A shell lets its background jobs ignore interrupts, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        curve = Path(f"run-{number}/source/nominal/seed-0/evaluations.jsonl")
-        while not curve.exists() and process.poll() is None:
-            time.sleep(0.02)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert "the same command goes on" in said
-        assert "Traceback" not in said
+    Path("toy.yaml").write_text(dumps(ENDLESS))
+    process = subprocess.Popen(
+        command("run", "toy.yaml"),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell lets its background jobs ignore interrupts, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    until(
+        Path("runs/toy/source/nominal/seed-0/evaluations.jsonl"), lambda: process.poll() is not None
+    )
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+
+
+def test_a_termination_is_an_interrupt(here, call):
+    Path("toy.yaml").write_text(dumps(ENDLESS))
+    ended = threading.Event()
+
+    def terminate():
+        until(Path("runs/toy/source/nominal/seed-0/evaluations.jsonl"), ended.is_set)
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = threading.Thread(target=terminate)
+    watching.start()
+    try:
+        code, _, err = call("run", "toy.yaml", "--jobs", "1")
+    finally:
+        ended.set()
+        watching.join()
+    assert code == 130
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
 
 
 FAULTS = {
@@ -259,33 +309,33 @@ FAULTS = {
 }
 
 
-def test_a_failed_trial_is_listed_and_ends_no_other(here):
-    targets = {"pushed": EXPERIMENT["targets"]["pushed"]}
-    targets |= {fault: {"kwargs": {"fault": fault}, "steps": 512} for fault in FAULTS}
+def test_a_failed_trial_is_listed_and_ends_no_other(here, call):
+    targets = {"pushed": {"kwargs": {"push": 0.2}, "steps": 64}}
+    targets |= {fault: {"kwargs": {"fault": fault}, "steps": 64} for fault in FAULTS}
     small = with_(targets=targets, methods=["fine_tune"], seeds=[0])
     Path("toy.yaml").write_text(dumps(small))
-    words = command("run", "toy.yaml", "--jobs", "2")
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stdout + done.stderr
+    code, out, err = call("run", "toy.yaml", "--jobs", "2")
+    assert code == 1
+    assert "Traceback" not in out + err
     for fault, said in FAULTS.items():
         failed = Path(f"runs/toy/trials/{fault}/fine_tune/seed-0/status.json")
         assert said in json.loads(failed.read_text())["error"]
-        assert said.split(":")[0] in " ".join(done.stdout.split())
+        assert said.split(":")[0] in " ".join(out.split())
         assert said[:20] in Path("runs/toy/report.html").read_text()
     finished = Path("runs/toy/trials/pushed/fine_tune/seed-0/status.json")
     assert json.loads(finished.read_text())["state"] == "done"
-    assert "pushed,fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
+    assert "pushed,fine_tune,0,64" in Path("runs/toy/results.csv").read_text()
     # Mended, the same command finishes what failed, once told that other code may go on.
     Path("toy.py").write_text(TOY.replace("self.left == 3", "False"))
-    done = subprocess.run([*words, "--keep"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, out, err = call("run", "toy.yaml", "--jobs", "2", "--keep")
+    assert code == 0, out + err
     for fault in FAULTS:
-        assert f"{fault},fine_tune,0,512" in Path("runs/toy/results.csv").read_text()
+        assert f"{fault},fine_tune,0,64" in Path("runs/toy/results.csv").read_text()
 
 
 def test_what_fails_once_is_tried_again_and_gives_the_same(here):
-    small = with_(targets={"pushed": EXPERIMENT["targets"]["pushed"]}, methods=["scratch"])
+    targets = {"pushed": {"kwargs": {"push": 0.2}, "steps": 64}}
+    small = with_(targets=targets, methods=["scratch"])
     assert not run(small, out="whole", console=quiet()).failed
     # The first trial dies with its process, the second one raises: each once.
     once = TOY.replace("fault=None", "fault='once'").replace(
@@ -316,7 +366,7 @@ def break_once():
 
 def test_a_trial_whose_source_failed_is_not_run(here):
     broken = {**EXPERIMENT["source"], "kwargs": {"fault": "raise"}}
-    targets = {"pushed": {"kwargs": {"push": 0.2}, "steps": 128}}
+    targets = {"pushed": {"kwargs": {"push": 0.2}, "steps": 64}}
     result = run(
         with_(source=broken, targets=targets, methods=["scratch", "fine_tune"], seeds=[0]),
         console=quiet(),
@@ -409,7 +459,7 @@ def test_another_experiment_in_the_same_directory_is_refused(here):
         ),
         (
             {"source": {"world": "toy:Point-v0", "steps": 1_024}},
-            "targets.pushed.steps: 512 is asked for, but ppo goes in whole rollouts of 1,024",
+            "targets.pushed.steps: 256 is asked for, but ppo goes in whole rollouts of 1,024",
         ),
         (
             {"evaluation": {"every": 32, "episodes": 4}},
@@ -445,6 +495,8 @@ def test_a_world_beside_the_script_is_found_from_any_directory(here):
     small = with_(methods=["scratch"], seeds=[0])
     Path("script.py").write_text(
         f"import headstart\nresult = headstart.run({small!r})\nassert not result.failed\n"
+        # What takes a second or two to be imported, and is not needed.
+        "import sys\nassert not {'torch._dynamo', 'scipy.stats'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "../script.py"], cwd="elsewhere", check=True)
     assert Path("elsewhere/runs/toy/report.html").is_file()
