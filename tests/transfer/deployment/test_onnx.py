@@ -18,6 +18,19 @@ onnxruntime = pytest.importorskip("onnxruntime")
 REACH = "headstart/PandaReach-v0"
 
 
+@pytest.fixture(autouse=True)
+def few(request, monkeypatch):
+    """Compare policies on fewer observations than users' are, but for where `many` is asked for."""
+    if "many" not in request.fixturenames:
+        monkeypatch.setattr(exporting, "OBSERVATIONS", 150)
+    monkeypatch.setattr(exporting, "CALLS", 20)
+
+
+@pytest.fixture
+def many():
+    """Compare policies on as many observations as users' are."""
+
+
 @pytest.fixture
 def saved(learner, tmp_path):
     """Save an untrained learner whose normalizer has seen something; returns it and its bundle."""
@@ -47,7 +60,7 @@ def acting(path):
     ("name", "world_id"),
     [("ppo", "Pendulum-v1"), ("sac", "Pendulum-v1"), ("stable_baselines3:DQN", "CartPole-v1")],
 )
-def test_an_exported_policy_acts_alike_for_any_batch(saved, tmp_path, name, world_id):
+def test_an_exported_policy_acts_alike_for_any_batch(many, saved, tmp_path, name, world_id):
     one, made = saved(name, world_id, deviation=0.2)
     done = export_onnx(made, tmp_path / "a" / "policy.onnx")
     assert done.observations == 1_000
