@@ -112,8 +112,10 @@ class FineTune:
     `gradient_steps` critic updates after each rollout (null: as the source's), `source_replay`
     transitions of the source policy in source worlds, which count as source steps, as the share
     `replay_share` of a minibatch at first, falling to none at the share `replay_until` of the
-    budget. `algorithm`, as sac, goes on with another than the source's: the source is on-policy,
-    the actor is fitted to it and the critic to its transitions by `critic_pretrain` updates.
+    budget; of the source worlds the last takes random actions in the share `replay_random` of its
+    steps, the first none. `algorithm`, as sac, goes on with another than the source's: the source
+    is on-policy, the actor is fitted to it and the critic to these transitions, of more actions
+    than the source's own, by `critic_pretrain` updates.
     """
 
     name: ClassVar[str] = "fine_tune"
@@ -152,6 +154,7 @@ class FineTune:
     source_replay: Steps | Of = "preset"
     replay_share: Share | Of = "preset"
     replay_until: Share | Of = "preset"
+    replay_random: Share | Of = "preset"
     critic_pretrain: Steps | Of = "preset"
     algorithm: str | Mapping[str, Mapping[str, Any] | None] | None = None
 
@@ -371,6 +374,7 @@ class FineTune:
             steps=settings["source_replay"],
             share=settings["replay_share"],
             until=settings["replay_until"] * problem.steps,
+            random=settings["replay_random"],
             seed=problem.seed,
         )
         learner.callbacks.append(replay)

@@ -120,7 +120,7 @@ def _replay(settings: dict[str, Any], given: Set[str], crossing: bool) -> str | 
         return None
     if crossing:
         return "'algorithm' needs 'source_replay': actor and critic are fitted to it"
-    for name in ("replay_share", "replay_until", "critic_pretrain"):
+    for name in ("replay_share", "replay_until", "replay_random", "critic_pretrain"):
         if name in given:
             return f"'{name}' needs 'source_replay', transitions of the source"
     return None

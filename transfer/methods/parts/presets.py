@@ -44,12 +44,16 @@ _OFF_POLICY: dict[str, Any] = {
     "source_replay": 0,
     "replay_share": 0.5,
     "replay_until": 0.5,
+    "replay_random": 0.0,
     "critic_pretrain": 0,
 }
-# What an off-policy learner begins with where its source is on-policy and left it no critic.
+# What an off-policy learner begins with where its source is on-policy and left it no critic: one
+# that has seen other actions than the source's, and of the target learns from the target alone.
 CROSSING: dict[str, Any] = {
-    "source_replay": 10_000,
-    "critic_pretrain": 2_000,
+    "source_replay": 20_000,
+    "replay_random": 1.0,
+    "replay_share": 0.0,
+    "critic_pretrain": 5_000,
     "deploy": "learner",
 }
 

@@ -29,7 +29,10 @@ class SourceReplay(Schedule):
     Observations and rewards are normalized by the learner's statistics, as its own are.
 
     The transitions are made before the first target step by the source policy, with its noise, in
-    worlds of `make_source`; they count as source steps (`Learner.source_steps`).
+    worlds of `make_source`; they count as source steps (`Learner.source_steps`). Of the worlds, the
+    first takes the policy's actions alone, the last random ones in the share `random` of its steps,
+    and those between in shares at equal distances: a critic that has seen what one policy does
+    knows nothing of all other actions, and an actor that follows it there is led astray.
 
     Args:
         learner: Whose minibatches are mixed; off-policy.
@@ -38,6 +41,7 @@ class SourceReplay(Schedule):
         steps: The source steps to take.
         share: The share of a minibatch at first.
         until: The target step from which on there is none; None: the share stays.
+        random: The share of uniformly random actions in the last source world.
         seed: Decides the worlds' episodes and the policy's noise.
     """
 
@@ -50,6 +54,7 @@ class SourceReplay(Schedule):
         steps: int,
         share: float,
         until: float | None,
+        random: float = 0.0,
         seed: int,
     ) -> None:
         super().__init__(learner)
@@ -60,6 +65,7 @@ class SourceReplay(Schedule):
         self._core = model
         self.source, self.make_source = source, make_source
         self.share, self.until, self.seed = share, until, seed
+        self.random = np.linspace(0.0, random, WORLDS)
         rows = -(-steps // WORLDS)
         own: Any = model.replay_buffer
         self.buffer: ReplayBuffer = type(own)(
@@ -114,10 +120,14 @@ class SourceReplay(Schedule):
                 torch.manual_seed(self.seed)
                 worlds.seed(self.seed)
                 observations: Any = worlds.reset()
+                worlds.action_space.seed(self.seed)
+                rng = np.random.default_rng([self.seed, 4])
                 acting = self.source.acting(deterministic=False)
                 acting.reset(np.ones(WORLDS, dtype=bool))
                 while not self.buffer.full:
                     actions = acting.act(observations)
+                    for world in np.flatnonzero(rng.random(WORLDS) < self.random):
+                        actions[world] = worlds.action_space.sample()
                     following, rewards, dones, infos = worlds.step(actions)
                     self.buffer.add(
                         observations,

@@ -91,6 +91,20 @@ def test_source_steps_are_the_source_policys_in_source_worlds(start, sources, pr
     assert np.array_equal(again.actions, buffer.actions)
 
 
+def test_source_worlds_take_random_actions_in_rising_shares(start):
+    """The first the policy's alone, the last random ones alone, those between a third and two."""
+    plain, mixed = (replaying(start, source_replay=4000, replay_random=r)[1] for r in (0.0, 1.0))
+    rows = [buffer.buffer.actions[:, :, 0] for buffer in (plain, mixed)]
+    assert rows[0].shape == rows[1].shape == (1000, 4)
+    assert np.array_equal(rows[0][:, 0], rows[1][:, 0])
+    assert not any(np.array_equal(rows[0][:, world], rows[1][:, world]) for world in (1, 2, 3))
+    assert mixed.random.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    uniform = rows[1][:, 3]
+    assert abs(uniform.mean()) < 0.06
+    assert uniform.var() == pytest.approx(1 / 3, abs=0.03)
+    assert plain.random.tolist() == [0, 0, 0, 0]
+
+
 def test_replay_goes_on_from_a_checkpoint_without_source_worlds(start):
     _, replay = replaying(start)
     kept = {name: array.copy() for name, array in replay.arrays().items()}
