@@ -7,7 +7,9 @@ import sys
 
 import pytest
 from headstart.core.streams import Terminal, write_plainly
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,22 @@ def test_a_terminal_gets_text_that_it_can_show(encoding, written):
     assert lines[0] == written
     assert len({len(line) for line in lines[1:]}) == 1, "the table's edge is straight"
     assert any(written in line for line in lines[1:])
+
+
+def test_a_table_has_the_room_for_what_stands_for_a_character():
+    """A cell that is cut short would be another number."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    terminal = Terminal(file=stream, width=80, force_terminal=True, color_system="truecolor")
+    table = Table(title=Text("→"), box=None, pad_edge=False)
+    table.add_column(Text("from → to"))
+    table.add_row(Text.assemble("→ ", ("-1,168", "bold")))
+    terminal.print(Group(table))
+    terminal.print(table)  # it is left as it was
+    stream.flush()
+    lines = stream.buffer.getvalue().decode().splitlines()
+    assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
+    assert any("from -> to" in line for line in lines)
+    assert any("-> \x1b[1m-1,168\x1b[0m" in line for line in lines)
 
 
 def test_halves_of_surrogates_are_written_out(monkeypatch):
