@@ -144,7 +144,11 @@ def probe_findings(plan: Plan) -> dict[str, list[Finding]]:
     if not foreign:
         return {}
     examined = {name: _as_order(specs[name]) for name in dict.fromkeys((SOURCE, *foreign))}
-    order = _as_text({"worlds": [], "modules": [], "examined": examined})
+    source = plan.experiment.source
+    # Of a world without wrappers nothing hides the parameters.
+    randomized = source.randomization if source.wrappers and source.bundle is None else {}
+    asked = {"examined": examined, "randomized": randomized}
+    order = _as_text({"worlds": [], "modules": [], **asked})
     answer = _kept_answer(order, plan)
     found = {
         name: [Finding(**finding) for finding in findings]

@@ -22,10 +22,13 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...core.errors import HeadstartError, one_line
 from ...core.heartbeat import set_place, write_calls_to
-from ...envs.contract.probe import Finding, probe_effect, probe_world
+from ...envs.contract.probe import LONG_STEPS, Finding, probe_effect, probe_world
 from ...envs.main_module import take_main
+from ...envs.parameters import parameterized
 from ...envs.shifts import shift_changes
 from ...envs.spec import WorldSpec
 
@@ -59,7 +62,7 @@ def main() -> None:
         registered.append(_visit(given))
     files, versions = list_loaded()
     answer = {"files": files, "versions": versions, "registered": registered}
-    json.dump({**answer, "findings": _examine(order.get("examined", {}))}, answers)
+    json.dump({**answer, "findings": _examine(order)}, answers)
     answers.close()
 
 
@@ -81,8 +84,9 @@ def _visit(given: Mapping[str, Any]) -> str:
     return canonical([spec.kwargs, spec.max_episode_steps, spec.additional_wrappers])
 
 
-def _examine(examined: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _examine(order: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return what the probe of the contract finds, by the worlds' names."""
+    examined = order.get("examined", {})
     if not examined:
         return {}
     specs = {name: WorldSpec(**given) for name, given in examined.items()}
@@ -95,6 +99,13 @@ def _examine(examined: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[s
                 warnings.simplefilter("ignore")
                 known[key] = _examine_one(spec, specs["source"])
         found[name] = [asdict(finding) for finding in known[key]]
+    if not found["source"] and order.get("randomized"):
+        set_place("source")
+        try:
+            hidden = _hidden(specs["source"], order["randomized"])
+        except Exception as error:  # whatever a foreign world raises
+            hidden = [_ended_early(error)]
+        found["source"] = [asdict(finding) for finding in hidden]
     return {name: findings for name, findings in found.items() if findings}
 
 
@@ -108,7 +119,42 @@ def _examine_one(spec: WorldSpec, source: WorldSpec) -> list[Finding]:
             if (differs := _against_source(spec, source)) is not None:
                 found += probe_effect(source.make, differs)
     except Exception as error:  # whatever a foreign world raises
-        found.append(Finding("raises", f"the probe before the run ended early: {one_line(error)}"))
+        found.append(_ended_early(error))
+    return found
+
+
+def _ended_early(error: Exception) -> Finding:
+    return Finding("raises", f"the probe before the run ended early: {one_line(error)}")
+
+
+def _hidden(spec: WorldSpec, randomization: Mapping[str, str]) -> list[Finding]:
+    """Return which randomized parameters have no effect, for the wrappers or at all."""
+    from ...transfer.randomization.ranges import Ranges
+
+    world = spec.make()
+    try:
+        space = parameterized(world, "a randomization").parameters
+    finally:
+        world.close()
+    bare = replace(spec, wrappers=())
+    found: list[Finding] = []
+    for name, change in randomization.items():
+        drawn = Ranges({name: change}, space).draw(np.random.default_rng(0))
+        shift = {key: f"= {float(value)}" for key, value in drawn.items()}
+        said = f"the randomized '{name}'"
+        unseen = probe_effect(spec.make, {said: replace(spec, shift=shift).make})
+        try:
+            seen = unseen and not probe_effect(bare.make, {said: replace(bare, shift=shift).make})
+        except HeadstartError:
+            seen = False  # it is a wrapper's own
+        if seen:
+            text = (
+                f"a wrapper hides {said}: it changed no observation and no reward in {LONG_STEPS} "
+                "steps, and does without the wrappers"
+            )
+            found.append(Finding("effect", text, fatal=True))
+        else:
+            found += unseen
     return found
 
 

@@ -103,6 +103,41 @@ def test_where_code_cannot_be_listed_it_is_said(plan, tmp_path, monkeypatch):
     assert "would not be noticed: a process that makes its worlds failed" in console.export_text()
 
 
+HIDES = """
+import gymnasium
+class Undone(gymnasium.Wrapper):
+    def reset(self, **given):
+        self.env.unwrapped.set_parameters({})
+        return super().reset(**given)
+class Blind(gymnasium.ObservationWrapper):
+    def observation(self, observation):
+        return observation
+"""
+HIDDEN = (
+    r"source: a wrapper hides the randomized 'pole_mass': it changed no observation and no reward"
+)
+
+
+@pytest.mark.parametrize("wrapper", ["Undone", "Blind"])
+def test_what_a_wrapper_hides_is_not_randomized(tmp_path, monkeypatch, wrapper):
+    (tmp_path / "hides.py").write_text(HIDES)
+    monkeypatch.chdir(tmp_path)
+    source = {
+        "world": "headstart/CartPoleSwingUp-v0",
+        "wrappers": [f"hides:{wrapper}"],
+        "randomization": {"pole_mass": "* uniform(0.5, 2)"},
+        "steps": 512,
+    }
+    plan = make_plan(build({**EXPERIMENT, "source": source, "targets": {"a": {"steps": 512}}}))
+    console = Console(record=True, width=300)
+    if wrapper == "Undone":
+        with pytest.raises(ConfigError, match=HIDDEN):
+            examine_worlds(plan, tmp_path, console, "experiment")
+    else:
+        examine_worlds(plan, tmp_path, console, "experiment")
+        assert console.export_text() == ""
+
+
 def test_fresh_deletes_what_a_run_made_and_nothing_else(tmp_path):
     ran(tmp_path, Code("a"))
     (tmp_path / "thesis.txt").write_text("precious")
