@@ -12,7 +12,8 @@ def test_the_ten_lines_run(tmp_path, monkeypatch):
     code = "\n".join(line for line in code.splitlines() if line.strip())
     assert len(code.splitlines()) <= 12
     # The same lines with budgets for a test.
-    for long, short in (("40_000", "1_024"), ("20_000", "1_024"), ("2_000", "1_024")):
+    few = '"every": 1_024, "episodes": 2, "anchor_episodes": 4'
+    for long, short in (("40_000", "1_024"), ("20_000", "1_024"), ('"every": 2_000', few)):
         assert long in code
         code = code.replace(long, short)
     code = code.replace("[0, 1, 2, 3, 4]", "[0]")

@@ -10,6 +10,35 @@ from typing import Any
 import numpy as np
 import pytest
 from headstart.experiments.config.yaml_text import dumps
+from headstart.experiments.running import code_hash
+
+# What probes of Gymnasium's own worlds have answered, by what they were asked.
+_answered: dict[str, Any] = {}
+_GYMNASIUMS = ("Pendulum-v1", "CartPole-v1")
+
+
+@pytest.fixture(autouse=True)
+def probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe Gymnasium's own worlds once for all tests: each probe is a process of its own.
+
+    Its answer depends on the working directory, which is another one in each test, only where code
+    of one's own is involved.
+    """
+    ask = code_hash._ask
+
+    def kept(order: str, main: Any, *place: Any) -> Any:
+        asked = json.loads(order)
+        worlds = [*asked["worlds"], *asked.get("examined", {}).values()]
+        own = any(one["world"] not in _GYMNASIUMS or one["wrappers"] for one in worlds)
+        if own or asked["modules"] or main.packed:
+            return ask(order, main, *place)
+        if order not in _answered:
+            _answered[order] = ask(order, main, *place)
+        return _answered[order]
+
+    kept.cache_clear = ask.cache_clear  # type: ignore[attr-defined]
+    monkeypatch.setattr(code_hash, "_ask", kept)
+
 
 METHODS = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")
 RANDOM, REFERENCE = -120.0, -10.0

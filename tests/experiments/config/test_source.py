@@ -18,6 +18,8 @@ from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.transfer.randomization.recommended import recommended
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 REACH = "headstart/PandaReach-v0"
 SHORT = {"max_episode_steps": 25}
 READY = {

@@ -16,6 +16,8 @@ from headstart.experiments.running.code_hash import Code, CodeError, changed_cod
 from headstart.experiments.running.plan import make_plan
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WORLD = """
 import gymnasium, numpy as np
 STEP = 0.2

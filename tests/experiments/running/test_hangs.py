@@ -14,6 +14,8 @@ from headstart.experiments.running.code_hash import CodeError, HungError
 from headstart.experiments.running.plan import make_plan
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WORLD = """
 import re, gymnasium, numpy as np
 class Hangs(gymnasium.Env):

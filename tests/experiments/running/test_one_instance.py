@@ -24,6 +24,8 @@ from headstart.experiments.running.unit import run_unit
 from headstart.experiments.showing.words.notes import target_notes
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 # A stand-in for hardware: it refuses a second instance, and writes down what happens to it.
 ROBOT = """
 import os, time, gymnasium, numpy as np

@@ -7,6 +7,8 @@ from headstart.experiments.running.plan import Unit
 from headstart.experiments.running.pool import Pool
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def unit(path, *needs):
     return Unit(path, steps=10, needs=needs)

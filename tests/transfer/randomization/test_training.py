@@ -49,7 +49,7 @@ def trained(learner, **options):
 @pytest.mark.parametrize("name", EAGER)
 def test_workers_and_stops_change_no_draw(small, tmp_path, name):
     records = []
-    for workers in (0, 1, 3) if name == "adr" else (0, 2):
+    for workers in (0, 3) if name == "adr" else (0, 1):
         path = tmp_path / f"{workers}.jsonl"
         learner = learner_of(small, ready(name), path, workers=workers)
         trained(learner)
