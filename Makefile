@@ -16,7 +16,7 @@ READY_DOCS := $(VENV)/.ready-docs
 # Modules are compiled when they are first imported, and kept: most of what is installed never is.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test test-all check format lint types docs clean
 

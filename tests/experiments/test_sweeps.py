@@ -18,6 +18,8 @@ from rich.console import Console
 
 from .conftest import build_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXPERIMENT = {
     "name": "ice",
     "source": {

@@ -19,6 +19,8 @@ from headstart.experiments.cli.console import PIPE_WIDTH
 from headstart.experiments.running import dry_run as previewing
 from headstart.experiments.running.dry_run import Pace
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY_PPO = "{ppo: {worlds: 2, n_steps: 32, batch_size: 32, n_epochs: 1}}"
 TINY = f"""
 name: tiny
@@ -208,7 +210,7 @@ def test_describe_a_world_of_someone_elses(call):
     assert "By its path can be varied: dt, max_speed" in out
 
 
-def test_run_report_and_set(call, here):
+def test_run_report_and_set(call, here, drawn):
     words = ("run", "tiny.yaml", "--jobs", "1", "--set", "seeds=[3]", "--out", "out")
     code, out, err = call(*words)
     assert (code, err) == (0, "")

@@ -10,6 +10,8 @@ from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.runner import _prepare, _restore
 from rich.console import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXPERIMENT = {
     "name": "kept",
     "source": {"world": "Pendulum-v1", "steps": 4096},
