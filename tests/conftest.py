@@ -48,8 +48,9 @@ def undrawn(request, monkeypatch):
     if "drawn" in request.fixturenames:
         return
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    monkeypatch.setattr(Figure, "draw_without_rendering", lambda self: None)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda self, figure: None)
     monkeypatch.setattr(
         Figure, "savefig", lambda self, file, *, format, **_: file.write(BLANK[format])
     )

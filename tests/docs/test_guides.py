@@ -59,7 +59,7 @@ def test_start(files):
     experiment["seeds"] = [0]
     experiment["source"] |= {"steps": 128, "algorithm": TINY_PPO}
     experiment["targets"]["heavy"]["steps"] = 128
-    experiment["evaluation"] = {"every": 64, "episodes": 2}
+    experiment["evaluation"] = {"every": 64, "episodes": 2, "anchor_episodes": 4}
     result = api.run(experiment, jobs=1)
     assert not result.failed
     assert Path("runs/heavy-cart/report.html").is_file()
@@ -144,7 +144,9 @@ def test_ranges_that_grow(files):
     (ppo,) = [code for code in codes if "PPO(" in code]
     assert len(ppo.strip().splitlines()) <= 14
     scope = {}
-    exec(compile(ppo.replace("50_000", "10_000"), "randomization.md", "exec"), scope)
+    assert "seed=0).learn(50_000" in ppo
+    ppo = ppo.replace("seed=0).learn(50_000", "seed=0, n_steps=256).learn(2_000")
+    exec(compile(ppo, "randomization.md", "exec"), scope)
     assert scope["env"].num_envs == 4
     low, high = scope["ready"].randomizer.spread().ends["masspole"]
     assert 0.05 <= low < 0.101
@@ -169,7 +171,7 @@ def test_an_adapted_environment_is_transferred(files):
     experiment["source"] |= {"steps": 2_048, "algorithm": TINY_PPO}
     experiment["source"]["randomizer"] = {"adr": {"returns": [5, 10], "queue": 1}}
     experiment["targets"]["heavy"]["steps"] = 128
-    experiment["evaluation"] = {"every": 64, "episodes": 2}
+    experiment["evaluation"] = {"every": 64, "episodes": 2, "anchor_episodes": 4}
     result = api.run(experiment, jobs=1)
     assert not result.failed
     source = Path("runs/cartpole/source/randomized/seed-0")

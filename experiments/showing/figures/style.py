@@ -58,7 +58,8 @@ def encoded(stem: str, figure: Figure) -> dict[str, bytes]:
     """Return a figure as PNG and SVG by file name; equal figures give equal bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     # Laid out once for both, as that takes longer than to draw.
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)
     figure.savefig(png, format="png", dpi=DPI)
     figure.savefig(svg, format="svg", metadata={"Date": None})
