@@ -189,9 +189,6 @@ def _prepare(plan: Plan, directory: Path, fresh: bool, console: Console) -> None
             f"'{directory}' was begun with other versions: {changed}; finish it with those, "
             "or choose another directory with --out"
         )
-    command = metadata.command_line()
-    if known["commands"][-1] != command:
-        known["commands"].append(command)
     known["experiment"] = _hash(resolved)
     write_json(directory / "facts.json", known)
     if not path.exists() or _stored(path) != resolved:
@@ -275,8 +272,14 @@ def _restore(directory: Path, kept: Mapping[str, bytes], console: Console) -> No
 
 
 def _go_on(directory: Path, console: Console) -> None:
-    """Record the code that units are run with from here on, and say where it is another."""
+    """Record the command and the code that units are run with from here on; say if that is another.
+
+    A command that computes nothing is not recorded: the report and its figures stand as they are.
+    """
     known = read_json(directory / "facts.json") or {}
+    command = metadata.command_line()
+    if known["commands"][-1] != command:
+        known["commands"].append(command)
     said = metadata.go_on(known)
     write_json(directory / "facts.json", known)
     if said:

@@ -17,6 +17,7 @@ from headstart.experiments.api import run
 from headstart.experiments.cli.app import main
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import dumps, loads
+from headstart.experiments.running import metadata
 from headstart.experiments.running.metadata import computed_on
 from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.unit import run_unit
@@ -119,7 +120,9 @@ def call(piped, here, capsys, monkeypatch):
     return call
 
 
-def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(here, drawn):
+def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_again(
+    here, drawn, monkeypatch
+):
     one = run(EXPERIMENT, out="one", jobs=1, console=quiet())
     Path("toy.yaml").write_text(dumps(EXPERIMENT))
     words = command("run", "toy.yaml", "--out", "two", "--jobs", "1")
@@ -139,9 +142,14 @@ def test_one_process_or_two_give_the_same_results_and_a_finished_run_is_not_run_
     lines = csv.decode().splitlines()
     assert lines[0] == "target,method,seed,step,return,success,length,episodes"
     assert len(lines) == 1 + 4 * 2 * 5
-    before = {p: p.stat().st_mtime_ns for p in Path("one").rglob("evaluations.jsonl")}
+    # Nor are its figures drawn again for another command, or for a newer date of the same results.
+    for path in Path("one").rglob("status.json"):
+        path.touch()
+    kept = [*Path("one").rglob("evaluations.jsonl"), *Path("one/figures").iterdir()]
+    before = {p: p.stat().st_mtime_ns for p in [*kept, Path("one/report.html")]}
+    monkeypatch.setattr(metadata, "command_line", lambda: "headstart run toy.yaml --jobs 7")
     again = run(EXPERIMENT, out="one", jobs=1, console=quiet())
-    assert {p: p.stat().st_mtime_ns for p in Path("one").rglob("evaluations.jsonl")} == before
+    assert {p: p.stat().st_mtime_ns for p in before} == before
     assert again.summary == one.summary
     assert_run_directory(Path("one"))
     assert_tensorboard(Path("one"))

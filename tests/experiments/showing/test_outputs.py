@@ -80,7 +80,7 @@ def test_writing_again_changes_nothing(root, drawn):
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_what_has_not_changed_is_not_made_again(tiny, monkeypatch):
+def test_what_has_not_changed_is_not_made_again(tiny, drawn, monkeypatch):
     first = write_outputs(tiny)
     with monkeypatch.context() as patch:
         patch.setattr(writing, "draw_run", None)  # would fail if it were called
@@ -91,8 +91,11 @@ def test_what_has_not_changed_is_not_made_again(tiny, monkeypatch):
         with pytest.raises(TypeError):
             write_outputs(tiny)
     write_outputs(tiny)
+    picture = tiny / "figures" / f"curves-{TARGET}.png"
+    before = picture.read_bytes()
     write_curve(tiny, "scratch", 0, [0.0] * 11)
     assert to_json(write_outputs(tiny)) != to_json(first)
+    assert picture.read_bytes() != before
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
