@@ -153,9 +153,14 @@ def test_ranges_that_grow(files):
     assert 0.099 < high <= 0.5
 
 
-@pytest.mark.parametrize("name", ["hopper", "cartpole", "push", "highway"])
+@pytest.mark.parametrize("name", ["hopper", "cartpole", "push", "reach", "highway"])
 def test_adapters(files, name):
-    needs = {"hopper": "mujoco", "push": "panda_gym", "highway": "highway_env"}
+    needs = {
+        "hopper": "mujoco",
+        "push": "panda_gym",
+        "reach": "panda_gym",
+        "highway": "highway_env",
+    }
     if name in needs:
         pytest.importorskip(needs[name])
     experiment = build(loads(files("adapters.md")[f"{name}.yaml"]))
