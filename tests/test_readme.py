@@ -1,6 +1,8 @@
 """The README's ten lines of Python run, and its numbers come from the checked-in results."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +40,21 @@ def test_the_table_is_the_checked_in_one():
 def test_the_moving_picture_is_small():
     (name,) = re.findall(r"\((docs/images/\w+\.gif)\)", (ROOT / "README.md").read_text())
     assert (ROOT / name).stat().st_size < 1.5e6
+
+
+def test_tests_run_in_a_folder_of_any_name(tmp_path):
+    """An archive unpacks as headstart-main, which cannot be imported, and the root is a package."""
+    (addopts,) = re.findall(r'^addopts = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    root = tmp_path / "headstart-main"
+    (root / "tests").mkdir(parents=True)
+    (root / "__init__.py").write_text("from .envs import World\n")
+    (root / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\nmarkers = slow\n")
+    (root / "tests" / "test_one.py").write_text("def test_one(): pass\n")
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "1 passed" in told.stdout, told.stdout + told.stderr

@@ -135,3 +135,20 @@ def test_to_check_an_experiment_draws_no_random_number(experiment):
     check_plan(experiment)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert torch.equal(torch_before, torch.get_rng_state())
+
+
+def test_source_policies_may_be_shared_in_turn(experiment):
+    source = {"world": REACH, "steps": 4_096, "policies": 2}
+    several = {**experiment.resolved(), "source": source, "seeds": [3, 5, 8]}
+    several |= {"methods": ["fine_tune"], "targets": {"heavier": {"steps": 4_096}}}
+    found = {unit.path: unit.needs for unit in make_plan(build(several)).units}
+    assert [path for path in found if path.startswith("source")] == [
+        "source/nominal/seed-3",
+        "source/nominal/seed-5",
+    ]
+    needs = {path: needs for path, needs in found.items() if path.startswith("trials")}
+    assert needs == {
+        "trials/heavier/fine_tune/seed-3": ("source/nominal/seed-3",),
+        "trials/heavier/fine_tune/seed-5": ("source/nominal/seed-5",),
+        "trials/heavier/fine_tune/seed-8": ("source/nominal/seed-3",),
+    }

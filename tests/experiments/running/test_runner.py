@@ -19,7 +19,6 @@ from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.config.yaml_text import dumps, loads
 from headstart.experiments.running import metadata
 from headstart.experiments.running.metadata import computed_on
-from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.unit import run_unit
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -210,22 +209,6 @@ def test_some_trials_alone_bring_the_sources_they_need(here, call):
     assert done == {"source/nominal/seed-1", "trials/pushed/zero_shot/seed-1"}
     with pytest.raises(ConfigError, match=r"no trial 'pushed/zero_shto/1'.* 'pushed/zero_shot/1'"):
         run(EXPERIMENT, trials=["pushed/zero_shto/1"], console=quiet())
-
-
-def test_source_policies_may_be_shared_in_turn():
-    source = {**EXPERIMENT["source"], "policies": 2}
-    experiment = build(with_(source=source, seeds=[3, 5, 8], methods=["fine_tune"]))
-    found = {unit.path: unit.needs for unit in make_plan(experiment).units}
-    assert [path for path in found if path.startswith("source")] == [
-        "source/nominal/seed-3",
-        "source/nominal/seed-5",
-    ]
-    needs = {path: needs for path, needs in found.items() if path.startswith("trials")}
-    assert needs == {
-        "trials/pushed/fine_tune/seed-3": ("source/nominal/seed-3",),
-        "trials/pushed/fine_tune/seed-5": ("source/nominal/seed-5",),
-        "trials/pushed/fine_tune/seed-8": ("source/nominal/seed-3",),
-    }
 
 
 def lines_of(path):
