@@ -48,7 +48,9 @@ def test_tests_run_in_a_folder_of_any_name(tmp_path):
     root = tmp_path / "headstart-main"
     (root / "tests").mkdir(parents=True)
     (root / "__init__.py").write_text("from .envs import World\n")
-    (root / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\nmarkers = slow\n")
+    (root / "pytest.ini").write_text(
+        f"[pytest]\naddopts = {addopts}\ntestpaths = tests\nmarkers = slow\n"
+    )
     (root / "tests" / "test_one.py").write_text("def test_one(): pass\n")
     told = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist"],
