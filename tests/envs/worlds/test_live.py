@@ -1,5 +1,7 @@
 """Parameters that may change during an episode: nothing but their value changes, and at once."""
 
+from functools import cache
+
 import gymnasium as gym
 import numpy as np
 import pybullet as bullet
@@ -24,6 +26,11 @@ def trajectory(world_id, adjust):
     return np.array(found)
 
 
+@cache
+def plain_trajectory(world_id):
+    return trajectory(world_id, lambda world: None)
+
+
 def to_nominal(world):
     live = [parameter for parameter in world.parameters.values() if parameter.live]
     world.adjust_parameters({parameter.name: parameter.nominal for parameter in live})
@@ -31,8 +38,8 @@ def to_nominal(world):
 
 @pytest.mark.parametrize("world_id", WORLDS)
 def test_what_is_set_to_what_it_was_changes_nothing(world_id):
-    plain = trajectory(world_id, lambda world: None)
-    np.testing.assert_array_equal(trajectory(world_id, to_nominal), plain)
+    found = trajectory(world_id, to_nominal)
+    np.testing.assert_array_equal(found, plain_trajectory(world_id))
 
 
 def masses(world):
@@ -73,7 +80,7 @@ def test_a_load_is_taken_up_and_put_down_in_mid_episode(world_id, load, link, ki
         world.adjust_parameters(dict.fromkeys(load, 0.0))
         assert masses(world) == seen[-1]
 
-    plain = trajectory(world_id, lambda world: None)
+    plain = plain_trajectory(world_id)
     loaded = trajectory(world_id, take_up)
     np.testing.assert_array_equal(loaded[:10], plain[:10])
     assert not np.array_equal(loaded[10:20], plain[10:20])
