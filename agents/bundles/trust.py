@@ -41,7 +41,7 @@ def check_classes(
     """
     for what, path in named_classes(name, settings):
         if ":" in path:
-            _check(path.partition(":")[0], trust, f"{where}: {what} '{shown(path, 40)}'")
+            check_module(path.partition(":")[0], trust, f"{where}: {what} '{shown(path, 40)}'")
 
 
 def check_imported_world(world_id: str, trust: Collection[str], where: str) -> None:
@@ -52,16 +52,7 @@ def check_imported_world(world_id: str, trust: Collection[str], where: str) -> N
     """
     module, _, _ = world_id.rpartition(":")
     if module and module != "headstart":
-        _check(module, trust, f"{where}: world '{shown(world_id, 40)}'")
-
-
-def check_module(module: str, trust: Collection[str], where: str) -> None:
-    """Refuse a module that what lies beside a bundle would import, unless it is trusted.
-
-    Raises:
-        BundleError: names the module, and how to trust it.
-    """
-    _check(module, trust, where)
+        check_module(module, trust, f"{where}: world '{shown(world_id, 40)}'")
 
 
 def named_classes(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -74,7 +65,17 @@ def named_classes(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[str,
                 yield key, value
 
 
-def _check(module: str, trust: Collection[str], what: str) -> None:
+def check_module(module: str, trust: Collection[str], what: str) -> None:
+    """Refuse a module that would be imported, unless it is a library's or trusted.
+
+    Args:
+        module: the module.
+        trust: names of modules or packages that may be imported, besides the libraries.
+        what: what names it; the message starts with it.
+
+    Raises:
+        BundleError: names the module, and how to trust it.
+    """
     if any(_inside(module, package) for package in trust):
         return
     if any(_inside(module, package) for package in LIBRARIES) and _is_loaded(module):

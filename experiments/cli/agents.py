@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -285,9 +286,7 @@ def export(
     from ...transfer.deployment.parity import export_table
     from ..running.bundle_world import simulated_world
 
-    def find_world(its: Any) -> Any:
-        return simulated_world(its, trust or ())
-
+    find_world = partial(simulated_world, trust=trust or ())
     console.print(export_table(bundle, out, world, trust or (), find_world))
 
 

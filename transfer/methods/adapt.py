@@ -99,8 +99,9 @@ class Adapt:
         teacher = source.policy(problem.device)
         try:
             take_over(teacher, learner)
-            settings = {"frames": self.frames, "source_steps": self.source_steps}
-            learn = partial(self._learned, problem, algorithm, teacher)
+            seed = problem.seed if problem.source_seed is None else problem.source_seed
+            settings = {"frames": self.frames, "source_steps": self.source_steps, "seed": seed}
+            learn = partial(self._learned, problem, algorithm, teacher, seed)
             learned = dict(learned_once(problem, self.name, settings, learn))
             typical, shares = learned.pop("typical"), learned.pop("shares")
             view = adaptation_view(learner)
@@ -121,7 +122,7 @@ class Adapt:
         return self.source_steps // (WORLDS * STEPS)
 
     def _learned(
-        self, problem: Problem, algorithm: Algorithm, teacher: Learner
+        self, problem: Problem, algorithm: Algorithm, teacher: Learner, seed: int
     ) -> dict[str, torch.Tensor]:
         """Let a student learn to estimate in source worlds.
 
@@ -132,7 +133,6 @@ class Adapt:
         source, make_source = problem.source, problem.make_source
         assert make_source is not None
         assert source.privileges is not None
-        seed = problem.seed if problem.source_seed is None else problem.source_seed
         spaces = source.observation_space, source.action_space
         student = create(light(algorithm), placeholder(*spaces), seed, problem.device)
         try:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -33,13 +32,13 @@ def learned_once(
     Args:
         problem: says where to keep it, if anywhere.
         name: the method's.
-        settings: all that it depends on beside the source policy and `problem.source_seed`.
+        settings: all that it depends on beside the source policy, the seed among it.
         learn: learns it; the same tensors whenever it is called.
     """
     if problem.kept is None:
         return learn()
     of_source = read_manifest(problem.source.directory)
-    depends = json.dumps([settings, problem.source_seed, of_source], sort_keys=True)
+    depends = json.dumps([settings, of_source], sort_keys=True)
     path = problem.kept / f"{name}-{hashlib.sha256(depends.encode()).hexdigest()[:16]}.safetensors"
     found = _read(path)
     if found is None:
@@ -63,8 +62,4 @@ def _read(path: Path) -> Tensors | None:
 
 def _hash(tensors: Tensors) -> str:
     """Return the hash of names and values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
