@@ -262,14 +262,19 @@ class Learner:
             for group, owned in zip(optimizer.param_groups, self._groups[name], strict=True):
                 group["params"] = [tensor for tensor in owned if id(tensor) not in frozen]
 
-    def settle(self) -> None:
-        """Take over the weights and the statistics of the policy that is deployed, if any.
+    def settle(self) -> Learner:
+        """Return the learner that is to be saved: its model is the policy that was evaluated last.
 
-        Then the model is what was evaluated last, to be saved. Its optimizers begin anew.
+        It is this one, with the weights and the statistics of the policy that is deployed, if any,
+        and with optimizers that begin anew. A deployed policy of another algorithm has none that
+        would fit: it is itself returned, with this one's count of steps.
         """
         deployed, self.deployed = self.deployed, None
         if deployed is None:
-            return
+            return self
+        if deployed.algorithm.cls is not self.algorithm.cls:
+            deployed.model.num_timesteps = self.steps
+            return deployed
         with torch.no_grad():
             learned = deployed.tensors()
             for name, tensor in self.tensors().items():
@@ -280,6 +285,7 @@ class Learner:
             if self.normalizer.norm_obs:
                 self.normalizer.obs_rms = copy.deepcopy(deployed.normalizer.obs_rms)
             self.normalizer.ret_rms = copy.deepcopy(deployed.normalizer.ret_rms)
+        return self
 
     def states(self) -> list[dict[str, Any] | None]:
         """Return what each callback keeps for a checkpoint, in order; None for one without."""

@@ -1,16 +1,14 @@
-"""One assembly of a learner, the episodes it is evaluated on, its training and its bundles."""
+"""One assembly of a learner, the episodes it is evaluated on, and its training."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 import gymnasium
 
-from .bundles import bundle as bundles
 from .evaluation import Evaluation, Evaluator
 from .learner import Learner, MakeWorld
 from .training import train
@@ -22,7 +20,7 @@ class Session:
     The evaluation worlds are opened at the first evaluation, and stay open for the next.
 
     Args:
-        learner: what is trained, evaluated and saved.
+        learner: what is trained and evaluated.
         make_world: makes one evaluation world, which is not randomized.
         seeds: one evaluation episode for each.
         worlds: how many evaluation worlds share the episodes, at most.
@@ -117,21 +115,4 @@ class Session:
             evaluate=lambda _: self.evaluate(),
             on_evaluation=on_evaluation,
             **options,
-        )
-
-    def save(
-        self,
-        directory: str | Path,
-        *,
-        world_id: str,
-        randomization: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> None:
-        """Save the learner's bundle; see `agents.bundles.bundle.save`.
-
-        Raises:
-            OSError: the disk is full or may not be written; an earlier bundle stays.
-        """
-        bundles.save(
-            self.learner, directory, world_id=world_id, randomization=randomization, **options
         )

@@ -101,7 +101,8 @@ def train_bundle(
             on_evaluation=announce,
             on_rollout=lambda step: progress.update(bar, completed=min(step, steps)),
         )
-        session.save(
+        bundles.save(
+            learner,
             out,
             world_id=world_id,
             randomization=changes,

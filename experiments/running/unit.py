@@ -350,7 +350,7 @@ class _Work:
             records.clear()
         for step in grid[len(records.rows) :]:
             records.append({**record, "step": step})
-        self._save(session, target, "bundle")
+        self._save(session.learner, target, "bundle")
         self.report(steps, steps, record["return"])
 
     def _train(self, session: Session, world: str, steps: int, grid: list[int], seed: int) -> None:
@@ -377,7 +377,7 @@ class _Work:
             self.report(step, steps, record["return"])
 
         def save_checkpoint(step: int) -> None:
-            self._save(session, world, "checkpoint", replay_buffer=True)
+            self._save(session.learner, world, "checkpoint", replay_buffer=True)
             self.report(step, steps, None)
 
         session.train(
@@ -395,8 +395,7 @@ class _Work:
             log_dir=self.folder,
             outputs=self.outputs,
         )
-        session.learner.settle()
-        self._save(session, world, "bundle")
+        self._save(session.learner.settle(), world, "bundle")
         shutil.rmtree(checkpoint, ignore_errors=True)
 
     def _is_first(self) -> bool:
@@ -416,14 +415,15 @@ class _Work:
         return Session(learner, make, self.experiment.evaluation.episode_seeds(), worlds)
 
     def _save(
-        self, session: Session, world: str, name: str, *, replay_buffer: bool = False
+        self, learner: Learner, world: str, name: str, *, replay_buffer: bool = False
     ) -> None:
         self.still_mine()
-        session.save(
+        bundles.save(
+            learner,
             self.folder / name,
             world_id=self.plan.worlds[world].world,
             randomization=self.experiment.source.randomization if world == SOURCE else None,
-            randomizer=self._randomizer(session.learner),
+            randomizer=self._randomizer(learner),
             replay_buffer=replay_buffer,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,8 @@ class ADR(Adaptive):
     emptied. OpenAI et al., "Solving Rubik's Cube with a robot hand", 1910.07113. Their queues of
     240 and steps of 0.02 need some hundred thousand episodes; the defaults here are for thousands.
     """
+
+    name: ClassVar[str] = "adr"
 
     queue: Count = 10
     """Outcomes of an end that are awaited before it moves."""

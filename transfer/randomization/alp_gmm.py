@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class AlpGmm(Adaptive):
     from components in proportion to their mean ALP. Portelas et al., 1910.07224, who compare with
     one neighbour, which chases noise, and fit every 250 episodes.
     """
+
+    name: ClassVar[str] = "alp_gmm"
 
     fit_every: Count = 100
     """Episodes from one fit to the next, or more, so that there are at most 40 fits; the first so

@@ -98,6 +98,9 @@ class Randomizer:
     True
     """
 
+    name: ClassVar[str] = ""
+    """What it is called in experiments and messages; a custom one is called by its class."""
+
     adaptive: ClassVar[bool] = False
     """Whether outcomes change what it draws, so that it needs a signal of success."""
 

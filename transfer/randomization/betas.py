@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -62,9 +62,8 @@ class _BetaRandomizer(Adaptive):
 
     def notes(self) -> list[str]:
         """Say how many episodes a step takes; raises RandomizerError where it is out of reach."""
-        name = type(self).__name__.lower()
         return too_short(
-            f"{name}: {FEWEST} episodes for each of its {self.updates} steps",
+            f"{self.name}: {FEWEST} episodes for each of its {self.updates} steps",
             FEWEST * self.updates,
             self.budget,
             f"train longer or lower 'updates' ({self.updates})",
@@ -163,6 +162,8 @@ class Doraemon(_BetaRandomizer):
     the actor and the true parameters in the critic.
     """
 
+    name: ClassVar[str] = "doraemon"
+
     success_rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """The share of episodes that has to succeed, the paper's alpha."""
 
@@ -184,6 +185,8 @@ class SelfPaced(_BetaRandomizer):
     it is DORAEMON on scores. Klink et al., "A probabilistic interpretation of self-paced learning",
     JMLR 2021, who have Gaussians; Betas stay inside the ranges.
     """
+
+    name: ClassVar[str] = "self_paced"
 
     score: Share = 0.6
     """The mean score that is kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ STAGES = 100
 @dataclass
 class NominalOnly(Randomizer):
     """Draws nothing: every parameter has its nominal value; the baseline of all others."""
+
+    name: ClassVar[str] = "nominal"
 
     def sample(self, rng: np.random.Generator) -> Draw:
         """Return the nominal values, and the constants among the changes."""
@@ -34,6 +36,8 @@ class AsStated(Randomizer):
     real world", IROS 2017; Peng et al., "Sim-to-real transfer of robotic control with dynamics
     randomization", ICRA 2018.
     """
+
+    name: ClassVar[str] = "uniform"
 
     def sample(self, rng: np.random.Generator) -> Draw:
         """Draw from the stated distributions."""
@@ -88,6 +92,8 @@ class GrowingRanges(Randomizer):
 
     What an adaptive randomizer has to beat with the same budget.
     """
+
+    name: ClassVar[str] = "schedule"
 
     grow: str = "linear(0, 1, 0.5)"
     """The share of the way from the nominal to the ends of the ranges: `linear(start, end, until)`,

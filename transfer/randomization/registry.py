@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -29,6 +29,8 @@ class RandomizerMixture(Adaptive):
     `{mixture: {of: [uniform, adr], weights: [0.2, 0.8]}}` guards against a confident wrong choice.
     Each part learns from the episodes that it drew.
     """
+
+    name: ClassVar[str] = "mixture"
 
     of: list[Any] = field(default_factory=lambda: ["uniform", "adr"])
     """The randomizers, each a name or `{name: {setting: value}}`."""
@@ -97,18 +99,19 @@ class RandomizerMixture(Adaptive):
         return self._parts[int(self._shares.argmax())].spread()
 
 
-RANDOMIZERS: dict[str, type[Randomizer]] = {
-    "nominal": NominalOnly,
-    "uniform": AsStated,
-    "schedule": GrowingRanges,
-    "adr": ADR,
-    "doraemon": Doraemon,
-    "self_paced": SelfPaced,
-    "alp_gmm": AlpGmm,
-    "hard": Hard,
-    "worst": Worst,
-    "mixture": RandomizerMixture,
-}
+_CLASSES: tuple[type[Randomizer], ...] = (
+    NominalOnly,
+    AsStated,
+    GrowingRanges,
+    ADR,
+    Doraemon,
+    SelfPaced,
+    AlpGmm,
+    Hard,
+    Worst,
+    RandomizerMixture,
+)
+RANDOMIZERS = {cls.name: cls for cls in _CLASSES}
 
 
 DEFAULT_RANDOMIZER = "uniform"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -70,6 +70,8 @@ class Hard(_Replay):
     After prioritized level replay (Jiang et al., 2010.03934), with 1 - score as the priority, so
     that it works with any algorithm.
     """
+
+    name: ClassVar[str] = "hard"
 
     table: Annotated[int, Field(ge=2)] = 100
     """How many draws are remembered; the easiest leave."""
@@ -148,6 +150,8 @@ class Worst(_Replay):
     After EPOpt (Rajeswaran et al., 1610.01283), which trains on the worst tenth alone and throws
     the other episodes away; here all are learned from, and count.
     """
+
+    name: ClassVar[str] = "worst"
 
     of: Annotated[int, Field(ge=2)] = 4
     """Of how many new draws the worst is repeated."""

@@ -86,7 +86,7 @@ def signal_of(
         return Signal(None) if _tells_success(env) else None
     if _tells_success(env):
         return Signal(None)
-    name = type(randomizer).__name__.lower()
+    name = randomizer.name or type(randomizer).__name__
     raise RandomizerError(
         f"{name} needs to know which episodes succeed, and '{world_id}' has no stored returns "
         "(0 random actions, 1 solved) and reports no success; give the returns that mean 0 and 1, "

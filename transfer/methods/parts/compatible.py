@@ -105,8 +105,6 @@ def _moved(settings: dict[str, Any], given: Set[str]) -> str | None:
 
 def _of_weights(settings: dict[str, Any], given: Set[str]) -> str | None:
     """Say what needs the source's weights, where only its actions are taken over."""
-    if settings["deploy"] == "better":
-        return "'deploy: better' would save the source, which is of another kind than 'algorithm'"
     neutral = {"l2_sp": 0.0, "policy_head": 1.0, "shrink_and_perturb": None}
     for name, value in neutral.items():
         if settings[name] != value:

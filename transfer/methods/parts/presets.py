@@ -54,7 +54,6 @@ CROSSING: dict[str, Any] = {
     "replay_random": 1.0,
     "replay_share": 0.0,
     "critic_pretrain": 5_000,
-    "deploy": "learner",
 }
 
 # The learner explores as one that begins, its critic does not expect the source's returns, and

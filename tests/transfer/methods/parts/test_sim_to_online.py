@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from headstart.agents.algorithms import resolve_algorithm
+from headstart.agents.bundles import bundle
 from headstart.agents.learner import create
 from headstart.agents.policies.layers import names_in
 from headstart.core.errors import HeadstartError
@@ -18,6 +19,7 @@ from headstart.transfer.methods import (
 )
 from headstart.transfer.methods.parts.anchors import CLIPPED_AT, KLAnchor
 from headstart.transfer.methods.parts.crossing import Distilled
+from headstart.transfer.methods.parts.deployment import BetterOf
 from headstart.transfer.methods.parts.source_replay import SourceReplay
 from headstart.transfer.methods.parts.teacher import Teacher, renormalized, unsquashed
 
@@ -245,6 +247,23 @@ def test_an_on_policy_source_goes_on_off_policy(start, run, sources, monkeypatch
     assert learner.algorithm.settings["ent_coef"] == "auto_0.1"
 
 
+def test_the_on_policy_source_is_deployed_and_kept_until_it_is_surpassed(
+    start, run, sources, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("headstart.transfer.methods.parts.crossing.DISTILLING_UPDATES", 2)
+    settings = {"algorithm": SAC, "source_replay": 80, "critic_pretrain": 2}
+    learner = start({"fine_tune": settings}, "ppo")
+    seen = SEEN.numpy()
+    expected = sources["ppo"].policy().act(seen)
+    assert np.array_equal(learner.act(seen), expected)
+    run(learner, 128)
+    learner.deployed = part_of(learner, BetterOf).source
+    bundle.save(learner.settle(), tmp_path / "kept", world_id="Pendulum-v1")
+    kept = bundle.load(tmp_path / "kept")
+    assert (kept.algorithm, kept.steps) == (sources["ppo"].algorithm, 128)
+    assert np.array_equal(kept.policy().act(seen), expected)
+
+
 # What is refused
 
 
@@ -259,7 +278,6 @@ def test_an_on_policy_source_goes_on_off_policy(start, run, sources, monkeypatch
         ("ppo", {"algorithm": "sack"}, "unknown algorithm 'sack'"),
         ("ppo", {"algorithm": "sac", "source_replay": 0}, "'algorithm' needs 'source_replay'"),
         ("ppo", {"algorithm": "sac", "l2_sp": 1.0}, r"'l2_sp' \(given\) is for the source's"),
-        ("ppo", {"algorithm": "sac", "deploy": "better"}, "which is of another kind"),
         ("ppo", {"algorithm": {"sac": {"train_freq": 3}}}, "a rollout of 3 steps"),
         ("ppo", {"preset": "careful", "kl_anchor": 1.0, "l2_init": 1.0}, "contradict each other"),
         ("ppo", {"kl_anchor": 1.0}, r"'policy_head' \(the preset's\) moves away"),
