@@ -43,7 +43,7 @@ from .limits import file_limit
 from .placeholder import placeholder
 from .replay import buffer_arrays, replay_arrays
 from .sizes import check_memory, file_limit_of, light, seen_space
-from .statistics import normalizer_arrays, running_statistics
+from .statistics import normalizer_arrays, running_statistics, set_statistics
 from .storage import (
     BundleError,
     is_whole,
@@ -234,10 +234,7 @@ class Bundle:
         arrays, own = self._arrays("normalizer.npz"), running_statistics(normalizer)
         shapes = {name: np.shape(statistics.mean) for name, statistics in own.items()}
         checked.check_statistics(self.directory / "normalizer.npz", arrays, shapes)
-        for name, statistics in own.items():
-            statistics.mean = arrays[f"{name}.mean"].astype(np.float64)
-            statistics.var = arrays[f"{name}.var"].astype(np.float64)
-            statistics.count = float(arrays[f"{name}.count"])
+        set_statistics(normalizer, arrays)
 
     def restore_counters(self, learner: Learner) -> None:
         """Restore the counts of steps, updates and episodes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,3 +27,11 @@ def normalizer_arrays(normalizer: Any) -> dict[str, Array]:
         for name, statistics in running_statistics(normalizer).items()
         for part in ("mean", "var", "count")
     }
+
+
+def set_statistics(normalizer: Any, arrays: Mapping[str, Array]) -> None:
+    """Take over running statistics, as `normalizer_arrays` returns them."""
+    for name, statistics in running_statistics(normalizer).items():
+        statistics.mean = np.array(arrays[f"{name}.mean"], dtype=np.float64)
+        statistics.var = np.array(arrays[f"{name}.var"], dtype=np.float64)
+        statistics.count = float(arrays[f"{name}.count"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import gymnasium as gym
@@ -19,11 +20,16 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from ...agents.algorithms import Algorithm
 from ...agents.bundles.bundle import Bundle, load
-from ...agents.learner import Array, Learner
+from ...agents.bundles.placeholder import placeholder
+from ...agents.bundles.sizes import light
+from ...agents.bundles.statistics import normalizer_arrays, set_statistics
+from ...agents.bundles.storage import read_manifest
+from ...agents.learner import Array, Learner, create
 from ...agents.policies.history import Frames
 from ...agents.policies.layers import actor_names
 from ...core.errors import HeadstartError
 from .base import Problem
+from .parts.kept import learned_once
 from .parts.normalizer import Normalizer
 from .parts.schedules import Frozen
 from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches, on_device, source_worlds
@@ -33,6 +39,7 @@ STEPS = 64
 EPOCHS, BATCH = 4, 256
 RATE = 1e-3
 LARGEST_GRADIENT = 1.0
+STATISTICS = "normalizer."
 LEAST_LOG_STD = -2.0
 """The least noise of a student whose teachers have none, relative to actions in [-1, 1]."""
 
@@ -48,8 +55,9 @@ class Distill:
 
     `source_steps`: steps of the student in source worlds; they count as source steps. `then`:
     `deploy` it as it is, or `fine_tune` it in the target from its own noise, statistics and a
-    critic fitted to the returns of its last steps. `critic_share`: the share of the budget in
-    which only the critic learns. `normalizer`: as in fine_tune.
+    critic fitted to the returns of its last steps. It is learned once for all targets of a source
+    policy. `critic_share`: the share of the budget in which only the critic learns. `normalizer`:
+    as in fine_tune.
     """
 
     name: ClassVar[str] = "distill"
@@ -98,21 +106,32 @@ class Distill:
             raise HeadstartError("method distill needs source worlds, and there are none")
         bundles = [source, *map(load, self.teachers)]
         _check_teachers(bundles)
-        learner = problem.create_other(self._algorithm(source.algorithm))
-        teachers = [one.policy(problem.device) for one in bundles]
-        told = next((one.privileges for one in bundles if _sees_parameters(one)), None)
+        algorithm = self._algorithm(source.algorithm)
+        seed = problem.seed if problem.source_seed is None else problem.source_seed
+        settings = {
+            "student": self.student,
+            "teachers": [read_manifest(one.directory) for one in bundles[1:]],
+            "source_steps": self.source_steps,
+            "seed": seed,
+        }
+        learn = partial(self._learned, problem, algorithm, bundles, seed)
+        learned = dict(learned_once(problem, self.name, settings, learn))
+        apart = float(learned.pop("apart"))
+        learner = problem.create_other(algorithm)
         try:
-            with source_worlds(problem.make_source, told, problem.seed) as worlds:
-                last = self._learn(worlds, teachers, learner, problem.seed)
-            learner.source_steps = worlds.steps
-            self._set_up(problem, learner, teachers[0], last)
+            _take_over(learned, learner)
+            learner.source_steps = self._rollouts * STEPS * WORLDS
+            text = f"distilled: root mean square {apart:.3f} from the teachers' actions"
+            learner.decisions.append({"step": 0, "decision": text})
+            self._set_up(problem, learner)
         except BaseException:
             learner.close()
             raise
-        finally:
-            for teacher in teachers:
-                teacher.close()
         return learner
+
+    @property
+    def _rollouts(self) -> int:
+        return self.source_steps // (WORLDS * STEPS)
 
     def _algorithm(self, source: Algorithm) -> Algorithm:
         nothing: dict[str, Any] = {
@@ -127,22 +146,52 @@ class Distill:
         except HeadstartError as error:
             raise HeadstartError(f"method distill: student: {error}") from None
 
+    def _learned(
+        self, problem: Problem, algorithm: Algorithm, bundles: list[Bundle], seed: int
+    ) -> dict[str, torch.Tensor]:
+        """Let a student learn from its teachers in source worlds.
+
+        Returns:
+            Its tensors; its normalizer's statistics; `apart`, the root mean square of its last
+            actions' distance from the teachers'.
+        """
+        source, make_source = problem.source, problem.make_source
+        assert make_source is not None
+        spaces = source.observation_space, source.action_space
+        student = create(light(algorithm), placeholder(*spaces), seed, problem.device)
+        teachers = [one.policy(problem.device) for one in bundles]
+        told = next((one.privileges for one in bundles if _sees_parameters(one)), None)
+        try:
+            with source_worlds(make_source, told, seed) as worlds:
+                last, apart = self._learn(worlds, teachers, student, seed)
+            _take_over_noise(teachers[0], student)
+            if isinstance(student.model, OnPolicyAlgorithm):
+                fit_critic(student, last, seed)
+            learned = {name: tensor.clone() for name, tensor in student.tensors().items()}
+            if student.normalizer is not None:
+                arrays = normalizer_arrays(student.normalizer)
+                learned |= {STATISTICS + name: torch.as_tensor(it) for name, it in arrays.items()}
+            return learned | {"apart": torch.tensor(apart)}
+        finally:
+            for one in (student, *teachers):
+                one.close()
+
     def _learn(
         self, worlds: SourceWorlds, teachers: list[Learner], student: Learner, seed: int
-    ) -> Rollout:
+    ) -> tuple[Rollout, float]:
         """Regress the teachers' actions on the student's own steps; return the last of them."""
         rng = np.random.default_rng([seed, 2])
         acting = [teacher.acting() for teacher in teachers]
         frames = None if student.layout is None else Frames(student.layout, WORLDS)
         actor = [student.parameters()[name] for name in sorted(trained_actor(student))]
         optimizer = torch.optim.Adam(actor, lr=RATE)
-        apart: list[float] = []
-        for _ in range(self.source_steps // (WORLDS * STEPS)):
+        losses: list[float] = []
+        for _ in range(self._rollouts):
             rollout = worlds.rollout(student, frames, acting, STEPS)
             _keep_statistics(student, rollout)
             given = seen_by(student, rollout.seen)
             wanted = on_device(student, scaled(student, rollout.labels))
-            apart = []
+            losses = []
             for _ in range(EPOCHS):
                 for rows in minibatches(len(wanted), BATCH, rng):
                     chosen = mean_actions(student, rows_of(given, rows))
@@ -151,31 +200,43 @@ class Distill:
                     loss.backward()  # type: ignore[no-untyped-call]
                     torch.nn.utils.clip_grad_norm_(actor, LARGEST_GRADIENT)
                     optimizer.step()
-                    apart.append(float(loss.detach()))
-        text = f"root mean square {np.sqrt(np.mean(apart)):.3f} from the teachers' actions"
-        student.decisions.append({"step": 0, "decision": f"distilled: {text}"})
-        return rollout
+                    losses.append(float(loss.detach()))
+        return rollout, float(np.sqrt(np.mean(losses)))
 
-    def _set_up(self, problem: Problem, learner: Learner, teacher: Learner, last: Rollout) -> None:
-        """Give the student what it needs to go on without losing what it has learned."""
-        learned = teacher.tensors().get("log_std")
-        own = learner.parameters().get("log_std")
-        if own is not None:
-            with torch.no_grad():
-                if learned is not None and learned.shape == own.shape:
-                    own.copy_(learned)
-                else:
-                    own.fill_(LEAST_LOG_STD)
+    def _set_up(self, problem: Problem, learner: Learner) -> None:
+        """Add what keeps the student from losing what it has learned."""
         if learner.normalizer is not None:
             learner.normalizer.training = self.normalizer != "frozen"
             if self.normalizer == "capped":
                 for statistics in _observed(learner).values():
                     statistics.count = min(statistics.count, 1e4)
-        if isinstance(learner.model, OnPolicyAlgorithm):
-            fit_critic(learner, last, problem.seed)
         if self.then == "fine_tune":
             actor = actor_names(learner.model.policy)
             learner.callbacks.append(Frozen(learner, actor, self.critic_share * problem.steps))
+
+
+def _take_over(learned: Mapping[str, torch.Tensor], learner: Learner) -> None:
+    """Give a learner the tensors and statistics that a student has learned."""
+    with torch.no_grad():
+        for name, tensor in learner.tensors().items():
+            tensor.copy_(learned[name])
+    if learner.normalizer is not None:
+        found = {name: it.numpy() for name, it in learned.items() if name.startswith(STATISTICS)}
+        arrays = {name.removeprefix(STATISTICS): array for name, array in found.items()}
+        set_statistics(learner.normalizer, arrays)
+
+
+def _take_over_noise(teacher: Learner, student: Learner) -> None:
+    """Let a student explore as its teacher did, or a little where that had no noise of its own."""
+    learned = teacher.tensors().get("log_std")
+    own = student.parameters().get("log_std")
+    if own is None:
+        return
+    with torch.no_grad():
+        if learned is not None and learned.shape == own.shape:
+            own.copy_(learned)
+        else:
+            own.fill_(LEAST_LOG_STD)
 
 
 def _check_teachers(bundles: list[Bundle]) -> None:

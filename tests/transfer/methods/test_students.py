@@ -6,6 +6,7 @@ import pytest
 import torch
 from headstart.agents.algorithms import resolve_algorithm
 from headstart.agents.bundles import bundle
+from headstart.agents.bundles.statistics import normalizer_arrays
 from headstart.agents.evaluation import evaluate
 from headstart.agents.learner import create
 from headstart.agents.policies.history import Frames
@@ -16,6 +17,7 @@ from headstart.envs.privileged import PrivilegedWorld
 from headstart.envs.spec import WorldSpec
 from headstart.transfer.methods import Problem, check_method, resolve_method
 from headstart.transfer.methods import adapt as adapting
+from headstart.transfer.methods import distill as distilling
 from headstart.transfer.methods.distill import mean_actions, scaled, seen_by
 from headstart.transfer.methods.parts.extrinsics import CANDIDATES, KEPT, ExtrinsicsSearch
 from headstart.transfer.methods.parts.students import SourceWorlds, linear_probe
@@ -313,15 +315,18 @@ def test_the_view_needs_frames_enough():
         resolve_method({"adapt": {"frames": 12}})
 
 
-def test_what_does_not_depend_on_the_target_is_learned_once(teacher, tmp_path, monkeypatch):
-    """Another target, and another seed of its trial, take the estimate that was kept."""
+@pytest.mark.parametrize("name", ["adapt", "distill"])
+def test_what_does_not_depend_on_the_target_is_learned_once(name, teacher, tmp_path, monkeypatch):
+    """Another target, and another seed of its trial, take what was kept."""
+    cls, settings, part = {
+        "adapt": (adapting.Adapt, ADAPT, "features_extractor."),
+        "distill": (distilling.Distill, {"source_steps": 2048}, ""),
+    }[name]
     calls = []
-    learn = adapting.Adapt._learn_to_estimate
-    monkeypatch.setattr(
-        adapting.Adapt, "_learn_to_estimate", lambda *given: calls.append(1) or learn(*given)
-    )
+    learn = cls._learned
+    monkeypatch.setattr(cls, "_learned", lambda *given: calls.append(1) or learn(*given))
 
-    def view(seed, mass, source_seed=7, kept=tmp_path, **settings):
+    def learned(seed, mass, source_seed=7, kept=tmp_path, **changes):
         target = WorldSpec(POLE, shift={"pole_mass": f"= {mass}"}).make
         problem = Problem(
             teacher,
@@ -333,28 +338,32 @@ def test_what_does_not_depend_on_the_target_is_learned_once(teacher, tmp_path, m
             source_seed=source_seed,
             kept=kept,
         )
-        learner = resolve_method({"adapt": {**ADAPT, **settings}}).start(problem)
+        learner = resolve_method({name: {**settings, **changes}}).start(problem)
         learner.close()
-        said = learner.decisions[0]["decision"]
-        return dict(adapting.adaptation_view(learner).state_dict()), learner.source_steps, said
+        statistics = normalizer_arrays(learner.normalizer)
+        tensors = {key: it for key, it in learner.tensors().items() if key.startswith(part)}
+        assert tensors
+        return tensors, statistics, learner.source_steps, learner.decisions[0]["decision"]
 
     def same(one, other):
-        assert one[1:] == other[1:]
-        return all(torch.equal(tensor, other[0][name]) for name, tensor in one[0].items())
+        assert one[2:] == other[2:]
+        assert all(np.array_equal(array, other[1][key]) for key, array in one[1].items())
+        return all(torch.equal(tensor, other[0][key]) for key, tensor in one[0].items())
 
-    first = view(3, 0.3)
-    assert same(view(4, 0.2), first)
+    first = learned(3, 0.3)
+    assert same(learned(4, 0.2), first)
     assert len(calls) == 1
-    assert first[1] == 2048
+    assert first[2] == 2048
     # Kept or not, it is the same; the seed of the source, its settings, and damage are seen.
-    assert same(view(5, 0.2, kept=None), first)
+    assert same(learned(5, 0.2, kept=None), first)
     assert len(calls) == 2
-    assert not torch.equal(view(3, 0.3, source_seed=8)[0]["probe"], first[0]["probe"])
-    assert view(3, 0.3, source_steps=3072)[1] == 3072
+    other = learned(3, 0.3, source_seed=8)[0]
+    assert any(not torch.equal(tensor, other[key]) for key, tensor in first[0].items())
+    assert learned(3, 0.3, source_steps=3072)[2] == 3072
     assert len(calls) == 4
-    [file, *_] = sorted(tmp_path.glob("adapt-*"), key=lambda path: path.stat().st_mtime)
+    [file, *_] = sorted(tmp_path.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert same(view(3, 0.3), first)
+    assert same(learned(3, 0.3), first)
     assert len(calls) == 5
     assert file.read_bytes() == whole
