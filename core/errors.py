@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile(
 class HeadstartError(Exception):
     """A mistake in a request or a file, in one line (exit status 2 on the command line).
 
-    All errors that headstart raises for its users to mend are of this class.
+    All errors that headstart raises for its users to fix are of this class.
 
     >>> import gymnasium, headstart
     >>> world = gymnasium.make("headstart/CartPoleSwingUp-v0").unwrapped

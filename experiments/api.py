@@ -59,7 +59,7 @@ def run(
         fresh: delete what the directory holds of this experiment, and compute it anew.
         keep: go on with what is there although code has changed since; the report says so.
         ready: whether targets that exist once (`instances: 1`) may move where their trials have
-            been begun before, or a function that is asked so with a text.
+            been started before, or a function that is asked so with a text.
 
     Returns:
         The finished run, or of an experiment with a `sweep` the finished sweep. What failed is

@@ -1,4 +1,4 @@
-"""The policies that come along, ready made: `pretrained/nominal` and `pretrained/randomized`.
+"""The policies of headstart: `pretrained/nominal` and `pretrained/randomized`.
 
 `agents/pretrained/<World>/<kind>/` is a bundle with a `card.json` beside its files, which says how
 it was made and what it gets. Nothing here needs torch: an experiment is read without it.
@@ -49,15 +49,15 @@ class Facts:
 
 
 def find_pretrained(name: str, world_id: str) -> Path:
-    """Return the bundle that comes along as `name`, `pretrained/<kind>`, for a world.
+    """Return the pretrained bundle `name`, `pretrained/<kind>`, for a world.
 
     Raises:
-        HeadstartError: an unknown kind, or a world for which none comes along.
+        HeadstartError: an unknown kind, or a world that has none.
     """
     kind = name.removeprefix(PREFIX)
     if kind not in KINDS:
         raise HeadstartError(
-            f"no ready-made policy '{name}'{nearest(name, [PREFIX + kind for kind in KINDS])}"
+            f"no pretrained policy '{name}'{nearest(name, [PREFIX + kind for kind in KINDS])}"
         )
     path = pretrained_folder(DATA, world_id, kind)
     if not is_whole(path):
@@ -73,12 +73,12 @@ def locate(bundle: str | Path, world_id: str | None = None) -> Path:
     folder of a source or trial that holds one. A directory of that name is meant by a longer path.
 
     Raises:
-        HeadstartError: a ready-made policy that there is none of, no world to look it up for, or an
+        HeadstartError: a pretrained policy that there is none of, no world to look it up for, or an
             archive of Stable-Baselines3.
     """
     if is_name(bundle):
         if world_id is None:
-            raise HeadstartError(f"'{bundle}' comes along for many worlds; say which with --world")
+            raise HeadstartError(f"'{bundle}' is there for many worlds; say which with --world")
         return find_pretrained(str(bundle), world_id)
     if Path(bundle).suffix == ".zip":
         raise HeadstartError(
@@ -90,7 +90,7 @@ def locate(bundle: str | Path, world_id: str | None = None) -> Path:
 
 
 def is_name(bundle: str | Path) -> bool:
-    """Return whether a bundle is named as one that comes along, not by a path."""
+    """Return whether a bundle is named as a pretrained one, not by a path."""
     return str(bundle).startswith(PREFIX)
 
 

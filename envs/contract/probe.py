@@ -1,6 +1,6 @@
 """A short probe of an environment, before a run: are its returns those of seeds and policy alone?
 
-The checks of the contract take minutes and say how to mend a world; these take seconds, and find
+The checks of the contract take minutes and say how to fix a world; these take seconds, and find
 what would make the numbers of a run wrong without a word.
 """
 

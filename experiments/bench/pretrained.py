@@ -1,4 +1,4 @@
-"""Ready-made policies: trained by the recipe, and what they get, on a card beside each."""
+"""Pretrained policies: trained by the recipe, and what they get, on a card beside each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BATCH = 4
 def train_bundles(
     worlds: Sequence[str] | None, kinds: Sequence[str] | None, out: Path, console: Console
 ) -> None:
-    """Train the ready-made policies of these worlds and kinds (all by default) under `out`.
+    """Train the pretrained policies of these worlds and kinds (all by default) under `out`.
 
     Raises:
         HeadstartError: an unknown world or kind, or a bundle that is there already.
@@ -64,7 +64,7 @@ def make_cards(
     episodes: int,
     console: Console,
 ) -> Iterator[Path]:
-    """Measure the bundles under `root` (those that come along by default), yielding their cards.
+    """Measure the bundles under `root` (those of headstart by default), yielding their cards.
 
     Raises:
         HeadstartError: none is there, or a damaged one.

@@ -268,7 +268,7 @@ def calibrate_all(
     `policies` are bundles trained in the (one) nominal world; by default the shipped one. What is
     measured is merged into the JSON file `out`, if one is given. With `only`, just these families
     are measured; with `keep`, no levels are looked for. What is not measured, or looked for, is as
-    it stands in `out`, or else in the table that comes along.
+    it stands in `out`, or else in the table of headstart.
 
     Raises:
         HeadstartError: an unknown world, or one without policy or families.

@@ -260,7 +260,7 @@ def export(
     world: Annotated[
         str | None,
         typer.Option(
-            help="World of a ready-made policy.",
+            help="World of a pretrained policy.",
             show_default="the bundle's",
             autocompletion=world_ids,
         ),

@@ -202,7 +202,7 @@ def check(
         typer.Option(help="A named shift, or a change as 'mass=* 2'; may be repeated."),
     ] = None,
 ) -> None:
-    """Check that an environment holds what a fair comparison needs, and say how to mend it.
+    """Check that an environment holds what a fair comparison needs, and say how to fix it.
 
     Seeds, parameters, episodes, what is returned: every property is tried on the environment, and
     where one does not hold it says what was seen. Exit status 1 if any does not.

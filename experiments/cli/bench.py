@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.callback()
 def _bench() -> None:
-    """Measure anew: speed, shifts, ready-made policies, intervals."""
+    """Measure anew: speed, shifts, pretrained policies, intervals."""
 
 
 @app.command()
@@ -181,7 +181,7 @@ def pretrained(
         Path | None,
         typer.Option(
             help="Where the bundles go, or are.",
-            show_default="runs/pretrained; with the flags below, those that come along",
+            show_default="runs/pretrained; with the flags below, those of headstart",
         ),
     ] = None,
     cards_only: Annotated[
@@ -192,7 +192,7 @@ def pretrained(
     ] = False,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes per world and shift.")] = 20,
 ) -> None:
-    """Train the ready-made policies anew, by the recipe they were made with, and measure them.
+    """Train the pretrained policies anew, by the recipe they were made with, and measure them.
 
     Each bundle `<out>/<World>/<kind>` gets a `card.json`: how it was made and what it gets in its
     world, under the recommended randomization, and on each calibrated shift.

@@ -18,7 +18,7 @@ def world_ids(incomplete: str) -> list[str]:
 
 
 def ready_made(incomplete: str) -> list[str]:
-    """Return the names of ready-made policies that begin with what is typed."""
+    """Return the names of pretrained policies that begin with what is typed."""
     from ...agents.bundles.pretrained import KINDS
 
     return [name for kind in KINDS if (name := f"pretrained/{kind}").startswith(incomplete)]

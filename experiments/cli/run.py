@@ -17,7 +17,7 @@ STUDIES = Path(__file__).parents[1] / "studies"
 
 def run(
     experiment: Annotated[
-        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
+        Path, typer.Argument(help="A YAML file, or a study of headstart, as 'quickstart'.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Run directory.", show_default="runs/<name>")

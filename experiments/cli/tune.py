@@ -13,7 +13,7 @@ from .console import console, errors
 
 def tune(
     experiment: Annotated[
-        Path, typer.Argument(help="A YAML file, or a study that comes along, as 'quickstart'.")
+        Path, typer.Argument(help="A YAML file, or a study of headstart, as 'quickstart'.")
     ],
     method: Annotated[
         str,
@@ -117,8 +117,8 @@ def tune(
     if found.elsewhere:
         numbers = ", ".join(map(str, found.elsewhere))
         console.print(
-            f"begun by other processes and not ended: {numbers}. If none is at work on them any "
-            "more, the same command where they were begun goes on with them.",
+            f"started by other processes and not ended: {numbers}. If none is at work on them any "
+            "more, the same command where they were started goes on with them.",
             highlight=False,
         )
     for error in found.errors:

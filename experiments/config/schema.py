@@ -42,7 +42,7 @@ ANCHOR_EPISODES = 100
 Entries = list[str | dict[str, dict[str, Any] | None]]
 Steps = Annotated[int, Field(gt=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
-# What comes along is known by its ids, which need no module to be imported first.
+# What is part of headstart is known by its ids, which need no module to be imported first.
 WorldId = Annotated[Text, AfterValidator(lambda name: name.removeprefix("headstart:"))]
 
 
@@ -82,8 +82,8 @@ class Source(Section):
     `body_mass[torso]`, or `{path: ..., low: ..., high: ..., unit: ...}`, by name; see
     docs/adapters.md. Paths may also stand in a randomization or a shift themselves."""
     bundle: Text | None = None
-    """A ready-made source policy that all seeds share, in place of training: a bundle's directory,
-    or one that comes along, `pretrained/nominal` or `pretrained/randomized`. Randomization,
+    """A pretrained source policy that all seeds share, in place of training: a bundle's directory,
+    or one of headstart, `pretrained/nominal` or `pretrained/randomized`. Randomization,
     algorithm and steps are then the bundle's. Short, where every target names the same `world`:
     `source: pretrained/randomized`."""
     bundle_sha256: str | None = None
@@ -343,14 +343,14 @@ class Experiment(Section):
     def _enough_seeds(self) -> Experiment:
         policies, seeds = self.source.policies, len(self.seeds)
         if self.source.randomizer != DEFAULT_RANDOMIZER and self.source.bundle is not None:
-            raise ValueError("source.randomizer: a ready-made policy is trained already")
+            raise ValueError("source.randomizer: a pretrained policy is trained already")
         if self.source.randomizer != DEFAULT_RANDOMIZER and not self.source.randomization:
             raise ValueError(
                 "source.randomizer: needs a 'randomization' that says what may be drawn, such as "
                 "'recommended'"
             )
         if policies is not None and self.source.bundle is not None:
-            raise ValueError("source.policies: a ready-made policy is one, and is not trained")
+            raise ValueError("source.policies: a pretrained policy is one, and is not trained")
         if policies is not None and policies > seeds:
             raise ValueError(f"source.policies: {policies} for {seeds} seeds; at most one for each")
         return self

@@ -1,6 +1,6 @@
 """What an experiment's file may say in short of its source, spelled out.
 
-A ready-made bundle stands for its randomization, algorithm and steps, `recommended` for the ranges
+A pretrained bundle stands for its randomization, algorithm and steps, `recommended` for the ranges
 of a world, and a bundle's name alone for a source in the world of the targets.
 """
 

@@ -212,7 +212,7 @@ def _apart(
 ) -> Floats:
     """Return the statistic of clusters of seeds resampled on each target apart, `(resamples,)`.
 
-    Where they differ in size, what is drawn is cut, or begun again, to as many trials on every
+    Where they differ in size, what is drawn is cut, or started again, to as many trials on every
     target as there are: targets must not weigh differently.
     """
     n, (seeds, targets) = len(clusters), scores.shape

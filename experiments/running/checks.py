@@ -184,7 +184,7 @@ def _check_rollouts(plan: Plan, where: str) -> None:
 
 
 def _check_bundle(plan: Plan, world: Any) -> None:
-    """Raise HeadstartError unless the ready-made policy is whole, as stated, and fits `world`."""
+    """Raise HeadstartError unless the pretrained policy is whole, as stated, and fits `world`."""
     source = plan.experiment.source
     assert source.bundle is not None
     path = pretrained.locate(source.bundle, source.world)

@@ -147,7 +147,7 @@ def _done(plan: Plan, directory: Path, unit: Unit) -> bool:
 
 
 def _kept(plan: Plan, directory: Path, unit: Unit, sources: set[str]) -> bool:
-    """Whether a source policy that is not begun yet would be taken from the cache.
+    """Whether a source policy that is not started yet would be taken from the cache.
 
     There it is by then, if it is one of `sources`; one that would be trained is added to them.
     """

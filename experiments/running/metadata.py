@@ -105,7 +105,7 @@ def git_commit() -> str | None:
 def go_on(known: dict[str, Any]) -> str | None:
     """Record with which commit a run goes on; returns one line where it is another than before.
 
-    A run that was begun outside git, or goes on there, keeps what it has.
+    A run that was started outside git, or goes on there, keeps what it has.
     """
     begun, now = known["git"], git_commit()
     commits = known.setdefault("commits", [begun] if begun else [])

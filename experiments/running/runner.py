@@ -59,7 +59,7 @@ def run_units(
     `target/method/seed`, only those trials and the sources they need are run. `start` makes the
     workers, by default processes of this machine. Where code has changed since units were computed,
     `fresh` deletes those, and `keep` goes on with them. `ready` says, or is asked, whether targets
-    that exist once may move where their trials have been begun before.
+    that exist once may move where their trials have been started before.
 
     Raises:
         ConfigError: the device cannot be used, the directory holds another one, a pattern
@@ -186,7 +186,7 @@ def _prepare(plan: Plan, directory: Path, fresh: bool, console: Console) -> None
     if known["versions"] != metadata.versions():
         changed = first_difference(known["versions"], metadata.versions())
         raise ConfigError(
-            f"'{directory}' was begun with other versions: {changed}; finish it with those, "
+            f"'{directory}' was started with other versions: {changed}; finish it with those, "
             "or choose another directory with --out"
         )
     known["experiment"] = _hash(resolved)
@@ -307,7 +307,7 @@ def _stored_anchors(plan: Plan) -> dict[str, Any]:
 def _collect_anchors(plan: Plan, directory: Path) -> None:
     """Put the measured anchors among the facts."""
     known = read_json(directory / "facts.json") or {}
-    # A run that was begun before a shift was measured has none of its anchors.
+    # A run that was started before a shift was measured has none of its anchors.
     known["anchors"] = {**_stored_anchors(plan), **known["anchors"]}
     for target in plan.single:
         for path in (directory / "trials" / target).rglob("status.json"):

@@ -69,7 +69,7 @@ def point_places(directory: Path) -> dict[str, Path]:
 
 
 def begun_places(directory: Path) -> list[Path]:
-    """Return the run directories of a sweep's points that have been run, or begun."""
+    """Return the run directories of a sweep's points that have been run, or started."""
     _, found = stored_points(directory)
     return [place for _, place in begun_points(directory, found)]
 
@@ -82,7 +82,7 @@ def stored_points(directory: Path) -> tuple[Experiment, list[Point]]:
 
 
 def begun_points(directory: Path, found: Sequence[Point]) -> list[tuple[Mapping[str, Any], Path]]:
-    """Return the swept values and the run directory of every point that has been run, or begun."""
+    """Return the swept values and the run directory of every point that was run, or started."""
     every = [(point.values, directory / POINTS / point.folder) for point in found]
     return [(values, place) for values, place in every if (place / "experiment.yaml").exists()]
 

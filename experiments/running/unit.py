@@ -73,7 +73,7 @@ def run_unit(
     started = time.monotonic()
     before = read_json(folder / "status.json") or {}
     if before.get("state") == "failed":
-        # What failed may since have been mended, so nothing of it is built upon.
+        # What failed may since have been fixed, so nothing of it is built upon.
         shutil.rmtree(folder)
         before = {}
     spent = before.get("seconds", 0.0)

@@ -34,7 +34,7 @@ def value(curves: Sequence[Curve], scales: Sequence[Scale], budgets: Sequence[fl
     """Return the mean score over what has been trained so far, each budget weighing the same.
 
     `curves` are those of a trial's target and seed pairs, one after the other; the last may have
-    only begun. `scales` and `budgets` (steps) belong to them. With all of them whole, this is the
+    only started. `scales` and `budgets` (steps) belong to them. With all of them whole, this is the
     mean of their areas `1/T * integral of s dt`.
 
     Raises:

@@ -64,7 +64,7 @@ class Search:
 
     @property
     def elsewhere(self) -> list[int]:
-        """The numbers of trials that other processes have begun and not ended."""
+        """The numbers of trials that other processes have started and not ended."""
         running = (TrialState.RUNNING,)
         return [t.number for t in self.study.get_trials(deepcopy=False, states=running)]
 

@@ -285,7 +285,7 @@ def _work(unit: str, sent: Files, versions: dict[str, str]) -> Iterator[dict[str
 
 
 def _is_here(run: Path, unit: Unit) -> bool:
-    """Whether a unit is done on this machine: a ready-made source, whose bundle lies here."""
+    """Whether a unit is done on this machine: a pretrained source, whose bundle lies here."""
     return (
         unit.path.startswith("source/") and load(run / "experiment.yaml").source.bundle is not None
     )

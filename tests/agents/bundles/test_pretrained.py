@@ -1,4 +1,4 @@
-"""The policies that come along are whole, small, of the recipe, and do what their cards say."""
+"""The pretrained policies are whole, small, of the recipe, and do what their cards say."""
 
 import json
 import math

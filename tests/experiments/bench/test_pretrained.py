@@ -1,4 +1,4 @@
-"""Ready-made policies by their names on the command line, and the cards that are made of them."""
+"""Pretrained policies by their names on the command line, and the cards that are made of them."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A ready-made policy as an experiment's source, from its file to its report."""
+"""A pretrained policy as an experiment's source, from its file to its report."""
 
 import io
 import json

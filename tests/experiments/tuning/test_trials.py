@@ -298,7 +298,7 @@ def test_killed_at_any_trial_it_goes_on(call, tmp_path):
         process.wait()
     status, out, _ = call(shlex.join(words))
     assert status == 0
-    assert "begun by other processes" not in out
+    assert "started by other processes" not in out
     rows = (folder / "tuning.csv").read_text().splitlines()[1:]
     assert [int(row.split(",")[0]) for row in rows] == list(range(8))
     assert {row.split(",")[1] for row in rows} <= {"complete", "pruned"}

@@ -1,4 +1,4 @@
-"""What of the source's networks is kept, made weaker or begun anew at the start."""
+"""What of the source's networks is kept, made weaker or started anew at the start."""
 
 from __future__ import annotations
 
