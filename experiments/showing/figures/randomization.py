@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ...measuring.draws import TrainingDraws
 from .style import WIDTH, look, new_figure
@@ -31,24 +31,35 @@ def draw_ranges(found: Sequence[TrainingDraws], facts: Mapping[str, Mapping[str,
     rows = math.ceil((len(names) + len(extra)) / COLUMNS)
     figure, axes = new_figure(2.0 * rows + 0.5, COLUMNS, rows, sharey=False)
     for axis, name in zip(axes, names, strict=False):
-        _ribbon(axis, found, name, facts.get(name, {}))
+        _ribbon(axis, found, name, facts)
     for axis, what in zip(axes[len(names) :], extra, strict=False):
         (_success if what == "success" else _entropy)(axis, found)
+    if len(found) > 1:
+        axes[len(names) - 1 + len(extra)].legend()
     for axis in axes[len(names) + len(extra) :]:
         axis.set_axis_off()
     for axis in axes[-COLUMNS:]:
         axis.set_xlabel("environment steps in the source")
+    axes[0].xaxis.set_major_locator(MaxNLocator(3))
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].set_xlim(0, max(one.steps[-1] for one in found))
     return figure
 
 
-def draw_success_map(found: Sequence[TrainingDraws], first: str, second: str) -> Figure:
-    """Draw the success rate over two parameters, of the episodes of the second half of training."""
+def draw_success_map(
+    found: Sequence[TrainingDraws], pair: Sequence[str], facts: Mapping[str, Mapping[str, Any]]
+) -> Figure:
+    """Draw the success rate over two parameters, of the episodes of the second half of training.
+
+    Args:
+        found: the draws of each source.
+        pair: the names of the two parameters.
+        facts: what is known of each parameter, its `unit`.
+    """
     late = [one.at > one.at.max() / 2 for one in found]
     x, y = (
         np.concatenate([one.values[n][part] for one, part in zip(found, late, strict=True)])
-        for n in (first, second)
+        for n in pair
     )
     judged = [o.successes[p] for o, p in zip(found, late, strict=True) if o.successes is not None]
     success = np.concatenate(judged)
@@ -76,31 +87,53 @@ def draw_success_map(found: Sequence[TrainingDraws], first: str, second: str) ->
                 color="white" if dark else "black",
             )
     figure.colorbar(mesh, ax=axis, label="success rate")
-    axis.set_xlabel(first)
-    axis.set_ylabel(second)
+    axis.set_xlabel(_titled(pair[0], facts))
+    axis.set_ylabel(_titled(pair[1], facts))
     axis.set_title("success in the second half of training; numbers are episodes")
     return figure
 
 
+def _titled(name: str, facts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a parameter's name with its unit."""
+    unit = facts.get(name, {}).get("unit", "1")
+    return name if unit == "1" else f"{name} ({unit})"
+
+
 def _ribbon(
-    axis: Axes, found: Sequence[TrainingDraws], name: str, facts: Mapping[str, Any]
+    axis: Axes, found: Sequence[TrainingDraws], name: str, facts: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    # However many lie on each other, what lies behind them can be seen.
+    alpha = 0.3 / len(found)
     for number, one in enumerate(found):
         colour, line, _ = look(number + 1)
         low, high = one.ends[name].T
-        axis.fill_between(one.steps, low, high, color=colour, alpha=0.25, linewidth=0, step="post")
-        for end in (low, high):
-            axis.step(one.steps, end, color=colour, linestyle=line, linewidth=1.2, where="post")
-    if "nominal" in facts:
-        axis.axhline(facts["nominal"], color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
-    unit = facts.get("unit", "1")
-    axis.set_title(name if unit == "1" else f"{name} ({unit})")
+        axis.fill_between(one.steps, low, high, color=colour, alpha=alpha, linewidth=0, step="post")
+        for end, label in ((low, f"seed {one.seed}"), (high, None)):
+            axis.step(
+                one.steps,
+                end,
+                color=colour,
+                linestyle=line,
+                linewidth=1.2,
+                where="post",
+                label=label,
+            )
+    nominal = facts.get(name, {}).get("nominal")
+    if nominal is not None:
+        axis.axhline(nominal, color="#888888", linewidth=1.0, linestyle=(0, (1, 2)))
+    axis.set_title(_titled(name, facts))
 
 
 def _success(axis: Axes, found: Sequence[TrainingDraws]) -> None:
     for number, one in enumerate(found):
         colour, line, _ = look(number + 1)
-        axis.plot(*one.success_rate(STRETCHES), color=colour, linestyle=line, linewidth=1.4)
+        axis.plot(
+            *one.success_rate(STRETCHES),
+            color=colour,
+            linestyle=line,
+            linewidth=1.4,
+            label=f"seed {one.seed}",
+        )
     axis.set_ylim(-0.03, 1.03)
     axis.set_title("success rate of training episodes")
 
@@ -108,7 +141,15 @@ def _success(axis: Axes, found: Sequence[TrainingDraws]) -> None:
 def _entropy(axis: Axes, found: Sequence[TrainingDraws]) -> None:
     for number, one in enumerate(found):
         colour, line, _ = look(number + 1)
-        axis.step(one.steps, one.entropy, color=colour, linestyle=line, linewidth=1.4, where="post")
+        axis.step(
+            one.steps,
+            one.entropy,
+            color=colour,
+            linestyle=line,
+            linewidth=1.4,
+            where="post",
+            label=f"seed {one.seed}",
+        )
     axis.set_title("entropy (nats; 0: all of the ranges)")
 
 

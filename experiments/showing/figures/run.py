@@ -53,5 +53,5 @@ def _randomization(run: Run) -> dict[str, bytes]:
     drawn = encoded("randomization", draw_ranges(found, facts))
     most = [one.name for one in attribute_scores(found)]
     if len(most) > 1:
-        drawn |= encoded("success-map", draw_success_map(found, *most[:2]))
+        drawn |= encoded("success-map", draw_success_map(found, most[:2], facts))
     return drawn

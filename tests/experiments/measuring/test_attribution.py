@@ -87,7 +87,7 @@ def test_seeds_are_read_in_order_and_drawn(tmp_path):
         "mass (kg)", "delay", "drag", "success rate of training episodes",
         "entropy (nats; 0: all of the ranges)",
     ]  # fmt: skip
-    mesh = draw_success_map(found, "mass", "delay").axes[0].collections[0].get_array()
+    mesh = draw_success_map(found, ("mass", "delay"), {}).axes[0].collections[0].get_array()
     # Success is above 0.5 of the mass, whatever the delay.
     assert np.asarray(mesh)[:, :3].max() == 0.0
     assert np.asarray(mesh)[:, 5:].min() == 1.0
