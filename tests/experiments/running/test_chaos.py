@@ -17,11 +17,12 @@ import pytest
 from headstart.experiments.config.yaml_text import dumps
 
 KILLS = 20
-KILLS_OF_A_KIND = 6
+KILLS_OF_A_KIND = 3
 
 RANGES = {"pole_mass": "* loguniform(0.5, 4)", "action_delay": "= uniform(0, 0.06)"}
 PPO = {"worlds": 4, "n_steps": 128, "batch_size": 64}
 SAC = {"worlds": 4, "learning_starts": 200, "batch_size": 64, "gradient_steps": 1}
+CROSSED = {"algorithm": {"sac": SAC}, "source_replay": 1_000, "critic_pretrain": 50}
 TEACHER = {"parameters": list(RANGES), "latent": 2}
 STUDENT = {"source_steps": 2_048}
 # Every kind of policy, of crossing from one algorithm to another and of randomizer.
@@ -41,9 +42,12 @@ KINDS = {
         ],
     ),
     "distilled": ({}, [{"distill": STUDENT}]),
-    "crossing": ({}, [{"fine_tune": {"algorithm": {"sac": SAC}, "source_replay": 1_000}}]),
+    "crossing": (
+        {},
+        [{"fine_tune": CROSSED}],
+    ),
     **{
-        name: ({"randomizer": {name: settings}, "steps": 8_192}, ["fine_tune"])
+        name: ({"randomizer": {name: settings}, "steps": 6_144}, ["fine_tune"])
         for name, settings in {
             "adr": {"queue": 2},
             "doraemon": {"updates": 2},
@@ -67,11 +71,11 @@ def written(kind):
         "source": {
             "world": "headstart/CartPoleSwingUp-v0",
             "randomization": RANGES,
-            "steps": 4_096,
+            "steps": 2_048,
             **changes,
             "algorithm": algorithm,
         },
-        "targets": {"heavy": {"shift": "heavy-pole/moderate", "steps": 2_048}},
+        "targets": {"heavy": {"shift": "heavy-pole/moderate", "steps": 1_024}},
         "methods": methods,
         "seeds": [0],
         "checkpoint": 512,
