@@ -13,11 +13,13 @@ from ..core.files import lock
 from ..core.streams import Terminal
 from .config.points import points
 from .config.schema import ConfigError, Experiment, build, load
+from .records import RUNS
 from .running.checks import check_cluster, check_plan
+from .running.claims import PATIENCE
 from .running.dry_run import Known, preview_units
 from .running.one_instance import Ready
 from .running.plan import make_plan
-from .running.runner import PATIENCE, cores, matching, run_units
+from .running.runner import cores, matching, run_units
 from .running.sweep import POINTS, check_points, run_points
 from .showing.outputs import write_outputs
 from .showing.result import Result, SweepResult
@@ -216,4 +218,4 @@ def _given(
         raise ConfigError(f"{where}: overrides are for a YAML file; put {overrides[0]} into it")
     elif not isinstance(experiment, Experiment):
         experiment = build(experiment)
-    return experiment, Path(out) if out is not None else Path("runs") / experiment.name, where
+    return experiment, Path(out) if out is not None else RUNS / experiment.name, where

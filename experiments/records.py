@@ -11,6 +11,8 @@ from typing import Any
 
 from ..core.errors import HeadstartError, single_line
 
+RUNS = Path("runs")
+"""Where run directories lie unless told otherwise."""
 CURVE = "evaluations.jsonl"
 COLUMNS = ("target", "method", "seed", "step", "return", "success", "length", "episodes")
 """The columns of results.csv."""

@@ -29,6 +29,26 @@ def piped(monkeypatch):
         monkeypatch.setattr(output, "_width", PIPE_WIDTH)
 
 
+class HereWorker:
+    """Runs a run's units in this process, where what a process of its own does is not tested."""
+
+    def __init__(self, number, run, answers):
+        self.unit, self.run, self.answers = None, run, answers
+
+    def give(self, unit, cores):
+        from headstart.experiments.running.unit import run_unit
+
+        self.unit = unit
+        state, error = run_unit(self.run, unit.path, lambda *_: None)
+        self.answers.put((self, {"unit": unit.path, "state": state, "error": error}))
+
+    def hung(self, seconds):
+        return None
+
+    def stop(self):
+        pass
+
+
 # The smallest picture of each format.
 BLANK = {
     "png": bytes.fromhex(

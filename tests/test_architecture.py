@@ -180,6 +180,7 @@ def test_nothing_draws_from_numpys_global_stream():
 def test_importing_headstart_waits_for_no_learning_library():
     code = (
         "import sys, headstart, gymnasium; gymnasium.spec('headstart/PandaReach-v0'); "
+        "import headstart.experiments.cli.app; "
         "print(sorted({'torch', 'stable_baselines3', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

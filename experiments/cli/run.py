@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ...core.errors import HeadstartError, nearest
+from ...core.files import lock
+from ..config.overrides import read_parts
+from ..records import RUNS
+from ..running.claims import PATIENCE
+from ..running.settled import digest_asked, recall, remember, say_done
+from ..showing.outputs import write_outputs
+from ..showing.result import Result, SweepResult
 from .console import console, errors
 from .options import confirm_ready
 
@@ -78,17 +86,24 @@ def run(
     docs/experiment-file.md. The same from Python:
     `headstart.run("my-experiment.yaml").show()`.
     """
-    from .. import api
-    from ..config.schema import load_all
-
     if fresh and keep:
         raise HeadstartError("--fresh and --keep go against each other; give one of them")
     file = find_experiment(experiment)
-    parts = load_all(file, set_ or [])
+    texts = read_parts(file, set_ or [])
+    # Only what asks for whole runs, here, can be answered by what is known of them.
+    whole = not (trial or list_ or fresh or cluster or dry_run)
+    asked = [digest_asked(data) for data in texts if whole]
+    if whole and show_finished(asked, texts, out):
+        return
+    # What it takes to run anything takes seconds to be imported.
+    from .. import api
+    from ..config.schema import build_all
+
+    parts = build_all(texts, str(file))
     chosen = api.share(parts, trial or [])
     failed = 0
-    for part in parts:
-        place = out / part.name if out is not None and len(parts) > 1 else out
+    for number, part in enumerate(parts):
+        place = run_directory(out, part.name, len(parts))
         if list_:
             for name in api.trials(part):
                 print(f"{part.name}/{name}" if len(parts) > 1 else name)
@@ -112,16 +127,46 @@ def run(
             keep=keep,
             ready=ready or (confirm_ready if sys.stdin.isatty() else False),
         )
-        result.show(console)
-        console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
-        trials = result.directory / "trials"
-        curves = trials if trials.is_dir() else result.directory
-        console.print(f"curves: tensorboard --logdir {curves}", highlight=False)
+        show_result(result)
+        if whole and not result.failed:
+            remember(asked[number], part, result.directory)
         failed += len(result.failed)
     if failed:
         units = f"{failed} unit{'s' * (failed != 1)}"
         errors.print(f"[red]{units} failed[/]; the same command tries again")
         raise typer.Exit(1)
+
+
+def show_finished(
+    asked: Sequence[str], texts: Sequence[Mapping[str, Any]], out: Path | None
+) -> bool:
+    """Show the runs of a file that are known to be finished; return whether all of them are."""
+    places = [run_directory(out, str(data.get("name")), len(texts)) for data in texts]
+    done = {place: recall(digest, place) for digest, place in zip(asked, places, strict=True)}
+    if None in done.values():
+        return False
+    for place, units in done.items():
+        console.print(say_done(units or 0, units or 0))
+        with lock(place, PATIENCE):
+            result = Result(place, write_outputs(place), [])
+        show_result(result)
+    return True
+
+
+def show_result(result: Result | SweepResult) -> None:
+    """Print a run's tables, and where its report and its curves are."""
+    result.show(console)
+    console.print(f"\nreport: {result.directory / 'report.html'}", highlight=False)
+    trials = result.directory / "trials"
+    curves = trials if trials.is_dir() else result.directory
+    console.print(f"curves: tensorboard --logdir {curves}", highlight=False)
+
+
+def run_directory(out: Path | None, name: str, experiments: int) -> Path:
+    """Return where the run of one of so many experiments of a file lies."""
+    if out is None:
+        return RUNS / name
+    return out / name if experiments > 1 else out
 
 
 def find_experiment(experiment: Path) -> Path:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...core.errors import nearest
-from .yaml_text import ConfigError, parse_yaml
+from .yaml_text import ConfigError, parse_all, parse_yaml
+
+
+def read_parts(path: str | Path, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the plain data of a YAML file's experiments, several of them parted by lines of `---`.
+
+    Raises:
+        ConfigError: the file cannot be read, is no YAML or holds no mappings, or see `override`.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read '{path}': {reason}") from None
+    found = []
+    for data in parse_all(text, str(path)) or [None]:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
+        for said in overrides:
+            override(data, said)
+        found.append(data)
+    return found
 
 
 def override(data: dict[str, Any], text: str) -> None:

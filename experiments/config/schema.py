@@ -29,10 +29,10 @@ from . import source as sources
 from .explained import explain
 from .method_entries import check_name, check_tuned
 from .method_entries import method_label as method_label
-from .overrides import override
+from .overrides import read_parts
 from .sweep import check_sweep
 from .yaml_text import ConfigError as ConfigError
-from .yaml_text import parse_all, plain
+from .yaml_text import plain
 
 SOURCE = "source"
 """What stands in results for the source, where trials have a target or a method."""
@@ -450,23 +450,20 @@ def load_all(path: str | Path, overrides: Sequence[str] = ()) -> list[Experiment
     Raises:
         ConfigError: see `load`; or two experiments of one name, whose runs would share a directory.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot read '{path}': {reason}") from None
-    found = []
-    for data in parse_all(text, str(path)) or [None]:
-        if not isinstance(data, dict):
-            raise ConfigError(f"{path}: expected keys such as 'name' and 'source' at the top")
-        for text in overrides:
-            override(data, text)
-        found.append(build(data, where=str(path)))
+    return build_all(read_parts(path, overrides), str(path))
+
+
+def build_all(parts: Sequence[Mapping[str, Any]], where: str) -> list[Experiment]:
+    """Check the plain data of a file's experiments and return them.
+
+    Raises:
+        ConfigError: see `load_all`.
+    """
+    found = [build(data, where) for data in parts]
     names = [experiment.name for experiment in found]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"{path}: two experiments are called '{name}'")
+            raise ConfigError(f"{where}: two experiments are called '{name}'")
     return found
 
 

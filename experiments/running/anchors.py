@@ -18,14 +18,15 @@ from rich.console import Console
 from scipy.special import stdtrit
 
 from ...agents.evaluation import Evaluator
+from ...core.cache import cache_folder
 from ...core.errors import HeadstartError
 from ...core.files import StoreError, read_json, write_json
 from . import metadata
-from .cache import cache_folder
 from .claims import claim
-from .code_hash import CodeError, world_code
+from .code_hash import world_code
 from .code_probe import canonical
 from .plan import Plan, Unit, stream
+from .probing import CodeError
 
 FIRST, MORE = 20, 10
 """Episodes before the first look at the interval, and from one look to the next."""

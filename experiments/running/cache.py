@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,27 +23,16 @@ from ...agents.bundles.storage import (
     read_directory,
     write_directory,
 )
+from ...core.cache import OFF, VARIABLE, cache_folder
 from ...core.files import write_synced
 from ...envs.changes import files_of
 from . import metadata
-from .code_hash import CodeError, source_code
+from .code_hash import source_code
 from .code_probe import canonical
 from .plan import Plan
+from .probing import CodeError
 
-VARIABLE = "HEADSTART_CACHE"
-OFF = "off"
 BUNDLE = "bundle"
-
-
-def cache_folder() -> Path | None:
-    """Return where the cache lies; None if it is turned off."""
-    said = os.environ.get(VARIABLE)
-    if said == OFF:
-        return None
-    if said:
-        return Path(said)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "headstart"
 
 
 def key(plan: Plan, seed: int) -> str | None:

@@ -24,8 +24,9 @@ from ...envs.parameters import find_parameterized
 from ...envs.privileged import PrivilegedWorld, Privileges
 from ...transfer.methods import check_budget, check_method, check_networks
 from ..config.schema import SOURCE, ConfigError, Experiment
-from .code_hash import HungError, check_returning
+from .code_hash import check_returning
 from .plan import Plan, located, make_plan, world_key
+from .probing import HungError
 from .randomization import source_randomization
 from .tracking import check_track
 

@@ -25,6 +25,8 @@ from filelock import FileLock
 from ...core.files import StoreError, read_json, write_json
 
 FOLDER = ".claims"
+PATIENCE = 60.0
+"""Seconds to wait for a run's lock: what others do in its directory as a whole takes some."""
 CLAIMED = "claimed"
 """The state that a worker answers of a unit which another process is at work on."""
 BEAT = 5.0

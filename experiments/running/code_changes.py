@@ -14,16 +14,9 @@ from ...core.files import StoreError, read_json, write_json
 from ...envs.contract.probe import Finding
 from ..config.schema import ConfigError
 from . import claims
-from .code_hash import (
-    Code,
-    CodeError,
-    HungError,
-    changed_code,
-    examined_worlds,
-    probe_findings,
-    run_code,
-)
+from .code_hash import examined_worlds, probe_findings, run_code
 from .plan import Plan, world_key
+from .probing import Code, CodeError, HungError, changed_code
 
 MADE = ("source", "trials", "anchors", "logs", claims.FOLDER)
 """The folders that a run makes."""

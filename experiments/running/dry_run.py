@@ -18,6 +18,7 @@ from ...agents.bundles import pretrained
 from ...agents.learner import create
 from ...agents.session import Session
 from ...agents.training import evaluation_steps
+from ...core.cache import cache_folder
 from ...core.errors import HeadstartError
 from ...core.files import read_json
 from ..config.schema import SOURCE, Experiment
@@ -154,7 +155,7 @@ def _kept(plan: Plan, directory: Path, unit: Unit, sources: set[str]) -> bool:
     if not unit.path.startswith("source/") or plan.experiment.source.bundle is not None:
         return False
     seed = int(unit.path.rpartition("-")[2])
-    key = cache.key(plan, seed) if cache.cache_folder() else None
+    key = cache.key(plan, seed) if cache_folder() else None
     planned = key in sources
     if key is not None:
         sources.add(key)

@@ -24,18 +24,18 @@ from ..config.yaml_text import YAMLError, dumps, loads
 from . import cache, claims, metadata
 from .anchors import RECORD, is_anchor, keep_anchors, take_anchors
 from .checks import check_local_device
+from .claims import PATIENCE
 from .code_changes import clear_run, computed_units, examine_worlds, note_changes, settle_code
 from .one_instance import Ready
 from .plan import Plan, Unit, adds_source_steps
 from .pool import Pool, StartWorker
 from .randomization import randomization_notes
+from .settled import say_done
 from .starts import compare_starts
 from .tracking import untracked
 from .verify import settle
 from .workers.local import LocalWorker
 
-# What others do in a run's directory as a whole takes seconds.
-PATIENCE = 60.0
 LATER = dict.fromkeys(("video", "track", "step_timeout"))
 """The settings that no result depends on, so that they may be changed later."""
 
@@ -75,7 +75,7 @@ def run_units(
         settle_code(plan, directory, keep=keep, console=console)
     done = settle(plan, directory, units, console)
     if done:
-        console.print(f"{len(done)} of {len(units)} units are done already; going on")
+        console.print(say_done(len(done), len(units)))
     todo = [unit for unit in units if unit.path not in done]
     _ask_before_moving(directory, todo, ready, where)
     if any(unit.path.startswith("source/") for unit in todo):

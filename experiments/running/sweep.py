@@ -17,7 +17,8 @@ from ..config.points import Point, named_values, points
 from ..config.schema import ConfigError, Experiment, build
 from ..config.yaml_text import dumps, loads
 from .checks import check_plan
-from .runner import LATER, PATIENCE, first_difference
+from .claims import PATIENCE
+from .runner import LATER, first_difference
 
 POINTS = "points"
 FILE = "sweep.yaml"

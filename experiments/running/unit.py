@@ -21,6 +21,7 @@ from ...agents.learner import Learner, MakeWorld, create, useful_workers
 from ...agents.session import Session
 from ...agents.training import log_evaluation, tensorboard_logger
 from ...agents.user_callbacks import make_callbacks
+from ...core.cache import cache_folder
 from ...core.errors import HeadstartError, one_line
 from ...core.files import Records, read_json, write_json
 from ...core.heartbeat import set_limit
@@ -209,7 +210,7 @@ class _Work:
         how many seconds that took then.
         """
         source, begun = self.experiment.source, time.monotonic()
-        name = cache.key(self.plan, seed) if cache.cache_folder() else None
+        name = cache.key(self.plan, seed) if cache_folder() else None
         if name and not bundles.exists(self.folder / "checkpoint"):
             kept = cache.fetch(name, self.folder)
             if kept is not None:

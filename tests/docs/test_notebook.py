@@ -10,8 +10,9 @@ from pathlib import Path
 import gymnasium
 import pytest
 from headstart.experiments import api
-from headstart.experiments.running import code_hash
-from headstart.experiments.running.unit import run_unit
+from headstart.experiments.running import probing
+
+from ..conftest import HereWorker
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 SIZE = "STEPS, SEEDS = 8_192, [0, 1, 2]"
@@ -30,24 +31,6 @@ def cells():
     return ["".join(cell["source"]) for cell in read if cell["cell_type"] == "code"]
 
 
-class HereWorker:
-    """Runs units in this process, as nothing but the cells is tested."""
-
-    def __init__(self, number, run, answers):
-        self.unit, self.run, self.answers = None, run, answers
-
-    def give(self, unit, cores):
-        self.unit = unit
-        state, error = run_unit(self.run, unit.path, lambda *_: None)
-        self.answers.put((self, {"unit": unit.path, "state": state, "error": error}))
-
-    def hung(self, seconds):
-        return None
-
-    def stop(self):
-        pass
-
-
 def probed(order, *_):
     """Answer as the probe does, which is a process of its own."""
     registered = [""] * len(json.loads(order)["worlds"])
@@ -58,7 +41,7 @@ def test_its_cells_run(here, monkeypatch):
     """In this process; in workers they run in the test of the kernel."""
     module = types.ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", module)
-    monkeypatch.setattr(code_hash, "_ask", probed)
+    monkeypatch.setattr(probing, "_ask", probed)
     monkeypatch.setattr(api, "run_units", functools.partial(api.run_units, start=HereWorker))
     assert sum(SIZE in cell for cell in cells()) == 1
     for cell in cells():

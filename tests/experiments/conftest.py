@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from headstart.experiments.config.yaml_text import dumps
-from headstart.experiments.running import code_hash
+from headstart.experiments.running import probing
 
 # What probes of Gymnasium's own worlds have answered, by what they were asked.
 _answered: dict[str, Any] = {}
@@ -24,7 +24,7 @@ def probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Its answer depends on the working directory, which is another one in each test, only where code
     of one's own is involved.
     """
-    ask = code_hash._ask
+    ask = probing._ask
 
     def kept(order: str, main: Any, *place: Any) -> Any:
         asked = json.loads(order)
@@ -37,7 +37,7 @@ def probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return _answered[order]
 
     kept.cache_clear = ask.cache_clear  # type: ignore[attr-defined]
-    monkeypatch.setattr(code_hash, "_ask", kept)
+    monkeypatch.setattr(probing, "_ask", kept)
 
 
 METHODS = ("scratch", "zero_shot", "naive", "fine_tune", "feature_reuse")

@@ -16,8 +16,8 @@ from headstart.experiments.running.anchors import (
     measure_random,
     take_anchors,
 )
-from headstart.experiments.running.code_hash import Code
 from headstart.experiments.running.plan import make_plan
+from headstart.experiments.running.probing import Code
 from rich.console import Console
 
 WORLD = """

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from headstart.core.cache import cache_folder
 from headstart.core.errors import HeadstartError
 from headstart.core.files import write_text
 from headstart.experiments.api import preview
@@ -287,13 +288,13 @@ def test_the_order_in_which_parameters_are_drawn_makes_the_key(here):
 
 
 def test_it_can_be_turned_off_and_lies_where_it_is_told_to(here, monkeypatch):
-    assert cache.cache_folder() == here / ".kept"
+    assert cache_folder() == here / ".kept"
     monkeypatch.setenv("HEADSTART_CACHE", "off")
-    assert cache.cache_folder() is None
+    assert cache_folder() is None
     execute("one")
     assert "reused_seconds" not in status(execute("two"))
     monkeypatch.delenv("HEADSTART_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(here / "xdg"))
-    assert cache.cache_folder() == here / "xdg" / "headstart"
+    assert cache_folder() == here / "xdg" / "headstart"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.cache_folder() == Path(os.path.expanduser("~/.cache/headstart"))
+    assert cache_folder() == Path(os.path.expanduser("~/.cache/headstart"))

@@ -12,8 +12,9 @@ from headstart.experiments.running.code_changes import (
     note_changes,
     settle_code,
 )
-from headstart.experiments.running.code_hash import Code, CodeError, changed_code, run_code
+from headstart.experiments.running.code_hash import run_code
 from headstart.experiments.running.plan import make_plan
+from headstart.experiments.running.probing import Code, CodeError, changed_code
 from rich.console import Console
 
 pytestmark = pytest.mark.usefixtures("undrawn")

@@ -7,11 +7,11 @@ import sys
 import pytest
 from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build
-from headstart.experiments.running import code_hash
+from headstart.experiments.running import code_hash, probing
 from headstart.experiments.running.checks import check_plan
 from headstart.experiments.running.code_changes import examine_worlds
-from headstart.experiments.running.code_hash import CodeError, HungError
 from headstart.experiments.running.plan import make_plan
+from headstart.experiments.running.probing import CodeError, HungError
 from rich.console import Console
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -112,6 +112,6 @@ def test_a_probe_that_dies_is_said_and_recorded(experiment, tmp_path, monkeypatc
 
 
 def test_a_probe_that_is_killed_says_by_what(experiment, monkeypatch):
-    monkeypatch.setattr(code_hash, "PROBE", "no.such.module")
+    monkeypatch.setattr(probing, "PROBE", "no.such.module")
     with pytest.raises(CodeError, match=r"failed: .*No module named 'no'"):
         code_hash.run_code(make_plan(experiment(61.0, well={})))

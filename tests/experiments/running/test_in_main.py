@@ -10,8 +10,9 @@ from headstart.experiments.api import run
 from headstart.experiments.config.schema import ConfigError, build
 from headstart.experiments.running import cache
 from headstart.experiments.running.checks import check_plan
-from headstart.experiments.running.code_hash import changed_code, run_code
+from headstart.experiments.running.code_hash import run_code
 from headstart.experiments.running.plan import make_plan
+from headstart.experiments.running.probing import changed_code
 from rich.console import Console
 
 CODE = """
