@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 
 from .changes import ChangeError
-from .parameters import Adjustable, ParameterError, parameterized
+from .parameters import adjustable
 from .world import World
 
 PARAMETERS = "parameters"
@@ -47,13 +47,7 @@ class LaterChanges(gymnasium.Wrapper[Any, Any, Any, Any]):
             ChangeError: a time that no episode reaches.
         """
         super().__init__(env)
-        world = parameterized(env, "a shift")
-        if not isinstance(world, Adjustable):
-            raise ParameterError(
-                "the world cannot change parameters during an episode: it has no "
-                "'adjust_parameters' and 'period' (headstart.envs.Adjustable)"
-            )
-        self._world: Adjustable = world
+        self._world = world = adjustable(env, "a shift")
         limit = _episode_steps(env)
         self._due: dict[int, dict[str, float]] = {}
         for seconds, values in sorted(changes.items()):

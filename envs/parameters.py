@@ -196,6 +196,28 @@ def parameterized(env: Any, why: str) -> Parameterized:
     return found
 
 
+def adjustable(env: Any, why: str) -> Adjustable:
+    """Return what has the parameters of an environment, which may change during an episode.
+
+    Args:
+        env: a Gymnasium environment.
+        why: what changes the parameters, for the message.
+
+    Raises:
+        ParameterError: nothing of it has any, or they cannot change in an episode; where a wrapper
+            has them, it is named.
+    """
+    found = parameterized(env, why)
+    if isinstance(found, Adjustable):
+        return found
+    layers: Sequence[Any] = found.layers if isinstance(found, _Layers) else [found]
+    layer = next(layer for layer in layers if not isinstance(layer, Adjustable))
+    raise ParameterError(
+        f"{_called(layer)} cannot change parameters during an episode: it has no "
+        "'adjust_parameters' and 'period' (headstart.envs.Adjustable)"
+    )
+
+
 def find_parameterized(env: Any) -> Parameterized | None:
     """Return what has the parameters of an environment; None where nothing does.
 
@@ -218,24 +240,60 @@ def find_parameterized(env: Any) -> Parameterized | None:
         env = inner
     if len(layers) < 2:
         return layers[0] if layers else None
-    return _Layers(layers)
+    every = all(isinstance(layer, Adjustable) for layer in layers)
+    return _AdjustableLayers(layers) if every else _Layers(layers)
+
+
+def _called(layer: Any) -> str:
+    """Return what messages call a layer of an environment."""
+    kind = type(layer)
+    is_world = layer is layer.unwrapped
+    return "the world" if is_world else f"wrapper '{kind.__module__}:{kind.__qualname__}'"
 
 
 class _Layers:
-    """Several layers of one environment that have parameters, as if they were one."""
+    """Several layers of one environment that have parameters, the outermost first, as one."""
 
-    def __init__(self, layers: Sequence[Parameterized]) -> None:
-        self._layers = layers
+    def __init__(self, layers: Sequence[Any]) -> None:
+        self.layers = layers
+        declared: dict[str, Any] = {}
+        for layer in reversed(layers):
+            for name in layer.parameters:
+                if name in declared:
+                    whose = f"{_called(declared[name])} and by {_called(layer)}"
+                    raise ParameterError(f"parameter '{name}' is declared twice: by {whose}")
+                declared[name] = layer
         self.parameters = ParameterSpace(
             parameter for layer in reversed(layers) for parameter in layer.parameters.values()
         )
 
     def set_parameters(self, values: Mapping[str, float]) -> None:
         """Give each layer the values of its parameters."""
+        for layer, its in self._shares(values):
+            layer.set_parameters(its)
+
+    def _shares(self, values: Mapping[str, float]) -> list[tuple[Any, dict[str, float]]]:
         self.parameters.validate(values)
-        for layer in self._layers:
-            its = layer.parameters
-            layer.set_parameters({name: value for name, value in values.items() if name in its})
+        return [
+            (layer, {name: value for name, value in values.items() if name in layer.parameters})
+            for layer in self.layers
+        ]
+
+
+class _AdjustableLayers(_Layers):
+    """Several layers that are all `Adjustable`."""
+
+    @property
+    def period(self) -> float:
+        """The control step in seconds."""
+        period: float = self.layers[-1].period
+        return period
+
+    def adjust_parameters(self, values: Mapping[str, float]) -> None:
+        """Give each layer those of its parameters that change."""
+        for layer, its in self._shares(values):
+            if its:
+                layer.adjust_parameters(its)
 
 
 def applies(*parameters: Parameter) -> Callable[[Apply], Apply]:

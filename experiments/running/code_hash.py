@@ -30,8 +30,8 @@ def source_code(plan: Plan) -> Code:
     Raises:
         CodeError: the world cannot be made in a process of its own, or takes too long.
     """
-    settings = dict(plan.algorithm.settings)
-    return _code_of(plan, _code_order([plan.worlds[SOURCE]], _modules([settings], plan)))
+    named = [plan.algorithm.settings, plan.experiment.source.randomizer]
+    return _code_of(plan, _code_order([plan.worlds[SOURCE]], _modules(named, plan)))
 
 
 def run_code(plan: Plan) -> Code:
@@ -50,7 +50,8 @@ def run_order(plan: Plan) -> str:
         CodeError: the worlds' arguments are no plain data.
     """
     methods = [split_named(method, "method") for method in plan.experiment.methods]
-    named = [plan.algorithm.settings, methods, plan.experiment.callbacks]
+    randomizer = plan.experiment.source.randomizer
+    named = [plan.algorithm.settings, randomizer, methods, plan.experiment.callbacks]
     return _code_order(plan.examined.values(), _modules(named, plan))
 
 

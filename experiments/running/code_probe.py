@@ -1,6 +1,6 @@
 """A process of its own that makes worlds, and lists the files of all modules then loaded.
 
-Started by `code_hash` as `python -m headstart.experiments.running.code_probe`: it reads what it is
+Started by `probing` as `python -m headstart.experiments.running.code_probe`: it reads what it is
 sent of its owner's `__main__` and one JSON object from its standard input, a line for each, and
 answers with one object on what was its standard output.
 """
@@ -26,6 +26,7 @@ import numpy as np
 
 from ...core.errors import HeadstartError, one_line
 from ...core.heartbeat import set_place, write_calls_to
+from ...core.named import split_named
 from ...envs.contract.probe import LONG_STEPS, Finding, probe_effect, probe_world
 from ...envs.main_module import take_main
 from ...envs.parameters import parameterized
@@ -115,9 +116,10 @@ def _examine_one(spec: WorldSpec, source: WorldSpec) -> list[Finding]:
     try:
         found += probe_world(spec.make)
         if not found:
-            found += probe_effect(replace(spec, shift={}).make, _changes(spec, source))
-            if (differs := _against_source(spec, source)) is not None:
-                found += probe_effect(source.make, differs)
+            for said, changed in _changes(spec, source).items():
+                found += _effect(said, replace(spec, shift={}), changed)
+            if (said_apart := _apart(spec, source)) is not None:
+                found += _effect(said_apart, source, spec)
     except Exception as error:  # whatever a foreign world raises
         found.append(_ended_early(error))
     return found
@@ -136,46 +138,69 @@ def _hidden(spec: WorldSpec, randomization: Mapping[str, str]) -> list[Finding]:
         space = parameterized(world, "a randomization").parameters
     finally:
         world.close()
-    bare = replace(spec, wrappers=())
     found: list[Finding] = []
     for name, change in randomization.items():
         drawn = Ranges({name: change}, space).draw(np.random.default_rng(0))
         shift = {key: f"= {float(value)}" for key, value in drawn.items()}
-        said = f"the randomized '{name}'"
-        unseen = probe_effect(spec.make, {said: replace(spec, shift=shift).make})
-        try:
-            seen = unseen and not probe_effect(bare.make, {said: replace(bare, shift=shift).make})
-        except HeadstartError:
-            seen = False  # it is a wrapper's own
-        if seen:
-            text = (
-                f"a wrapper hides {said}: it changed no observation and no reward in {LONG_STEPS} "
-                "steps, and does without the wrappers"
-            )
-            found.append(Finding("effect", text, fatal=True))
-        else:
-            found += unseen
+        found += _effect(f"the randomized '{name}'", spec, replace(spec, shift=shift), fatal=True)
     return found
 
 
-def _changes(spec: WorldSpec, source: WorldSpec) -> dict[str, Any]:
-    """Return what makes the world with one of its shift's changes alone, by the change."""
+def _effect(
+    said: str, spec: WorldSpec, changed: WorldSpec, *, fatal: bool = False
+) -> list[Finding]:
+    """Return that a change of a world has no effect, and the wrapper that hides it; else nothing.
+
+    Args:
+        said: what the change is called.
+        spec: the world.
+        changed: the world with the change, and the same wrappers.
+        fatal: whether nothing can be compared where a wrapper hides it.
+    """
+    found = probe_effect(spec.make, {said: changed.make})
+    if not found or (wrapper := _hiding(spec, changed)) is None:
+        return found
+    text = (
+        f"wrapper '{wrapper}' hides {said}: it changed no observation and no reward in "
+        f"{LONG_STEPS} steps, and does without that wrapper"
+    )
+    return [Finding("effect", text, fatal=fatal)]
+
+
+def _hiding(spec: WorldSpec, changed: WorldSpec) -> str | None:
+    """Return the innermost wrapper through which a change is not seen that is seen without it."""
+    seen = False
+    for number in range(len(spec.wrappers) + 1):
+        worn = spec.wrappers[:number]
+        one, other = replace(spec, wrappers=worn), replace(changed, wrappers=worn)
+        try:
+            effect = not probe_effect(one.make, {"": other.make})
+        except HeadstartError:
+            continue  # the parameter is that of a wrapper further out
+        if seen and not effect:
+            return split_named(spec.wrappers[number - 1], "wrapper")[0]
+        seen = seen or effect
+    return None
+
+
+def _changes(spec: WorldSpec, source: WorldSpec) -> dict[str, WorldSpec]:
+    """Return the world with one of its shift's changes alone, by the change."""
     if not spec.shift or spec == source:
         return {}
     changes = shift_changes(spec.world, spec.shift)
     return {
-        f"the shift of '{name}' ({change})": replace(spec, shift={name: str(change)}).make
+        f"the shift of '{name}' ({change})": replace(spec, shift={name: str(change)})
         for name, change in changes.items()
     }
 
 
-def _against_source(spec: WorldSpec, source: WorldSpec) -> dict[str, Any] | None:
-    """Return what makes a target that differs from the source by its arguments alone."""
+def _apart(spec: WorldSpec, source: WorldSpec) -> str | None:
+    """Say what sets a target apart from the source that differs from it by its arguments alone."""
     if spec.shift or spec.world != source.world or list(spec.wrappers) != list(source.wrappers):
         return None
     if dict(spec.kwargs) == dict(source.kwargs):
         return None
-    return {f"what sets it apart from the source ({dict(spec.kwargs)})": spec.make}
+    return f"what sets it apart from the source ({dict(spec.kwargs)})"
 
 
 def list_loaded() -> tuple[dict[str, str], dict[str, str]]:

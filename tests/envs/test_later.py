@@ -113,12 +113,33 @@ def test_a_randomization_has_no_times():
         read_changes({"wind": "= 2 after 1 s"}, SPACE, random=True)
 
 
-def test_a_world_that_cannot_change_is_refused():
-    class Fixed(gymnasium.Wrapper):
-        parameters = SPACE
+class Fixed(gymnasium.Wrapper):
+    parameters = SPACE
 
-        def set_parameters(self, values):
-            pass
+    def set_parameters(self, values):
+        pass
 
-    with pytest.raises(HeadstartError, match="cannot change parameters during an episode"):
-        LaterChanges(Fixed(gymnasium.make("Pendulum-v1")), {1.0: {"wind": 2.0}})
+
+class Windy(Fixed):
+    period, wind = 0.05, None
+
+    def adjust_parameters(self, values):
+        self.wind = values["wind"]
+
+
+def test_the_wrapper_that_cannot_change_its_parameters_is_named():
+    said = r"^wrapper '\S+:Fixed' cannot change parameters during an episode"
+    for world in ("Pendulum-v1", POLE):
+        with pytest.raises(HeadstartError, match=said):
+            LaterChanges(Fixed(gymnasium.make(world)), {1.0: {"wind": 2.0}})
+
+
+def test_a_wrapper_that_can_change_its_parameters_goes_with_the_world_s():
+    wrapper = Windy(gymnasium.make(POLE))
+    world = LaterChanges(wrapper, {0.0: {"wind": 2.0}, 0.001: {"motor_strength": 0.5}})
+    world.reset(seed=0)
+    for _ in range(2):
+        world.step(world.action_space.sample())
+    assert wrapper.wind == 2.0
+    assert wrapper.unwrapped._adjusted == {"motor_strength": 0.5}
+    world.close()

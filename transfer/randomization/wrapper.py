@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 
 from ...envs.changes import EVERY_STEP
-from ...envs.parameters import Adjustable, ParameterError, parameterized
+from ...envs.parameters import adjustable, parameterized
 from .base import Randomizer
 
 # Keeps the randomizer's stream apart from the world's when both are seeded with the same number.
@@ -56,11 +56,8 @@ class Randomization(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._world = parameterized(env, "a randomization")
         self.randomizer = copy.deepcopy(randomizer)
         self._live = randomizer.ranges.live
-        if self._live and not isinstance(self._world, Adjustable):
-            raise ParameterError(
-                "the world cannot change parameters during an episode: it has no "
-                "'adjust_parameters' and 'period' (headstart.envs.Adjustable)"
-            )
+        if self._live:
+            self._adjusted = adjustable(env, "a randomization")
         # Unseeded until a first reset says otherwise.
         self._seed = int(np.random.SeedSequence().generate_state(1)[0])
         self._episode = -1
@@ -98,11 +95,10 @@ class Randomization(gymnasium.Wrapper[Any, Any, Any, Any]):
         return np.random.default_rng([STREAM, self._seed, self._episode])
 
     def _redraw(self) -> None:
-        assert isinstance(self._world, Adjustable)
         values: dict[str, float] = {}
         for names, change in self._live:
-            chance = -math.expm1(-change.rate * self._world.period)
+            chance = -math.expm1(-change.rate * self._adjusted.period)
             if change.rate == EVERY_STEP or self._during.random() < chance:
                 values.update(self.randomizer.ranges.redraw(names, self._during))
         if values:
-            self._world.adjust_parameters(values)
+            self._adjusted.adjust_parameters(values)

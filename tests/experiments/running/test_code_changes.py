@@ -12,7 +12,7 @@ from headstart.experiments.running.code_changes import (
     note_changes,
     settle_code,
 )
-from headstart.experiments.running.code_hash import run_code
+from headstart.experiments.running.code_hash import run_code, run_order
 from headstart.experiments.running.plan import make_plan
 from headstart.experiments.running.probing import Code, CodeError, changed_code
 from rich.console import Console
@@ -89,6 +89,13 @@ def test_code_that_changes_while_units_are_computed_is_recorded(plan, tmp_path, 
     assert facts["code_changes"][0]["changed"] == ["headstart itself"]
 
 
+def test_the_code_of_a_custom_randomizer_counts():
+    randomized = {"randomization": {"gain": "* uniform(0.5, 2)"}, "randomizer": "drawn_by:Mine"}
+    source = {**EXPERIMENT["source"], **randomized}
+    order = run_order(make_plan(build({**EXPERIMENT, "source": source})))
+    assert json.loads(order)["modules"] == ["drawn_by"]
+
+
 def test_of_libraries_the_versions_are_told():
     before = Code("a", {"/x.py": "1"}, {"mujoco": "3.1", "gymnasium": "1.0"}).as_json()
     now = Code("a", {"/y.py": "1"}, {"mujoco": "3.2", "gymnasium": "1.0"})
@@ -116,9 +123,7 @@ class Blind(gymnasium.ObservationWrapper):
     def observation(self, observation):
         return observation
 """
-HIDDEN = (
-    r"source: a wrapper hides the randomized 'pole_mass': it changed no observation and no reward"
-)
+HIDDEN = "wrapper 'hides:Undone' hides %s: it changed no observation and no reward"
 
 
 @pytest.mark.parametrize("wrapper", ["Undone", "Blind"])
@@ -127,18 +132,31 @@ def test_what_a_wrapper_hides_is_not_randomized(tmp_path, monkeypatch, wrapper):
     monkeypatch.chdir(tmp_path)
     source = {
         "world": "headstart/CartPoleSwingUp-v0",
-        "wrappers": [f"hides:{wrapper}"],
+        "wrappers": ["hides:Blind", f"hides:{wrapper}"],
         "randomization": {"pole_mass": "* uniform(0.5, 2)"},
         "steps": 512,
     }
     plan = make_plan(build({**EXPERIMENT, "source": source, "targets": {"a": {"steps": 512}}}))
     console = Console(record=True, width=300)
     if wrapper == "Undone":
-        with pytest.raises(ConfigError, match=HIDDEN):
+        with pytest.raises(ConfigError, match=HIDDEN % "the randomized 'pole_mass'"):
             examine_worlds(plan, tmp_path, console, "experiment")
     else:
         examine_worlds(plan, tmp_path, console, "experiment")
         assert console.export_text() == ""
+
+
+def test_a_shift_that_a_wrapper_hides_names_the_wrapper(tmp_path, monkeypatch):
+    (tmp_path / "hides.py").write_text(HIDES)
+    monkeypatch.chdir(tmp_path)
+    target = {"wrappers": ["hides:Undone", "hides:Blind"], "shift": {"pole_mass": "* 2"}}
+    source = {"world": "headstart/CartPoleSwingUp-v0", "steps": 512}
+    targets = {"a": {**target, "steps": 512}}
+    plan = make_plan(build({**EXPERIMENT, "source": source, "targets": targets}))
+    console = Console(record=True, width=300)
+    examine_worlds(plan, tmp_path, console, "experiment")
+    said = HIDDEN % "the shift of 'pole_mass' (* 2)"
+    assert console.export_text().startswith(f"targets.a: {said} in")
 
 
 def test_fresh_deletes_what_a_run_made_and_nothing_else(tmp_path):

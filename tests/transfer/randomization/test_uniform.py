@@ -50,6 +50,19 @@ def test_every_reset_draws_anew_and_the_seed_decides_all_of_it():
     assert {values["damping"] for values in first} == {0.5}
 
 
+class Worn(gymnasium.Wrapper):
+    parameters = ParameterSpace([Parameter("wear", "", 1.0, 0.0, 1.0, "wear", live=True)])
+
+    def set_parameters(self, values):
+        pass
+
+
+def test_the_wrapper_that_cannot_change_during_an_episode_is_named():
+    said = r"^wrapper '\S+:Worn' cannot change parameters during an episode"
+    with pytest.raises(ParameterError, match=said):
+        UniformRandomization(Worn(Spring()), {"wear": "= uniform(0, 1) every step"})
+
+
 def test_text_and_objects_draw_the_same():
     text = {"stiffness": "+ normal(0, 1)", "damping": "= choice(0, 1, 2)"}
     objects = {name: parse(change) for name, change in text.items()}
