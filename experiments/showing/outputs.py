@@ -7,12 +7,13 @@ again answers at once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.files import read_json, write_json
+from ...core.files import StoreError, read_json, write_json
 from ...core.plain import from_json
 from ..measuring.results import Summary
 from ..records import RunError
@@ -98,31 +99,47 @@ def compare_runs(directories: Sequence[str | Path], out: str | Path) -> Comparis
 
 def _write(run: Run, made_from: str) -> Summary:
     """Write the outputs of a run, and what they were made from."""
+    from .figures.kept import KeptFigures
     from .writing import write_run
 
-    (run.directory / RECORD).unlink(missing_ok=True)
-    summary, written = write_run(run)
-    sizes = {path.relative_to(run.directory).as_posix(): path.stat().st_size for path in written}
-    write_json(run.directory / RECORD, {"inputs": made_from, "files": sizes})
+    root = run.directory
+    kept = KeptFigures(root / "figures", _digest_files(_code_files()), _recorded_figures(root))
+    (root / RECORD).unlink(missing_ok=True)
+    summary, written = write_run(run, kept)
+    sizes = {path.relative_to(root).as_posix(): path.stat().st_size for path in written}
+    write_json(root / RECORD, {"inputs": made_from, "files": sizes, "figures": kept.record})
     return summary
 
 
 def _fingerprint(root: Path) -> str:
     """Return a digest of what the outputs of a run are made from: its records, and our code."""
+    inputs = ((root, path) for pattern in INPUTS for path in sorted(root.glob(pattern)))
+    return _digest_files(chain(inputs, _code_files()))
+
+
+def _digest_files(files: Iterable[tuple[Path, Path]]) -> str:
+    """Return a digest of files, each with the folder that its name is below, and our version."""
     digest = hashlib.sha256(version("headstart").encode())
-    for base, path in _inputs(root):
+    for base, path in files:
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{path.relative_to(base)} {len(content)} ".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _inputs(root: Path) -> Iterator[tuple[Path, Path]]:
-    for pattern in INPUTS:
-        yield from ((root, path) for path in sorted(root.glob(pattern)))
+def _code_files() -> Iterator[tuple[Path, Path]]:
     for part in PARTS:
         files = (path for path in (CODE / part).rglob("*") if path.suffix in (".py", ".j2", ".css"))
         yield from ((CODE, path) for path in sorted(files))
+
+
+def _recorded_figures(root: Path) -> dict[str, Any]:
+    """Return what the figures of the last time were drawn from; nothing where that is not known."""
+    try:
+        found = (read_json(root / RECORD) or {}).get("figures")
+    except StoreError:
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def _unchanged(root: Path, made_from: str) -> Summary | None:

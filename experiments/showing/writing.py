@@ -8,6 +8,7 @@ from ...core.files import write_bytes, write_json, write_text
 from ...core.plain import to_json
 from ..measuring.results import Summary
 from ..measuring.runs import Run
+from .figures.kept import KeptFigures
 from .figures.run import draw_run
 from .html.report import build_report
 from .tables import paper
@@ -16,14 +17,14 @@ from .video import clips
 from .words.summary import summarize
 
 
-def write_run(run: Run) -> tuple[Summary, list[Path]]:
-    """Write the outputs of a run that has been read.
+def write_run(run: Run, kept: KeptFigures) -> tuple[Summary, list[Path]]:
+    """Write the outputs of a run that has been read; figures that are `kept` are not drawn anew.
 
     Returns:
         Its summary, and the files that were written.
     """
     summary = summarize(run)
-    figures = draw_run(run, summary)
+    figures = draw_run(run, summary, kept)
     videos = clips.videos(run.directory)
     root = run.directory
     # pandas writes floats by their shortest text that reads back exactly.

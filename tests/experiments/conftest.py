@@ -87,6 +87,14 @@ def write_trial(path: Path, grid: Sequence[float], returns: Sequence[float], **s
     (path / "status.json").write_text(json.dumps(begun | status))
 
 
+def draw_curves(run: Any, summary: Any, target: str) -> Any:
+    """Return the figure of a target's learning curves."""
+    from headstart.experiments.showing.figures.curves import curves_by_method, learning_curves
+
+    shown = curves_by_method(run, target)
+    return learning_curves(target, summary.targets[target], summary.threshold, shown)
+
+
 def build_run(
     root: Path,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,20 +10,25 @@ from matplotlib.figure import Figure
 
 from ...measuring.estimates import Curves
 from ...measuring.gains import method_curves
-from ...measuring.results import Anchors, Summary
+from ...measuring.results import Anchors, TargetSummary
 from ...measuring.runs import Run
 from ...measuring.summary import score_curves
 from ..formats import counts, extent
 from .style import fit, look, new_figure, steps_axis
 
 
-def learning_curves(run: Run, summary: Summary, target: str) -> Figure:
+def curves_by_method(run: Run, target: str) -> dict[str, Curves | None]:
+    """Return the finished trials of each of a run's methods on a target; None without any."""
+    return {method: method_curves(run, target, method) for method in run.methods}
+
+
+def learning_curves(
+    target: str, entry: TargetSummary, threshold: float, found: Mapping[str, Curves | None]
+) -> Figure:
     """Draw score (or return) against target steps: mean, its interval or range, each seed."""
-    entry = summary.targets[target]
     figure, axes = new_figure(4.3)
     axis = axes[0]
-    for i, method in enumerate(run.methods):
-        curves = method_curves(run, target, method)
+    for i, (method, curves) in enumerate(found.items()):
         if curves is None:
             continue
         if entry.scored:
@@ -33,7 +39,7 @@ def learning_curves(run: Run, summary: Summary, target: str) -> Figure:
     steps_axis(axis, entry.steps or 0, entry.period)
     axis.set_title(f"{target}: mean, each seed, {extent(counts(entry.methods.values()))}")
     if entry.scored:
-        _score_axis(axis, entry.anchors, summary.threshold)
+        _score_axis(axis, entry.anchors, threshold)
     else:
         axis.set_ylabel("return of one evaluation")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...measuring.catalog import JUDGED
-from ...measuring.results import Gain, Summary
+from ...measuring.results import Gain, TargetSummary
 from .style import look, name_rows, new_figure, spread
 
 
-def draw_gains(summary: Summary, target: str) -> Figure:
+def draw_gains(target: str, entry: TargetSummary) -> Figure:
     """Draw jump-start, asymptotic gain and area gain as bars with intervals and a dot a seed."""
-    methods = summary.targets[target].methods
+    methods = entry.methods
     shown = [name for name, method in methods.items() if method.gains]
     figure, axes = new_figure(1.8 + 0.48 * len(shown), columns=len(JUDGED))
     for axis, metric in zip(axes, JUDGED, strict=True):
@@ -32,9 +32,9 @@ def draw_gains(summary: Summary, target: str) -> Figure:
     return figure
 
 
-def draw_terms(summary: Summary, target: str) -> Figure:
+def draw_terms(target: str, entry: TargetSummary) -> Figure:
     """Draw the reward terms of the last evaluation: a row a term, a mark a method."""
-    methods = summary.targets[target].methods
+    methods = entry.methods
     shown = {name: method.terms.parts for name, method in methods.items() if method.terms}
     rows = list(dict.fromkeys(term for parts in shown.values() for term in parts))
     figure, (axis,) = new_figure(1.5 + (0.16 + 0.1 * len(shown)) * len(rows))

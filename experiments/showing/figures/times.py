@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ...measuring.results import Summary, TimeToThreshold
+from ...measuring.results import TargetSummary, TimeToThreshold
 from .style import look, name_rows, new_figure, spread, steps_axis
 
 APART = 0.014
 """By how much of the axis each line is drawn above the one before: they may lie on each other."""
 
 
-def draw_times(summary: Summary, target: str) -> Figure:
+def draw_times(target: str, entry: TargetSummary, threshold: float) -> Figure:
     """Draw the time to threshold of each seed, with seeds that never got there at the budget."""
-    entry = summary.targets[target]
     times = {name: method.time_to_threshold for name, method in entry.methods.items()}
     shown = {name: time for name, time in times.items() if time is not None}
     figure, (axis,) = new_figure(1.35 + 0.42 * len(shown))
@@ -36,7 +35,7 @@ def draw_times(summary: Summary, target: str) -> Figure:
     name_rows(axis, [f"{name} ({_reached(time)})" for name, time in shown.items()])
     steps_axis(axis, entry.steps or 0, entry.period)
     axis.grid(visible=False, axis="y")
-    axis.set_title(f"{target}: steps until a score of {summary.threshold:g} is held")
+    axis.set_title(f"{target}: steps until a score of {threshold:g} is held")
     axis.set_xlabel(
         "environment steps in the target (bar: Kaplan-Meier median; open: not reached)",
         fontsize=9.5,
@@ -44,9 +43,8 @@ def draw_times(summary: Summary, target: str) -> Figure:
     return figure
 
 
-def draw_survival(summary: Summary, target: str) -> Figure:
+def draw_survival(target: str, entry: TargetSummary, threshold: float) -> Figure:
     """Draw which share of the seeds has reached the threshold by each step: 1 - Kaplan-Meier."""
-    entry = summary.targets[target]
     times = {name: method.time_to_threshold for name, method in entry.methods.items()}
     shown = {name: time for name, time in times.items() if time}
     figure, (axis,) = new_figure(3.6)
@@ -81,7 +79,7 @@ def draw_survival(summary: Summary, target: str) -> Figure:
     steps_axis(axis, entry.steps or 0)
     axis.set_ylim(-0.07, 1.07)
     axis.set_ylabel("share of seeds")
-    axis.set_title(f"{target}: seeds that have reached a score of {summary.threshold:g}")
+    axis.set_title(f"{target}: seeds that have reached a score of {threshold:g}")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
 

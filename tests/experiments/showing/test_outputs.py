@@ -15,15 +15,15 @@ from headstart.core.errors import HeadstartError
 from headstart.core.plain import to_json
 from headstart.experiments.measuring import load_run
 from headstart.experiments.running.claims import claim
-from headstart.experiments.showing import formats, status, writing
-from headstart.experiments.showing.figures import aggregates, curves, gains, style, times
+from headstart.experiments.showing import formats, outputs, status, writing
+from headstart.experiments.showing.figures import aggregates, gains, kept, style, times
 from headstart.experiments.showing.figures.run import draw_run
 from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tables import terminal
 from headstart.experiments.showing.words.summary import summarize
 from rich.console import Console
 
-from ..conftest import write_curve
+from ..conftest import draw_curves, write_curve, write_trial
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -96,6 +96,35 @@ def test_what_has_not_changed_is_not_made_again(tiny, drawn, monkeypatch):
     write_curve(tiny, "scratch", 0, [0.0] * 11)
     assert to_json(write_outputs(tiny)) != to_json(first)
     assert picture.read_bytes() != before
+
+
+def test_only_figures_that_show_something_else_are_drawn_anew(make_run, monkeypatch):
+    run = make_run(seeds=(0, 1), methods=("scratch", "naive"))
+    drawn = []
+
+    def encoded(stem, figure):
+        drawn.append(stem)
+        return style.encoded(stem, figure)
+
+    monkeypatch.setattr(kept, "encoded", encoded)
+    write_outputs(run)
+    every, kinds = sorted(drawn), ("curves", "gains", "survival", "times")
+    of = {name: [f"{kind}-{name}" for kind in kinds] for name in (TARGET, "long-tool")}
+    assert every == sorted([*of[TARGET], *of["long-tool"], "across", "profiles"])
+    drawn.clear()
+    path = run / "trials" / TARGET / "naive" / "seed-0"
+    write_trial(path, np.linspace(0, 60_000, 31), np.linspace(-100, -11, 31))
+    write_outputs(run)
+    assert sorted(drawn) == sorted([*of[TARGET], "across", "profiles"])
+    drawn.clear()
+    # One that is damaged is drawn, and all are where the code that draws is another.
+    (run / "figures" / "gains-long-tool.svg").write_bytes(b"")
+    write_outputs(run)
+    assert drawn == ["gains-long-tool"]
+    drawn.clear()
+    monkeypatch.setattr(outputs, "version", lambda name: "9")
+    write_outputs(run)
+    assert sorted(drawn) == every
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
@@ -221,7 +250,7 @@ def test_figures_are_png_and_leave_no_state(root, drawn):
 
 def test_curves_show_every_seed_and_start_at_step_zero(root):
     run = load_run(root)
-    axis = curves.learning_curves(run, summarize(run), TARGET).axes[0]
+    axis = draw_curves(run, summarize(run), TARGET).axes[0]
     assert axis.get_xlim()[0] == 0
     # (5 methods * 3 seeds - 1 lost) thin lines, 5 means, the threshold
     assert len(axis.lines) == 14 + 5 + 1
@@ -230,7 +259,7 @@ def test_curves_show_every_seed_and_start_at_step_zero(root):
 
 
 def test_survival_is_drawn_as_the_share_of_seeds_there(tiny):
-    axis = times.draw_survival(summarize(load_run(tiny)), TARGET).axes[0]
+    axis = times.draw_survival(TARGET, summarize(load_run(tiny)).targets[TARGET], 0.8).axes[0]
     _, scratch, waiting, tuned = axis.lines  # the first is one half
     # One of two from step 30 on, the other still waits at the end.
     assert scratch.get_xdata().tolist() == [0, 30, 100]
@@ -249,7 +278,7 @@ def test_terms_are_drawn_where_there_are_any(tiny, tell_terms, drawn):
         tell_terms("fine_tune", seed, distance=-12 - seed, reached=2.5)
         tell_terms("scratch", seed, distance=-40)
     summary = write_outputs(tiny)
-    axis = gains.draw_terms(summary, TARGET).axes[0]
+    axis = gains.draw_terms(TARGET, summary.targets[TARGET]).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["distance", "reached"]
     marks = [line.get_xdata() for line in axis.lines if line.get_marker() in style.MARKERS]
     assert [value for (value,) in marks] == [-40, -12.5, 2.5]
@@ -371,7 +400,7 @@ def test_a_threshold_far_from_all_curves_leaves_them_their_room(root, drawn):
     run, summary = load_run(root), summarize(load_run(root))
     summary = replace(summary, threshold=50.0)
     # Matplotlib warns, which is an error here, where labels leave the axes no room.
-    assert style.encoded("curves", curves.learning_curves(run, summary, TARGET))
+    assert style.encoded("curves", draw_curves(run, summary, TARGET))
 
 
 def shown(directory):

@@ -5,11 +5,12 @@ import re
 import pytest
 from headstart.experiments.measuring import load_run
 from headstart.experiments.measuring.catalog import AGGREGATES
-from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.tables import paper
 from headstart.experiments.showing.tables.rows import Cell, Column, ResultTable, target_table
 from headstart.experiments.showing.words.methods_paragraph import methods_text
 from headstart.experiments.showing.words.summary import summarize
+
+from ...conftest import draw_curves
 
 TARGET = "tired-arm"
 
@@ -114,7 +115,7 @@ def test_a_range_is_said_where_seeds_share_few_source_policies(make_run):
     assert mark in paper.across_table(summary).caption
     # It holds gains alone, which have intervals.
     assert mark not in target_table(summary, TARGET).caption
-    title = curves.learning_curves(run, summary, TARGET).axes[0].get_title()
+    title = draw_curves(run, summary, TARGET).axes[0].get_title()
     assert title == "tired-arm: mean, each seed, 95 % interval, or range of few"
 
 

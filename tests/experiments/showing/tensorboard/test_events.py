@@ -10,7 +10,6 @@ import pytest
 from headstart.agents.training import log_evaluation, tensorboard_logger
 from headstart.core.errors import HeadstartError
 from headstart.experiments.measuring import load_run
-from headstart.experiments.showing.figures import curves
 from headstart.experiments.showing.outputs import write_outputs
 from headstart.experiments.showing.tensorboard import events as board
 from headstart.experiments.showing.video import clips, encoding
@@ -21,6 +20,8 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.context import RequestContext
 from tensorboard.data.provider import RunTagFilter
 from tensorboard.plugins.hparams import api_pb2
+
+from ...conftest import draw_curves
 
 with warnings.catch_warnings():
     # A part of TensorBoard's server warns of itself.
@@ -186,7 +187,7 @@ def test_every_view_has_the_mean_of_the_means_of_shared_source_policies(make_run
     seen = Board(root)
     shown = seen.curve(f"tensorboard/{TARGET}/fine_tune", f"summary/{TARGET}/return/mean")
     assert shown == near([-65] * 6)
-    axis = curves.learning_curves(run, summary, TARGET).axes[0]
+    axis = draw_curves(run, summary, TARGET).axes[0]
     (tuned_line,) = (line for line in axis.lines if line.get_label().startswith("fine_tune"))
     assert tuned_line.get_ydata() == pytest.approx(np.ones(6))
     # Policy 0 is there at once, policy 1 never in 500 steps.
