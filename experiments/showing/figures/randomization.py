@@ -38,8 +38,10 @@ def draw_ranges(found: Sequence[TrainingDraws], facts: Mapping[str, Mapping[str,
         axes[len(names) - 1 + len(extra)].legend()
     for axis in axes[len(names) + len(extra) :]:
         axis.set_axis_off()
-    for axis in axes[-COLUMNS:]:
+    used = len(names) + len(extra)
+    for axis in axes[max(0, used - COLUMNS) : used]:
         axis.set_xlabel("environment steps in the source")
+        axis.tick_params(labelbottom=True)
     axes[0].xaxis.set_major_locator(MaxNLocator(3))
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].set_xlim(0, max(one.steps[-1] for one in found))
