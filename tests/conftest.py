@@ -146,6 +146,8 @@ def observations() -> np.ndarray:
 
 # Without PyBullet, as on Python 3.12 and later, what needs headstart's own worlds is skipped.
 missed: list[bool] = []
+# What a fixture raised that several tests share is raised again for each of them.
+raised: list[BaseException] = []
 
 
 if not HAS_BULLET:
@@ -165,9 +167,11 @@ if not HAS_BULLET:
         missed.clear()
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
         outcome = yield
         report = outcome.get_result()
-        if report.failed and missed:
+        error = call.excinfo.value if call.excinfo else None
+        if report.failed and (missed or any(error is one for one in raised)):
+            raised.extend([error] if error else [])
             report.outcome = "skipped"
             report.longrepr = str(item.path), 0, "needs PyBullet"
