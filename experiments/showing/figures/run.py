@@ -58,5 +58,5 @@ def _randomization(run: Run, kept: KeptFigures) -> dict[str, bytes]:
     drawn = kept.draw("randomization", draw_ranges, found, facts)
     most = [one.name for one in attribute_scores(found)]
     if len(most) > 1:
-        drawn |= kept.draw("success-map", draw_success_map, found, *most[:2])
+        drawn |= kept.draw("success-map", draw_success_map, found, most[:2], facts)
     return drawn

@@ -14,7 +14,7 @@ def write_record(root, score, seed=0, episodes=600, names=("mass", "delay", "dra
     """Write a record of episodes with values in [0, 1] and scores by `score(values)`."""
     rng = np.random.default_rng(seed)
     folder = root / f"source/randomized/seed-{seed}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for row in range(episodes // 10):
         draws = [dict(zip(names, rng.random(len(names)).tolist(), strict=True)) for _ in range(10)]

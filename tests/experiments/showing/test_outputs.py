@@ -24,6 +24,7 @@ from headstart.experiments.showing.words.summary import summarize
 from rich.console import Console
 
 from ..conftest import draw_curves, write_curve, write_trial
+from ..measuring.test_attribution import write_record
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -125,6 +126,13 @@ def test_only_figures_that_show_something_else_are_drawn_anew(make_run, monkeypa
     monkeypatch.setattr(outputs, "version", lambda name: "9")
     write_outputs(run)
     assert sorted(drawn) == every
+
+
+def test_what_the_sources_drew_is_drawn(make_run):
+    run = make_run(seeds=(0,), methods=("scratch",))
+    write_record(run, lambda values, rng: values[0])
+    write_outputs(run)
+    assert {path.stem for path in (run / "figures").iterdir()} >= {"randomization", "success-map"}
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(root):
