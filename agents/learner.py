@@ -216,6 +216,16 @@ class Learner:
         state: dict[str, torch.Tensor] = dict(self.model.policy.state_dict())
         return {**state, **self._variables()}
 
+    def copy_tensors(self, learned: Mapping[str, torch.Tensor]) -> None:
+        """Take over all that is learned, as `tensors` of another learner returns it.
+
+        Raises:
+            KeyError: one that this learner has is not there.
+        """
+        with torch.no_grad():
+            for name, tensor in self.tensors().items():
+                tensor.copy_(learned[name])
+
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Return the model's optimizers by their path, such as `actor.optimizer`."""
         found = {}
@@ -275,10 +285,7 @@ class Learner:
         if deployed.algorithm.cls is not self.algorithm.cls:
             deployed.model.num_timesteps = self.steps
             return deployed
-        with torch.no_grad():
-            learned = deployed.tensors()
-            for name, tensor in self.tensors().items():
-                tensor.copy_(learned[name])
+        self.copy_tensors(deployed.tensors())
         for optimizer in self.optimizers().values():
             optimizer.state.clear()
         if self.normalizer is not None and deployed.normalizer is not None:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,10 +24,11 @@ from ...core.heartbeat import Heartbeat, describe_hang
 from ...envs.main_module import MainModule
 from .workers.start import python_path
 
-_HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[2]
+"""Where headstart's own files lie."""
 _LEARNING = ("core", "envs", "agents", "transfer", "experiments/running")
 """The parts of headstart that results are computed by."""
-_PRETRAINED = _HOUSE / "agents" / "pretrained"
+_PRETRAINED = HOUSE / "agents" / "pretrained"
 PROBE = "headstart.experiments.running.code_probe"
 SECONDS = 120.0
 """Seconds that a probe may take in all."""
@@ -97,10 +98,17 @@ def changed_code(before: Mapping[str, Any], now: Code) -> list[str]:
 
 def package_hash() -> str:
     """Return the hash of headstart's own files, by name and content."""
+    return digest_files(
+        HOUSE, (path for part in _LEARNING for path in _package_files(HOUSE / part))
+    )
+
+
+def digest_files(root: Path, paths: Iterable[Path]) -> str:
+    """Return a digest of files, by their names below a folder and their content."""
     digest = hashlib.sha256()
-    for path in (path for part in _LEARNING for path in _package_files(_HOUSE / part)):
-        name = path.relative_to(_HOUSE).as_posix()
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in paths:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,11 @@ from ...core.files import read_json, write_json
 from ...envs.changes import files_of
 from ...envs.main_module import MainModule
 from . import metadata
-from .probing import changed_code, loaded_code
+from .probing import HOUSE, changed_code, digest_files, loaded_code
 
 if TYPE_CHECKING:
     from ..config.schema import Experiment
 
-HOUSE = Path(__file__).resolve().parents[2]
 PARTS = ("core", "envs", "agents", "transfer", "experiments")
 LEFT = (
     "experiment.yaml",
@@ -50,10 +50,16 @@ def digest_asked(data: Mapping[str, Any]) -> str:
 
     It is of all of headstart's files, as they decide what is read into the data.
     """
-    parts = (path for part in PARTS for path in sorted((HOUSE / part).rglob("*")))
-    ours = (path for path in parts if "__pycache__" not in path.parts)
     asked = json.dumps([data, metadata.versions()], default=repr)
-    return hashlib.sha256((asked + _digest_files(HOUSE, ours)).encode()).hexdigest()
+    return hashlib.sha256((asked + _digest_ours()).encode()).hexdigest()
+
+
+@cache
+def _digest_ours() -> str:
+    """Return a digest of headstart's files, which a file of many experiments asks for as often."""
+    parts = (path for part in PARTS for path in sorted((HOUSE / part).rglob("*")))
+    ours = (path for path in parts if path.is_file() and "__pycache__" not in path.parts)
+    return digest_files(HOUSE, ours)
 
 
 def recall(asked: str, directory: Path) -> int | None:
@@ -129,14 +135,4 @@ def _place(directory: Path) -> Path | None:
 
 def _digest_left(directory: Path) -> str:
     found = (path for pattern in LEFT for path in sorted(directory.glob(pattern)))
-    return _digest_files(directory, found)
-
-
-def _digest_files(root: Path, paths: Iterator[Path]) -> str:
-    """Return a digest of files, by their names below a folder and their content."""
-    digest = hashlib.sha256()
-    for path in paths:
-        if path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
+    return digest_files(directory, (path for path in found if path.is_file()))

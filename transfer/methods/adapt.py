@@ -31,6 +31,7 @@ from .parts.students import (
     SourceWorlds,
     linear_probe,
     minibatches,
+    new_student,
     on_device,
     source_worlds,
 )
@@ -99,9 +100,8 @@ class Adapt:
         teacher = source.policy(problem.device)
         try:
             take_over(teacher, learner)
-            seed = problem.seed if problem.source_seed is None else problem.source_seed
-            settings = {"frames": self.frames, "source_steps": self.source_steps, "seed": seed}
-            learn = partial(self._learned, problem, algorithm, teacher, seed)
+            settings = {"frames": self.frames, "source_steps": self.source_steps}
+            learn = partial(self._learned, problem, algorithm, teacher)
             learned = dict(learned_once(problem, self.name, settings, learn))
             typical, shares = learned.pop("typical"), learned.pop("shares")
             view = adaptation_view(learner)
@@ -133,8 +133,7 @@ class Adapt:
         source, make_source = problem.source, problem.make_source
         assert make_source is not None
         assert source.privileges is not None
-        spaces = source.observation_space, source.action_space
-        student = create(light(algorithm), placeholder(*spaces), seed, problem.device)
+        student = new_student(problem, algorithm, seed)
         try:
             take_over(teacher, student)
             with source_worlds(make_source, source.privileges, seed) as worlds:
@@ -211,10 +210,7 @@ def _twin(learner: Learner, device: str) -> Learner:
     """Return a learner that acts as another does, without any world."""
     stand_in = placeholder(learner.observation_space, learner.worlds.action_space)
     twin = create(light(learner.algorithm), stand_in, 0, device)
-    with torch.no_grad():
-        learned = learner.tensors()
-        for name, tensor in twin.tensors().items():
-            tensor.copy_(learned[name])
+    twin.copy_tensors(learner.tensors())
     if twin.normalizer is not None and learner.normalizer is not None:
         twin.normalizer.obs_rms = copy.deepcopy(learner.normalizer.obs_rms)
         twin.normalizer.ret_rms = copy.deepcopy(learner.normalizer.ret_rms)

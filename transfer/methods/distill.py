@@ -20,11 +20,9 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from ...agents.algorithms import Algorithm
 from ...agents.bundles.bundle import Bundle, load
-from ...agents.bundles.placeholder import placeholder
-from ...agents.bundles.sizes import light
 from ...agents.bundles.statistics import normalizer_arrays, set_statistics
 from ...agents.bundles.storage import read_manifest
-from ...agents.learner import Array, Learner, create
+from ...agents.learner import Array, Learner
 from ...agents.policies.history import Frames
 from ...agents.policies.layers import actor_names
 from ...core.errors import HeadstartError
@@ -32,7 +30,15 @@ from .base import Problem
 from .parts.kept import learned_once
 from .parts.normalizer import Normalizer
 from .parts.schedules import Frozen
-from .parts.students import WORLDS, Rollout, SourceWorlds, minibatches, on_device, source_worlds
+from .parts.students import (
+    WORLDS,
+    Rollout,
+    SourceWorlds,
+    minibatches,
+    new_student,
+    on_device,
+    source_worlds,
+)
 
 STEPS = 64
 """Steps of each source world between two regressions."""
@@ -107,14 +113,12 @@ class Distill:
         bundles = [source, *map(load, self.teachers)]
         _check_teachers(bundles)
         algorithm = self._algorithm(source.algorithm)
-        seed = problem.seed if problem.source_seed is None else problem.source_seed
         settings = {
             "student": self.student,
             "teachers": [read_manifest(one.directory) for one in bundles[1:]],
             "source_steps": self.source_steps,
-            "seed": seed,
         }
-        learn = partial(self._learned, problem, algorithm, bundles, seed)
+        learn = partial(self._learned, problem, algorithm, bundles)
         learned = dict(learned_once(problem, self.name, settings, learn))
         apart = float(learned.pop("apart"))
         learner = problem.create_other(algorithm)
@@ -155,10 +159,9 @@ class Distill:
             Its tensors; its normalizer's statistics; `apart`, the root mean square of its last
             actions' distance from the teachers'.
         """
-        source, make_source = problem.source, problem.make_source
+        make_source = problem.make_source
         assert make_source is not None
-        spaces = source.observation_space, source.action_space
-        student = create(light(algorithm), placeholder(*spaces), seed, problem.device)
+        student = new_student(problem, algorithm, seed)
         teachers = [one.policy(problem.device) for one in bundles]
         told = next((one.privileges for one in bundles if _sees_parameters(one)), None)
         try:
@@ -217,12 +220,13 @@ class Distill:
 
 def _take_over(learned: Mapping[str, torch.Tensor], learner: Learner) -> None:
     """Give a learner the tensors and statistics that a student has learned."""
-    with torch.no_grad():
-        for name, tensor in learner.tensors().items():
-            tensor.copy_(learned[name])
+    learner.copy_tensors(learned)
     if learner.normalizer is not None:
-        found = {name: it.numpy() for name, it in learned.items() if name.startswith(STATISTICS)}
-        arrays = {name.removeprefix(STATISTICS): array for name, array in found.items()}
+        arrays = {
+            name.removeprefix(STATISTICS): tensor.numpy()
+            for name, tensor in learned.items()
+            if name.startswith(STATISTICS)
+        }
         set_statistics(learner.normalizer, arrays)
 
 

@@ -28,17 +28,17 @@ def draw_ranges(found: Sequence[TrainingDraws], facts: Mapping[str, Mapping[str,
     """
     names = list(found[0].ends)
     extra = [p for p in ("success", "entropy") if _has(found, p)]
-    rows = math.ceil((len(names) + len(extra)) / COLUMNS)
+    used = len(names) + len(extra)
+    rows = math.ceil(used / COLUMNS)
     figure, axes = new_figure(2.0 * rows + 0.5, COLUMNS, rows, sharey=False)
     for axis, name in zip(axes, names, strict=False):
         _ribbon(axis, found, name, facts)
-    for axis, what in zip(axes[len(names) :], extra, strict=False):
+    for axis, what in zip(axes[len(names) : used], extra, strict=True):
         (_success if what == "success" else _entropy)(axis, found)
     if len(found) > 1:
-        axes[len(names) - 1 + len(extra)].legend()
-    for axis in axes[len(names) + len(extra) :]:
+        axes[used - 1].legend()
+    for axis in axes[used:]:
         axis.set_axis_off()
-    used = len(names) + len(extra)
     for axis in axes[max(0, used - COLUMNS) : used]:
         axis.set_xlabel("environment steps in the source")
         axis.tick_params(labelbottom=True)

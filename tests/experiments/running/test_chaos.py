@@ -42,10 +42,7 @@ KINDS = {
         ],
     ),
     "distilled": ({}, [{"distill": STUDENT}]),
-    "crossing": (
-        {},
-        [{"fine_tune": CROSSED}],
-    ),
+    "crossing": ({}, [{"fine_tune": CROSSED}]),
     **{
         name: ({"randomizer": {name: settings}, "steps": 6_144}, ["fine_tune"])
         for name, settings in {

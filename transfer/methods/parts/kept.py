@@ -25,24 +25,25 @@ Tensors = dict[str, torch.Tensor]
 
 
 def learned_once(
-    problem: Problem, name: str, settings: Mapping[str, Any], learn: Callable[[], Tensors]
+    problem: Problem, name: str, settings: Mapping[str, Any], learn: Callable[[int], Tensors]
 ) -> Tensors:
     """Return what was learned in source worlds: as it was kept, or learned now and kept.
 
     Args:
-        problem: says where to keep it, if anywhere.
+        problem: says where to keep it, if anywhere, and the seed.
         name: the method's.
-        settings: all that it depends on beside the source policy, the seed among it.
-        learn: learns it; the same tensors whenever it is called.
+        settings: all that it depends on beside the source policy and the seed.
+        learn: learns it from a seed; the same tensors whenever it is called with that.
     """
+    seed = problem.seed if problem.source_seed is None else problem.source_seed
     if problem.kept is None:
-        return learn()
+        return learn(seed)
     of_source = read_manifest(problem.source.directory)
-    depends = json.dumps([settings, of_source], sort_keys=True)
+    depends = json.dumps([{**settings, "seed": seed}, of_source], sort_keys=True)
     path = problem.kept / f"{name}-{hashlib.sha256(depends.encode()).hexdigest()[:16]}.safetensors"
     found = _read(path)
     if found is None:
-        found = {key: tensor.detach().cpu().contiguous() for key, tensor in learn().items()}
+        found = {key: tensor.detach().cpu().contiguous() for key, tensor in learn(seed).items()}
         with replaced(path) as temporary:
             safetensors.torch.save_file(found, temporary, {_HASH: _hash(found)})
     return found

@@ -10,13 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ....agents.algorithms import Algorithm
+from ....agents.bundles.placeholder import placeholder
+from ....agents.bundles.sizes import light
 from ....agents.cores.worlds import SerialVecEnv
-from ....agents.learner import Array, Learner, MakeWorld
+from ....agents.learner import Array, Learner, MakeWorld, create
 from ....agents.policies.acting import ActingPolicy
 from ....agents.policies.base import Policy
 from ....agents.policies.history import Frames
 from ....agents.training import streams_kept
 from ....envs.privileged import PrivilegedWorld, Privileges
+from ..base import Problem
 
 WORLDS = 16
 """Source worlds in which a student acts at once."""
@@ -103,6 +107,13 @@ class SourceWorlds:
                 teacher.privileged = privileged
         every = [teacher.act(raw) for teacher in teachers]
         return np.stack([every[world % len(every)][world] for world in range(WORLDS)])
+
+
+def new_student(problem: Problem, algorithm: Algorithm, seed: int) -> Learner:
+    """Return a student that has learned nothing yet, without any world, or room to learn itself."""
+    source = problem.source
+    stand_in = placeholder(source.observation_space, source.action_space)
+    return create(light(algorithm), stand_in, seed, problem.device)
 
 
 @contextmanager
