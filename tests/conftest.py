@@ -163,8 +163,11 @@ if not HAS_BULLET:
         is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
         return True if is_test and "import pybullet" in collection_path.read_text() else None
 
-    def pytest_runtest_setup() -> None:
+    def pytest_runtest_setup(item: pytest.Item) -> None:
         missed.clear()
+        # What other processes miss does not come here.
+        if item.get_closest_marker("bullet"):
+            pytest.skip("needs PyBullet")
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:

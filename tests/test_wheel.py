@@ -86,6 +86,7 @@ def test_what_is_in_the_wheel(wheel):
     assert not [name for name in names if {"tests", "docs"} & set(name.split("/"))]
 
 
+@pytest.mark.bullet
 def test_the_command_line_and_an_experiment_away_from_the_checkout(installed, tmp_path):
     headstart = installed / "bin" / "headstart"
     where = call(

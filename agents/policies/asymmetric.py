@@ -2,6 +2,12 @@
 
 Pinto et al., "Asymmetric actor critic for image-based robot learning", RSS 2018. What the actor
 sees goes through a features extractor of its own, to which the privileged part never comes.
+
+Parameters stay the same throughout an episode, and a rollout has few episodes. A critic that sees
+them at full size tells those episodes apart by them and learns each one's return by heart, so that
+no advantage is left to learn from; an actor that sees them at full size begins with a different
+policy for each world. On a small scale learning begins as without them, and they can be learned
+from all the same.
 """
 
 from __future__ import annotations
@@ -28,6 +34,8 @@ from ..cores.critics import CriticSettingsPolicy, LayeredTD3Policy
 
 ENCODER_WIDTH = 64
 """Units of the hidden layer of a teacher's encoder."""
+PRIVILEGED_WEIGHT = 0.1
+"""What is multiplied with the privileged part before critics, and with a teacher's latent."""
 
 
 class ActorView(BaseFeaturesExtractor):
@@ -63,10 +71,12 @@ class ActorView(BaseFeaturesExtractor):
 
 
 class TeacherView(ActorView):
-    """The same features, and the privileged part encoded into a few numbers behind them.
+    """The same features, and the privileged part encoded into a few small numbers behind them.
 
     Kumar et al., "RMA: rapid motor adaptation for legged robots", RSS 2021: the encoder mu.
     """
+
+    weight: torch.Tensor
 
     def __init__(self, observation_space: spaces.Dict, latent: int, **settings: Any) -> None:
         super().__init__(observation_space, **settings)
@@ -75,25 +85,34 @@ class TeacherView(ActorView):
         self.encoder = nn.Sequential(
             nn.Linear(size, ENCODER_WIDTH), nn.Tanh(), nn.Linear(ENCODER_WIDTH, latent), nn.Tanh()
         )
+        add_weight(self)
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return features, shape (n, features)."""
         latent = self.encoder(observations[PRIVILEGED].flatten(1))
-        return torch.cat((super().forward(observations), latent), dim=1)
+        return torch.cat((super().forward(observations), self.weight * latent), dim=1)
 
 
 class CriticView(ActorView):
-    """The same features, and the privileged part behind them."""
+    """The same features, and the privileged part on a small scale behind them."""
+
+    weight: torch.Tensor
 
     def __init__(self, observation_space: spaces.Dict, **settings: Any) -> None:
         super().__init__(observation_space, **settings)
         [size] = observation_space[PRIVILEGED].shape or (0,)
         self._features_dim += size
+        add_weight(self)
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return features, shape (n, features)."""
         privileged = observations[PRIVILEGED].flatten(1)
-        return torch.cat((super().forward(observations), privileged), dim=1)
+        return torch.cat((super().forward(observations), self.weight * privileged), dim=1)
+
+
+def add_weight(view: BaseFeaturesExtractor) -> None:
+    """Give a view the `weight` of what it adds; a bundle keeps it with the network's tensors."""
+    view.register_buffer("weight", torch.tensor(PRIVILEGED_WEIGHT))
 
 
 def _default_extractor(space: Any) -> type[BaseFeaturesExtractor]:

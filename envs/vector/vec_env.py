@@ -31,15 +31,14 @@ class ParallelVecEnv(VecEnv):
     float32 and dones bool of shape `(worlds,)`. Observation spaces are Box, Discrete,
     MultiDiscrete, MultiBinary, or a Dict or Tuple of such; any action space is supported.
 
-    >>> import headstart
-    >>> make = lambda: gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> make = lambda: gymnasium.make("Pendulum-v1")
     >>> env = ParallelVecEnv([make] * 4, workers=1)
     >>> env.seed(0)
     [0, 1, 2, 3]
     >>> observations = env.reset()
     >>> observations, rewards, dones, infos = env.step(np.zeros((4, 1)))
     >>> observations.shape, rewards.shape
-    ((4, 5), (4,))
+    ((4, 3), (4,))
     >>> env.close()
     """
 

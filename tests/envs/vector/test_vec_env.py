@@ -138,7 +138,9 @@ def gone(processes, within=5.0):
     return not psutil.wait_procs(processes, timeout=within)[1]
 
 
-@pytest.mark.parametrize("name", list(MAKES))
+@pytest.mark.parametrize(
+    "name", ["walk", "structured", "discrete", pytest.param("reach", marks=pytest.mark.bullet)]
+)
 def test_gives_the_trajectories_of_one_process(open_vector, name):
     def monitored():
         return Monitor(reach())

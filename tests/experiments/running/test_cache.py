@@ -277,6 +277,7 @@ def test_libraries_that_a_world_loads_are_known_by_their_versions(here):
     assert len(found.registered) == 1
 
 
+@pytest.mark.bullet
 def test_the_order_in_which_parameters_are_drawn_makes_the_key(here):
     drawn = {"gravity": "= uniform(9, 10)", "action_delay": "= uniform(0, 0.1)"}
     source = {**SMALL["source"], "world": "headstart/CartPoleSwingUp-v0"}

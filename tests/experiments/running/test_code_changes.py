@@ -126,6 +126,7 @@ class Blind(gymnasium.ObservationWrapper):
 HIDDEN = "wrapper 'hides:Undone' hides %s: it changed no observation and no reward"
 
 
+@pytest.mark.bullet
 @pytest.mark.parametrize("wrapper", ["Undone", "Blind"])
 def test_what_a_wrapper_hides_is_not_randomized(tmp_path, monkeypatch, wrapper):
     (tmp_path / "hides.py").write_text(HIDES)
@@ -146,6 +147,7 @@ def test_what_a_wrapper_hides_is_not_randomized(tmp_path, monkeypatch, wrapper):
         assert console.export_text() == ""
 
 
+@pytest.mark.bullet
 def test_a_shift_that_a_wrapper_hides_names_the_wrapper(tmp_path, monkeypatch):
     (tmp_path / "hides.py").write_text(HIDES)
     monkeypatch.chdir(tmp_path)
