@@ -107,15 +107,16 @@ class FineTune:
     [policy_head, features], lets the first of these learn at once and the others one after another,
     the last at the share `unfreeze_until` of the budget (1801.06146); what is not named learns.
 
-    Off-policy, `sim_to_online` is slow in its actor and fast in its critic and goes on with
-    transitions of the source (2602.20220): `critic_to_actor` critic updates for each of the actor,
-    `gradient_steps` critic updates after each rollout (null: as the source's), `source_replay`
-    transitions of the source policy in source worlds, which count as source steps, as the share
-    `replay_share` of a minibatch at first, falling to none at the share `replay_until` of the
-    budget; of the source worlds the last takes random actions in the share `replay_random` of its
-    steps, the first none. `algorithm`, as sac, goes on with another than the source's: the source
-    is on-policy, the actor is fitted to it and the critic to these transitions, of more actions
-    than the source's own, by `critic_pretrain` updates.
+    Off-policy, `sim_to_online` is slow in its actor and fast in its critic (2602.20220):
+    `critic_to_actor` critic updates for each of the actor, `gradient_steps` critic updates after
+    each rollout (null: as the source's). The paper goes on with transitions of the source, too,
+    which is worth trying where the target differs little: `source_replay` of the source policy in
+    source worlds, which count as source steps, as the share `replay_share` of a minibatch at first,
+    falling to none at the share `replay_until` of the budget; of the source worlds the last takes
+    random actions in the share `replay_random` of its steps, the first none. `algorithm`, as sac,
+    goes on with another than the source's: the source is on-policy, the actor is fitted to it and
+    the critic to these transitions, of more actions than the source's own, by `critic_pretrain`
+    updates.
     """
 
     name: ClassVar[str] = "fine_tune"

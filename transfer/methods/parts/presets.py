@@ -89,12 +89,13 @@ OFF_POLICY: dict[str, dict[str, Any]] = {
     },
     "bold": {**_OFF_POLICY, "entropy": "reset"},
     "restart": {**_OFF_POLICY, "deploy": "better", "entropy": "reset", "policy_head": 0.0},
+    # Without transitions of the source, which the paper has in every minibatch: where actions do
+    # something else in the target they have to be unlearned (results/fine-tune-ablation.md).
     "sim_to_online": {
         **_OFF_POLICY,
         "actor_learning_rate": 1e-4,
         "critic_to_actor": 4,
         "gradient_steps": 4,
-        "source_replay": 10_000,
     },
 }
 

@@ -314,7 +314,7 @@ def test_sac_needs_continuous_actions():
 
 
 def test_single_observations_are_not_all_that_a_policy_with_a_history_sees():
-    method = resolve_method({"fine_tune": {"preset": "sim_to_online"}})
+    method = resolve_method({"fine_tune": {"preset": "sim_to_online", "source_replay": 80}})
     algorithm = resolve_algorithm({"sac": {"history": 3}}, "Pendulum-v1")
     with pytest.raises(HeadstartError, match="'source_replay' looks at single observations"):
         check_method(method, algorithm)
@@ -324,12 +324,14 @@ def test_what_is_searched_goes_with_the_rest():
     replaying = {"critic_to_actor", "replay_share", "replay_until"}
     sac, ppo = (resolve_algorithm(name, "Pendulum-v1") for name in ("sac", "ppo"))
     assert not replaying & resolve_method("fine_tune").search(sac).keys()
-    own = resolve_method({"fine_tune": {"preset": "sim_to_online"}}).search(sac)
+    settings = {"preset": "sim_to_online", "source_replay": 80}
+    own = resolve_method({"fine_tune": settings}).search(sac)
     assert own.keys() >= replaying | {"policy_head"}
     crossing = resolve_method({"fine_tune": {"algorithm": "sac"}}).search(ppo)
     assert crossing.keys() == own.keys() - {"policy_head"}
 
 
 def test_source_replay_needs_source_worlds(start):
+    settings = {"preset": "sim_to_online", "source_replay": 80}
     with pytest.raises(HeadstartError, match="needs source worlds, and there are none"):
-        start({"fine_tune": {"preset": "sim_to_online"}}, "sac", make_source=None)
+        start({"fine_tune": settings}, "sac", make_source=None)
