@@ -144,13 +144,12 @@ class ParallelVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     `infos["final_obs"]` and `infos["final_info"]` (`AutoresetMode.SAME_STEP`). Rewards are
     float64; spaces are as in `ParallelVecEnv`.
 
-    >>> import headstart
-    >>> make = lambda: gymnasium.make("headstart/CartPoleSwingUp-v0")
+    >>> make = lambda: gymnasium.make("Pendulum-v1")
     >>> env = ParallelVectorEnv([make] * 4, workers=1)
     >>> observations, infos = env.reset(seed=0)
     >>> observations, rewards, terminated, truncated, infos = env.step(np.zeros((4, 1)))
     >>> observations.shape, rewards.shape
-    ((4, 5), (4,))
+    ((4, 3), (4,))
     >>> env.close()
     """
 
