@@ -13,8 +13,6 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from .asymmetric import add_weight
-
 LEAST_FRAMES = 13
 """So many frames two convolutions of 5 steps with a stride of 2 need."""
 _WIDTH = 32
@@ -23,10 +21,9 @@ _WIDTH = 32
 class AdaptationView(BaseFeaturesExtractor):
     """The newest observation, and an estimate of the teacher's latent behind it.
 
-    It is multiplied by `weight`, as the teacher's latent is. Where `is_fixed` is 1, the latent is
-    the one in `fixed`, whatever the history says. What it says of the teacher's parameters, `probe`
-    reads from it: a linear function that `adapt` fits, which explains the share `explained` of
-    each; actions do not depend on it.
+    Where `is_fixed` is 1, the latent is the one in `fixed`, whatever the history says. What it says
+    of the teacher's parameters, `probe` reads from it: a linear function that `adapt` fits, which
+    explains the share `explained` of each; actions do not depend on it.
     """
 
     def __init__(
@@ -62,8 +59,6 @@ class AdaptationView(BaseFeaturesExtractor):
             nn.Linear(_WIDTH * left, latent),
             nn.Tanh(),
         )
-        self.weight: torch.Tensor
-        add_weight(self)
         self.fixed: torch.Tensor
         self.is_fixed: torch.Tensor
         self.register_buffer("fixed", torch.zeros(latent))
@@ -80,7 +75,7 @@ class AdaptationView(BaseFeaturesExtractor):
         newest = histories[:, -self.width :][:, : self.observation]
         estimate = self.estimate(histories)
         latent = torch.where(self.is_fixed > 0, self.fixed.expand_as(estimate), estimate)
-        return torch.cat((newest, self.weight * latent), dim=1)
+        return torch.cat((newest, latent), dim=1)
 
     def estimate(self, histories: torch.Tensor) -> torch.Tensor:
         """Return the latent that histories (n, frames * width) speak for, shape (n, latent)."""

@@ -5,9 +5,8 @@ sees goes through a features extractor of its own, to which the privileged part 
 
 Parameters stay the same throughout an episode, and a rollout has few episodes. A critic that sees
 them at full size tells those episodes apart by them and learns each one's return by heart, so that
-no advantage is left to learn from; an actor that sees them at full size begins with a different
-policy for each world. On a small scale learning begins as without them, and they can be learned
-from all the same.
+no advantage is left to learn from. On a small scale learning begins as without them, and they can
+be learned from all the same.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from ..cores.critics import CriticSettingsPolicy, LayeredTD3Policy
 ENCODER_WIDTH = 64
 """Units of the hidden layer of a teacher's encoder."""
 PRIVILEGED_WEIGHT = 0.1
-"""What is multiplied with the privileged part before critics, and with a teacher's latent."""
+"""What is multiplied with the privileged part before critics."""
 
 
 class ActorView(BaseFeaturesExtractor):
@@ -71,12 +70,10 @@ class ActorView(BaseFeaturesExtractor):
 
 
 class TeacherView(ActorView):
-    """The same features, and the privileged part encoded into a few small numbers behind them.
+    """The same features, and the privileged part encoded into a few numbers behind them.
 
     Kumar et al., "RMA: rapid motor adaptation for legged robots", RSS 2021: the encoder mu.
     """
-
-    weight: torch.Tensor
 
     def __init__(self, observation_space: spaces.Dict, latent: int, **settings: Any) -> None:
         super().__init__(observation_space, **settings)
@@ -85,12 +82,11 @@ class TeacherView(ActorView):
         self.encoder = nn.Sequential(
             nn.Linear(size, ENCODER_WIDTH), nn.Tanh(), nn.Linear(ENCODER_WIDTH, latent), nn.Tanh()
         )
-        add_weight(self)
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return features, shape (n, features)."""
         latent = self.encoder(observations[PRIVILEGED].flatten(1))
-        return torch.cat((super().forward(observations), self.weight * latent), dim=1)
+        return torch.cat((super().forward(observations), latent), dim=1)
 
 
 class CriticView(ActorView):
@@ -102,17 +98,13 @@ class CriticView(ActorView):
         super().__init__(observation_space, **settings)
         [size] = observation_space[PRIVILEGED].shape or (0,)
         self._features_dim += size
-        add_weight(self)
+        # With the network's tensors: a bundle keeps the scale that it learned with.
+        self.register_buffer("weight", torch.tensor(PRIVILEGED_WEIGHT))
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return features, shape (n, features)."""
         privileged = observations[PRIVILEGED].flatten(1)
         return torch.cat((super().forward(observations), self.weight * privileged), dim=1)
-
-
-def add_weight(view: BaseFeaturesExtractor) -> None:
-    """Give a view the `weight` of what it adds; a bundle keeps it with the network's tensors."""
-    view.register_buffer("weight", torch.tensor(PRIVILEGED_WEIGHT))
 
 
 def _default_extractor(space: Any) -> type[BaseFeaturesExtractor]:
