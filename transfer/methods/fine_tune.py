@@ -47,8 +47,8 @@ _SEARCH_OFF_POLICY = {
     "critic_learning_rate": "= loguniform(3e-5, 3e-3)",
     "fill_steps": "= uniform(0, 10_000)",
 }
+_SEARCH_RATIO = {"critic_to_actor": "= choice(1, 4, 20)"}
 _SEARCH_REPLAY = {
-    "critic_to_actor": "= choice(1, 4, 20)",
     "replay_share": "= uniform(0, 0.9)",
     "replay_until": "= uniform(0.1, 1)",
 }
@@ -239,8 +239,12 @@ class FineTune:
     def search(self, algorithm: Algorithm) -> dict[str, str]:
         """Return the settings worth searching, with their ranges."""
         if not self._own(algorithm).on_policy:
-            replaying = self.settings(algorithm)["source_replay"]
-            ranges = _SEARCH_OFF_POLICY | _SEARCH | (_SEARCH_REPLAY if replaying else {})
+            settings = self.settings(algorithm)
+            ranges = _SEARCH_OFF_POLICY | _SEARCH
+            if settings["source_replay"]:
+                ranges |= _SEARCH_REPLAY
+            if settings["source_replay"] or settings["critic_to_actor"] > 1:
+                ranges |= _SEARCH_RATIO
             if self.algorithm is not None:
                 del ranges["policy_head"]  # nothing of the source's weights is taken over
             return ranges

@@ -139,7 +139,8 @@ def gone(processes, within=5.0):
 
 
 @pytest.mark.parametrize(
-    "name", ["walk", "structured", "discrete", pytest.param("reach", marks=pytest.mark.bullet)]
+    "name",
+    [pytest.param(n, marks=pytest.mark.bullet) if n == "reach" else n for n in MAKES],
 )
 def test_gives_the_trajectories_of_one_process(open_vector, name):
     def monitored():

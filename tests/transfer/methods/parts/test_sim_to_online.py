@@ -327,6 +327,8 @@ def test_what_is_searched_goes_with_the_rest():
     settings = {"preset": "sim_to_online", "source_replay": 80}
     own = resolve_method({"fine_tune": settings}).search(sac)
     assert own.keys() >= replaying | {"policy_head"}
+    without = resolve_method({"fine_tune": {"preset": "sim_to_online"}}).search(sac)
+    assert without.keys() == own.keys() - {"replay_share", "replay_until"}
     crossing = resolve_method({"fine_tune": {"algorithm": "sac"}}).search(ppo)
     assert crossing.keys() == own.keys() - {"policy_head"}
 
